@@ -1,0 +1,73 @@
+# Two commands do everything: `make run` serves the API here, `make test` checks all of it.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+SAM := .tools/sam/bin/sam
+STATE := .mlops
+REGISTRY := $(STATE)/registry/registry.sqlite
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check unit train build local lock clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+run: $(REGISTRY) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
+	@$(BIN)/python -m functions.api --port $(PORT)
+
+test: $(VENV)/.test .tools/sam/.done .tools/checkov/.done ## Run every check and test
+	@$(BIN)/python -m tests
+
+check: $(VENV)/.test ## Run the quick checks only: style, types, room borders
+	@$(BIN)/python -m tests check
+
+unit: $(VENV)/.test ## Run the unit tests only
+	@$(BIN)/pytest tests/unit
+
+train: $(VENV)/.run ## Train the churn model and show its figures
+	@$(BIN)/mlops train churn
+
+build: $(REGISTRY) .tools/sam/.done ## Bake the pinned models and build the image (sam build)
+	@grep -q 'Pin=.*@sha256' samconfig.toml || $(BIN)/mlops pin churn churn-model-v1.0.0
+	@$(BIN)/mlops bake
+	@$(SAM) build
+
+local: build ## Serve the container behind a local API Gateway (sam local start-api)
+	@$(SAM) local start-api --port $(PORT)
+
+lock: $(VENV)/.test ## Resolve all requirements files anew
+	@$(BIN)/python -m tests.tools.lock
+
+clean: ## Remove what make made, but not the local models and registry
+	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+
+# --- local state: the first version of the first model -----------------------------------------
+$(REGISTRY): | $(VENV)/.run
+	@$(BIN)/mlops train churn
+	@$(BIN)/mlops register churn
+
+# --- environments: one for the project, one for each tool that pins what we use too ------------
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV), once ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python $(PIP_INSTALL) -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: tests/requirements.txt $(VENV)/.run
+	@$(BIN)/python $(PIP_INSTALL) -r tests/requirements.txt
+	@touch $@
+
+.tools/%/.done: tests/tools/%.txt | $(VENV)/bin/python
+	@echo "Setting up .tools/$*, once ..."
+	@$(PYTHON) -m venv .tools/$*
+	@.tools/$*/bin/python $(PIP_INSTALL) -r $<
+	@touch $@

@@ -1,0 +1,1 @@
+"""One thin package a Lambda; they never import each other."""

@@ -1,0 +1,84 @@
+"""The FastAPI application; the same object behind uvicorn and behind Lambda."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+from aws_lambda_powertools import Logger
+from fastapi import FastAPI
+
+from functions.api.problems import Problem, install
+from functions.api.routes.health import health_router
+from functions.api.routes.models import models_router
+from functions.api.routes.predict import predict_router
+from functions.api.settings import Settings
+from functions.api.telemetry import RequestLog, Telemetry
+from mlops.bootstrap import pinned_models
+from mlops.errors import MlopsError
+from mlops.inference.pinned import PinnedModels
+from mlops.models.catalogue import CONTRACTS
+
+
+def new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+def new_prediction_id() -> str:
+    """122 random bits: two never meet."""
+    return f"pred_{uuid.uuid4().hex}"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    models: PinnedModels | None = None,
+    logger: Logger | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    new_request_id: Callable[[], str] = new_uuid,
+    new_prediction_id: Callable[[], str] = new_prediction_id,
+) -> FastAPI:
+    """Build the app and load its models.
+
+    A model that cannot be loaded does not stop the others: it is logged, asked for again with the
+    next request, and answered with a 503 until it is there.
+    Raises PinInvalid where the settings hold no pins that can be read.
+    """
+    telemetry = Telemetry(logger or Logger(), settings.log_salt)
+    if models is None:
+        models = pinned_models(
+            settings.parsed_pins(),
+            baked=settings.models_dir,
+            store=settings.store,
+            cache=settings.cache_dir,
+        )
+    for model in models:
+        try:
+            models.get(model)
+        except MlopsError as error:
+            telemetry.not_loaded(model, error)
+
+    app = FastAPI(
+        title="mlops-pipeline",
+        summary="Predictions of versioned models.",
+        version="1",
+        docs_url="/docs" if settings.docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+    )
+    install(app, telemetry)
+    app.include_router(health_router(models))
+    app.include_router(models_router(models))
+    for contract in CONTRACTS.values():
+        app.include_router(
+            predict_router(
+                contract,
+                models,
+                telemetry,
+                release=settings.release,
+                new_prediction_id=new_prediction_id,
+            )
+        )
+    app.add_middleware(
+        RequestLog, telemetry=telemetry, new_id=new_request_id, clock=clock
+    )
+    return app

@@ -1,0 +1,171 @@
+"""Errors as RFC 9457 problem+json: one table for the statuses, one function that installs it.
+
+No answer repeats what the client sent, but for names of fields, cut to a sane length.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from functions.api.body import BodyTooLarge, MalformedJson, UnsupportedMediaType
+from functions.api.telemetry import Telemetry
+from mlops.errors import ArtifactError, MlopsError, ModelNotFound, StoreError, VersionNotFound
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:mlops-pipeline:problem:"
+_MAX_FIELDS = 50
+_MAX_NAME = 64
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A class of problem. slug: stable, clients may switch on it."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str | None = None
+    retry_after_seconds: int | None = None
+
+
+UNAVAILABLE = Kind(
+    503,
+    "model-unavailable",
+    "The model cannot be used at the moment",
+    "The service's logs say why.",
+    retry_after_seconds=5,
+)
+INVALID = Kind(422, "invalid-request", "The request breaks the model's contract")
+INTERNAL = Kind(500, "internal-error", "Something went wrong here", "The service's logs say what.")
+
+PROBLEMS: Mapping[type[Exception], Kind] = {
+    MalformedJson: Kind(400, "malformed-json", "The body is not JSON"),
+    BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
+    UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body must be JSON"),
+    ModelNotFound: Kind(404, "model-not-found", "There is no such model"),
+    VersionNotFound: UNAVAILABLE,
+    ArtifactError: UNAVAILABLE,
+    StoreError: UNAVAILABLE,
+    MlopsError: INTERNAL,
+    Exception: INTERNAL,
+}
+
+
+class FieldProblem(BaseModel):
+    field: str = Field(description="Name of the field; with dots where it is nested.")
+    type: str = Field(description="Stable: what is wrong, such as `missing`.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `errors` is there where fields are to blame."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": f"{TYPE_PREFIX}invalid-request",
+                    "title": INVALID.title,
+                    "status": 422,
+                    "detail": "1 field is not as it should be.",
+                    "instance": "/v1/predict/churn",
+                    "request_id": "3f2a9c1e-5b1f-4c39-9d0c-0a6a3f3c7d21",
+                    "errors": [
+                        {
+                            "field": "contract",
+                            "type": "literal_error",
+                            "detail": "Input should be 'Month-to-month', 'One year' or 'Two year'",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = Field(default=None, description="Path of the request.")
+    request_id: str | None = Field(default=None, description="Quote it when asking for help.")
+    errors: list[FieldProblem] | None = None
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` for problems of these statuses."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI, telemetry: Telemetry) -> None:
+    """Make every error of `app` a problem; those that are our fault are logged."""
+
+    def from_table(request: Request, error: Exception) -> JSONResponse:
+        kind = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
+        if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            telemetry.failure(error)
+        return _response(request, kind, detail=kind.detail or str(error))
+
+    def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = list(_fields(error.errors()))
+        count = len(error.errors())
+        detail = f"{count} field{' is' if count == 1 else 's are'} not as it should be."
+        return _response(request, INVALID, detail=detail.replace("are not as it", "are not as they"),
+                         errors=errors)
+
+    def from_http(request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+        return _response(request, kind, headers=error.headers)
+
+    for error_class in PROBLEMS:
+        app.add_exception_handler(error_class, from_table)
+    app.add_exception_handler(RequestValidationError, from_validation)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, from_http)  # type: ignore[arg-type]
+
+
+def _fields(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldProblem]:
+    for number, error in enumerate(errors):
+        if number == _MAX_FIELDS:
+            return
+        # The first part of a location says where the value came from: "body" or "path".
+        names = [str(part)[:_MAX_NAME] for part in error["loc"][1:]] or ["body"]
+        yield FieldProblem(field=".".join(names), type=error["type"], detail=error["msg"])
+
+
+def _response(
+    request: Request,
+    kind: Kind,
+    *,
+    detail: str | None = None,
+    errors: list[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    problem = Problem(
+        type=TYPE_PREFIX + kind.slug,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=request.url.path,
+        request_id=request.scope.get("state", {}).get("request_id"),
+        errors=errors,
+    )
+    retry = {"Retry-After": str(kind.retry_after_seconds)} if kind.retry_after_seconds else {}
+    return JSONResponse(
+        problem.model_dump(exclude_none=True),
+        status_code=kind.status,
+        headers={**retry, **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )

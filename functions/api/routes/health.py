@@ -1,0 +1,39 @@
+"""Is the process alive, and is it fit to serve?"""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from functions.api.problems import documented
+from mlops.errors import ModelNotFound
+from mlops.inference.pinned import PinnedModels
+
+
+class Alive(BaseModel):
+    status: str
+
+
+class Ready(Alive):
+    models: list[str]
+
+
+def health_router(models: PinnedModels) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="The process lives", responses=documented(500))
+    async def healthz() -> Alive:
+        return Alive(status="ok")
+
+    @router.get(
+        "/readyz",
+        summary="Every pinned model is loaded and reproduces its golden rows",
+        responses=documented(404, 500, 503),
+    )
+    async def readyz() -> Ready:
+        ready = [models.get(name) for name in models]
+        if not ready:
+            raise ModelNotFound("any")
+        for served in ready:
+            served.check()
+        return Ready(status="ready", models=[served.version for served in ready])
+
+    return router

@@ -1,0 +1,68 @@
+"""GET /v1/models: what is served, and what it is made of."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.api.problems import documented
+from mlops.inference.loading import ServedModel
+from mlops.inference.pinned import PinnedModels
+
+
+class ModelSummary(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+
+    model: str
+    title: str
+    model_version: str
+    digest: str = Field(description="Digest of the version's manifest, `sha256:…`.")
+    trained_at: datetime
+
+
+class ModelList(BaseModel):
+    models: list[ModelSummary]
+
+
+class ModelDetail(ModelSummary):
+    data_digest: str = Field(description="Digest of the training data.")
+    code_sha: str | None = Field(description="Commit of the code that trained it.")
+    metrics: dict[str, Any]
+    features: dict[str, Any] = Field(
+        description="JSON Schema of a request: fields, categories, ranges."
+    )
+
+
+def models_router(models: PinnedModels) -> APIRouter:
+    router = APIRouter(prefix="/v1/models", tags=["models"])
+
+    @router.get("", summary="The models this API serves", responses=documented(500, 503))
+    async def list_models() -> ModelList:
+        return ModelList(models=[ModelSummary(**_summary(models.get(name))) for name in models])
+
+    @router.get(
+        "/{model}", summary="One model in detail", responses=documented(404, 500, 503)
+    )
+    async def show_model(model: str) -> ModelDetail:
+        served = models.get(model)
+        origin = served.manifest.provenance
+        return ModelDetail(
+            **_summary(served),
+            data_digest=origin.data_digest,
+            code_sha=origin.code_sha,
+            metrics=dict(served.manifest.metrics),
+            features=served.contract.request.model_json_schema(),
+        )
+
+    return router
+
+
+def _summary(served: ServedModel) -> dict[str, Any]:
+    return {
+        "model": served.contract.model,
+        "title": served.contract.title,
+        "model_version": served.version,
+        "digest": served.pin.digest,
+        "trained_at": served.manifest.provenance.trained_at,
+    }

@@ -1,0 +1,118 @@
+"""An object store in an S3 bucket."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlops.errors import (
+    ObjectChanged,
+    ObjectExists,
+    ObjectNotFound,
+    StoreThrottled,
+    StoreUnavailable,
+)
+from mlops.registry.objects import Stamped
+from mlops.registry.pausing import jittered_pause
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+# Bounded on purpose: a Lambda's init has ten seconds. "standard" backs off exponentially, with
+# jitter, and counts throttling among what it retries.
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
+_NOT_FOUND = frozenset({"NoSuchKey", "404"})
+_TAKEN = frozenset({"PreconditionFailed", "412"})
+# Two conditional writes of one key at the same moment: neither was judged, S3 asks to try again.
+_UNDECIDED = frozenset({"ConditionalRequestConflict", "409"})
+_THROTTLED = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
+_UNDECIDED_TRIES = 5
+
+
+def s3_client() -> "S3Client":
+    """A client set up by the AWS CLI's environment variables and files."""
+    return boto3.client("s3", config=_CONFIG)
+
+
+class BucketObjects:
+    """Implements `ObjectStore`; an object's tag is its ETag."""
+
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket: str,
+        prefix: str = "",
+        pause: Callable[[int], None] = jittered_pause,
+    ) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+        self._pause = pause
+
+    def get(self, key: str) -> Stamped:
+        try:
+            found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            return Stamped(found["Body"].read(), found["ETag"])
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) in _NOT_FOUND:
+                raise ObjectNotFound(key) from error
+            _refuse(key, error)
+
+    def create(self, key: str, content: bytes) -> None:
+        for number in range(_UNDECIDED_TRIES):
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*"
+                )
+            except (ClientError, BotoCoreError) as error:
+                if _code(error) in _TAKEN:
+                    raise ObjectExists(key) from error
+                if _code(error) in _UNDECIDED:
+                    self._pause(number)
+                    continue
+                _refuse(key, error)
+            return
+        raise StoreUnavailable(key, f"undecided after {_UNDECIDED_TRIES} conditional writes")
+
+    def replace(self, key: str, content: bytes, tag: str | None) -> None:
+        try:
+            if tag is None:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*"
+                )
+            else:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=self._prefix + key, Body=content, IfMatch=tag
+                )
+        except (ClientError, BotoCoreError) as error:
+            # If-Match answers 404 where the object is gone.
+            if _code(error) in _TAKEN | _UNDECIDED | _NOT_FOUND:
+                raise ObjectChanged(key) from error
+            _refuse(key, error)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix
+        )
+        try:
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    yield entry["Key"].removeprefix(self._prefix)
+        except (ClientError, BotoCoreError) as error:
+            _refuse(prefix, error)
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+
+
+def _refuse(key: str, error: ClientError | BotoCoreError) -> NoReturn:
+    if _code(error) in _THROTTLED:
+        raise StoreThrottled(key, "S3 still throttles after the last retry") from error
+    raise StoreUnavailable(key, str(error)) from error

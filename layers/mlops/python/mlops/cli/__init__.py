@@ -1,0 +1,29 @@
+"""`mlops`: what a data scientist does with models, one module for each group of commands."""
+
+import sys
+
+import typer
+
+from mlops.cli import registry, training
+from mlops.errors import GateRefused, MlopsError
+
+REFUSED, FAILED = 3, 1
+"""Exit codes besides 0 for success and 2 for a wrong command line."""
+
+app = typer.Typer(
+    name="mlops",
+    help="Train, register and pin models. Settings: MLOPS_STORE (a folder or s3://bucket),"
+    " and for S3 the AWS CLI's own variables.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+training.add_to(app)
+registry.add_to(app)
+
+
+def main() -> None:
+    try:
+        app()
+    except MlopsError as error:
+        print(f"mlops: {error}", file=sys.stderr)  # noqa: T201 -- a command line's own output
+        sys.exit(REFUSED if isinstance(error, GateRefused) else FAILED)

@@ -1,0 +1,199 @@
+"""`mlops register | models | show | pin | bake | registry rebuild`."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops.bootstrap import open_objects, open_registry
+from mlops.cli.output import (
+    DEFAULT_STORE,
+    STATE,
+    AsJson,
+    Model,
+    Store,
+    Version,
+    answer,
+    entry_document,
+    notes,
+    require_model,
+    table,
+)
+from mlops.cli.samconfig import Samconfig
+from mlops.cli.training import CANDIDATES
+from mlops.errors import ModelNotFound
+from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.manifest import MANIFEST
+from mlops.inference.version import ModelVersion, Pin
+from mlops.models.catalogue import CONTRACTS
+from mlops.registry.catalog import Entry
+from mlops.registry.versions import StoredVersions
+
+Samconfigs = Annotated[Path, typer.Option("--samconfig", help="The file that holds the pins.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (register, models, show, pin, bake):
+        app.command()(command)
+    group = typer.Typer(no_args_is_help=True, help="Look after the registry itself.")
+    group.command()(rebuild)
+    app.add_typer(group, name="registry")
+
+
+def register(
+    model: Model,
+    version: Annotated[
+        str | None, typer.Option(help="Name of the version. [default: the next minor one]")
+    ] = None,
+    candidate: Annotated[
+        Path | None,
+        typer.Option(help="Folder that `mlops train` made. [default: .mlops/candidates/MODEL]"),
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Put the trained candidate into the store under a version, once and for all."""
+    require_model(model)
+    from mlops.training.folder import read
+
+    found = read(candidate or CANDIDATES / model)
+    if found.model != model:
+        raise ModelNotFound(model, (found.model,))
+    registry = open_registry(store)
+    if version is None:
+        pinned = registry.register_next(model, found.files, found.provenance)
+    else:
+        parsed = ModelVersion.parse(version)
+        if parsed.model != model:
+            raise ModelNotFound(parsed.model, (model,))
+        pinned = registry.register(parsed, found.files, found.provenance)
+    answer(
+        {"version": str(pinned.version), "pin": str(pinned)},
+        as_json,
+        f"Registered {pinned.version}. To deploy it: mlops pin {model} {pinned.version}",
+    )
+
+
+def models(
+    model: Annotated[str | None, typer.Argument(help="Only this model's versions.")] = None,
+    store: Store = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered versions."""
+    if model is not None:
+        require_model(model)
+    entries = open_registry(store).entries(model)
+    text = table([_row(entry) for entry in entries]) if entries else "No version is registered."
+    answer([entry_document(entry) for entry in entries], as_json, text)
+
+
+def show(version: Version, store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Show one version: where it comes from, its figures, its model card."""
+    registry = open_registry(store)
+    entry = registry.entry(ModelVersion.parse(version))
+    document = entry_document(entry)
+    # Checked on the way from the pin to the card, as everything that is read from a store.
+    manifest = read_manifest(registry.versions, entry.pin)
+    card = read_listed(registry.versions, manifest, "model_card.md").decode()
+    facts = [
+        {"": name, " ": str(value)}
+        for name, value in document.items()
+        if name not in ("metrics", "history") and value is not None
+    ]
+    answer({**document, "model_card": card}, as_json, f"{table(facts)}\n\n{card}")
+
+
+def pin(
+    model: Model,
+    version: Version,
+    store: Store = DEFAULT_STORE,
+    samconfig: Samconfigs = Path("samconfig.toml"),
+    as_json: AsJson = False,
+) -> None:
+    """Write the version and its digest into samconfig.toml: a one-line change to review."""
+    require_model(model)
+    parsed = ModelVersion.parse(version)
+    if parsed.model != model:
+        raise ModelNotFound(parsed.model, (model,))
+    pinned = open_registry(store).entry(parsed).pin
+    file = Samconfig.read(samconfig)
+    previous = file.pin(model)
+    file.set_pin(model, pinned)
+    file.write(samconfig)
+    answer(
+        {"pin": str(pinned), "previous": str(previous) if previous else None},
+        as_json,
+        f"{samconfig} now pins {pinned}",
+    )
+
+
+def bake(
+    pins: Annotated[
+        list[str] | None,
+        typer.Option("--pin", help="Bake this instead of the pins in samconfig.toml. Repeatable."),
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    samconfig: Samconfigs = Path("samconfig.toml"),
+    output: Annotated[Path, typer.Option(help="Where the image's build looks.")] = STATE / "image",
+    ca_bundle: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MLOPS_CA_BUNDLE",
+            help="CA certificates for the build, where a proxy inspects TLS.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the pinned versions where the image's build takes them from, each file checked."""
+    wanted = [Pin.parse(text) for text in pins] if pins else Samconfig.read(samconfig).pins()
+    source = StoredVersions(open_objects(store))
+    folder = output / "models"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for pinned in wanted:
+        manifest = read_manifest(source, pinned)
+        target = folder / str(pinned.version)
+        target.mkdir()
+        (target / MANIFEST).write_bytes(manifest.to_bytes())
+        for file in manifest.files:
+            (target / file).write_bytes(read_listed(source, manifest, file))
+    certificates = output / "ca.crt"
+    certificates.unlink(missing_ok=True)
+    if ca_bundle is not None:
+        shutil.copyfile(ca_bundle, certificates)
+    if not wanted:
+        notes.print("Nothing is pinned: the image will hold no model.")
+    answer(
+        {"pins": [str(pinned) for pinned in wanted], "folder": str(folder)},
+        as_json,
+        "\n".join(f"Baked {pinned}" for pinned in wanted),
+    )
+
+
+def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Make the registry anew from the manifests and the journal in the store."""
+    rebuilt = open_registry(store).rebuild(CONTRACTS)
+    for error in rebuilt.refused:
+        notes.print(f"Left out: {error}")
+    answer(
+        {
+            "versions": [str(entry.version) for entry in rebuilt.entries],
+            "left_out": [str(error) for error in rebuilt.refused],
+        },
+        as_json,
+        f"The registry holds {len(rebuilt.entries)} versions.",
+    )
+
+
+def _row(entry: Entry) -> dict[str, str]:
+    full = entry.metrics["cross_validation"]["full"]["mean"]
+    return {
+        "version": str(entry.version),
+        "stage": entry.stage,
+        "trained": f"{entry.trained_at:%Y-%m-%d %H:%M}",
+        "ROC-AUC": f"{full['roc_auc']:.4f}",
+        "Brier": f"{full['brier']:.4f}",
+        "commit": (entry.code_sha or "-")[:12],
+        "deployed": (entry.deployed_sha or "-")[:12],
+    }

@@ -1,0 +1,64 @@
+"""The pins in samconfig.toml, read and written with everything else left as it is."""
+
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from mlops.errors import ConfigInvalid
+from mlops.inference.version import Pin
+from mlops.models.catalogue import CONTRACTS
+
+_TABLES = ("default", "global", "parameters")
+_LIST = "parameter_overrides"
+
+
+class Samconfig:
+    """One parameter a model, `ChurnPin=churn-model-v1.3.2@sha256:…`, one line each."""
+
+    def __init__(self, path: Path, document: tomlkit.TOMLDocument) -> None:
+        parameters: Any = document
+        for name in _TABLES:
+            parameters = parameters.get(name, {})
+        overrides = parameters.get(_LIST)
+        if not isinstance(overrides, list):
+            raise ConfigInvalid(str(path), f"[{'.'.join(_TABLES)}] needs a list {_LIST}")
+        self._document = document
+        self._overrides: list[str] = overrides
+
+    @classmethod
+    def read(cls, path: Path) -> "Samconfig":
+        """Raises ConfigInvalid."""
+        try:
+            return cls(path, tomlkit.parse(path.read_text()))
+        except (OSError, TOMLKitError) as error:
+            raise ConfigInvalid(str(path), str(error)) from error
+
+    def write(self, path: Path) -> None:
+        path.write_text(tomlkit.dumps(self._document))
+
+    def pin(self, model: str) -> Pin | None:
+        """Raises PinInvalid."""
+        for text in self._overrides:
+            name, _, value = text.partition("=")
+            if name == _parameter(model) and value:
+                return Pin.parse(value)
+        return None
+
+    def pins(self) -> list[Pin]:
+        """Raises PinInvalid."""
+        return [pin for model in CONTRACTS if (pin := self.pin(model)) is not None]
+
+    def set_pin(self, model: str, pin: Pin) -> None:
+        line = f"{_parameter(model)}={pin}"
+        for index, text in enumerate(self._overrides):
+            if text.partition("=")[0] == _parameter(model):
+                self._overrides[index] = line
+                return
+        self._overrides.append(line)
+
+
+def _parameter(model: str) -> str:
+    """The template's parameter for the pin of `model`."""
+    return "".join(part.capitalize() for part in model.split("-")) + "Pin"

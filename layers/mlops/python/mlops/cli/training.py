@@ -1,0 +1,91 @@
+"""`mlops train`."""
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mlops.cli.output import STATE, AsJson, Model, answer, notes, require_model, table
+
+CANDIDATES = STATE / "candidates"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(train)
+
+
+def train(
+    model: Model,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Labelled rows, CSV or gzipped CSV. [default: the model's own data]"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the candidate. [default: .mlops/candidates/MODEL]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a candidate, and refuse it where its figures are not good enough (exit code 3).
+
+    The same data and code give the same files. SOURCE_DATE_EPOCH sets the training date too.
+    """
+    require_model(model)
+    # scikit-learn takes seconds to import; no other command needs it.
+    from mlops.models.plans import PLANS
+    from mlops.training.candidate import train as train_candidate
+    from mlops.training.folder import save
+
+    plan = PLANS[model]
+    source = data or Path(plan.default_data)
+    folder = output or CANDIDATES / model
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=notes, transient=True) as progress:
+        folds = progress.add_task(f"Training {model} on {source}", total=None)
+        candidate = train_candidate(
+            plan,
+            plan.load(source),
+            at=training_date(),
+            code_sha=code_sha(),
+            on_fold=lambda done, of: progress.update(folds, completed=done, total=of),
+        )
+    save(candidate, folder)
+    results = candidate.metrics["cross_validation"]
+    rows = [
+        {
+            "view": view.name,
+            "ROC-AUC": f"{results[view.name]['mean']['roc_auc']:.4f}",
+            "Brier": f"{results[view.name]['mean']['brier']:.4f}",
+            "calibration error": f"{results[view.name]['ece']:.4f}",
+            "": view.describe,
+        }
+        for view in plan.views
+    ]
+    answer(
+        {"model": model, "candidate": str(folder), "metrics": candidate.metrics},
+        as_json,
+        f"{table(rows)}\nThe gate lets it pass. Next: mlops register {model}",
+    )
+
+
+def training_date() -> datetime:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC).replace(microsecond=0)
+
+
+def code_sha() -> str | None:
+    """The commit checked out here; `-dirty` is added where tracked files differ from it."""
+    try:
+        sha = _git("rev-parse", "HEAD")
+        return f"{sha}-dirty" if _git("status", "--porcelain", "-uno") else sha
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    ran = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607 -- the user's own git
+    return ran.stdout.strip()

@@ -1,0 +1,165 @@
+"""Every error that a caller can tell apart; each carries the facts, none a status code.
+
+MlopsError
+├── DataInvalid             training data that breaks the contract
+├── ConfigInvalid           a configuration file that cannot be used
+├── GateRefused             a candidate whose figures are not good enough
+├── ModelNotFound           no such model
+├── PinInvalid              text that is not a pin
+├── VersionInvalid          text that is not a model version
+├── VersionNotFound         no such version in the store
+├── VersionExists           the version is there already, with other content
+├── ArtifactError           a version that must not be served
+│   ├── PinMismatch         the manifest is not the pinned one
+│   ├── ManifestInvalid     the manifest cannot be read
+│   ├── ArtifactMissing     a file that the manifest lists is gone
+│   ├── ArtifactCorrupt     a file's bytes are not those the manifest lists
+│   └── ModelUnusable       the bytes are right, yet they are no model of this contract
+├── StoreError              the object store did not do as asked
+│   ├── ObjectNotFound
+│   ├── ObjectExists        create-only write to a key that is taken
+│   ├── ObjectChanged       replacing a state that is no longer the current one
+│   ├── StoreThrottled      still throttled after the last retry
+│   └── StoreUnavailable    refused, unreachable or misconfigured
+├── RegistryCorrupt         the SQLite file is not a registry
+└── RegistryBusy            other writers won every try
+"""
+
+from collections.abc import Sequence
+
+
+class MlopsError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class DataInvalid(MlopsError):
+    def __init__(self, source: str, line: int, field: str, reason: str) -> None:
+        super().__init__(f"{source}, line {line}, {field}: {reason}")
+        self.source, self.line, self.field, self.reason = source, line, field, reason
+
+
+class ConfigInvalid(MlopsError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class GateRefused(MlopsError):
+    def __init__(self, model: str, reasons: Sequence[str]) -> None:
+        super().__init__(f"The gate refuses this {model} candidate: {'; '.join(reasons)}")
+        self.model, self.reasons = model, tuple(reasons)
+
+
+class ModelNotFound(MlopsError):
+    def __init__(self, model: str, known: Sequence[str] = ()) -> None:
+        hint = f" Known: {', '.join(known)}." if known else ""
+        super().__init__(f"There is no model {model!r} here.{hint}")
+        self.model, self.known = model, tuple(known)
+
+
+class PinInvalid(MlopsError):
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text!r} is not a pin; a pin looks like churn-model-v1.3.2@sha256:<64 hex digits>"
+        )
+        self.text = text
+
+
+class VersionInvalid(MlopsError):
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text!r} is not a model version; one looks like churn-model-v1.3.2")
+        self.text = text
+
+
+class VersionNotFound(MlopsError):
+    def __init__(self, version: str) -> None:
+        super().__init__(f"There is no version {version} in the store")
+        self.version = version
+
+
+class VersionExists(MlopsError):
+    def __init__(self, version: str, file: str) -> None:
+        super().__init__(
+            f"{version} has another {file} in the store already; versions are written once,"
+            " so register under a new version"
+        )
+        self.version, self.file = version, file
+
+
+class ArtifactError(MlopsError):
+    """A version that must not be served."""
+
+    def __init__(self, version: str, reason: str) -> None:
+        super().__init__(f"{version}: {reason}")
+        self.version, self.reason = version, reason
+
+
+class PinMismatch(ArtifactError):
+    def __init__(self, version: str, pinned: str, found: str) -> None:
+        super().__init__(version, f"the pin says {pinned}, the manifest is {found}")
+        self.pinned, self.found = pinned, found
+
+
+class ManifestInvalid(ArtifactError):
+    pass
+
+
+class ArtifactMissing(ArtifactError):
+    def __init__(self, version: str, file: str) -> None:
+        super().__init__(version, f"{file} is missing")
+        self.file = file
+
+
+class ArtifactCorrupt(ArtifactError):
+    def __init__(self, version: str, file: str, listed: str, found: str) -> None:
+        super().__init__(version, f"{file} is {found}, the manifest lists {listed}")
+        self.file, self.listed, self.found = file, listed, found
+
+
+class ModelUnusable(ArtifactError):
+    pass
+
+
+class StoreError(MlopsError):
+    """The object store did not do as asked."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key, self.reason = key, reason
+
+
+class ObjectNotFound(StoreError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key, "there is no such object")
+
+
+class ObjectExists(StoreError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key, "the object exists already")
+
+
+class ObjectChanged(StoreError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key, "the object was changed by somebody else meanwhile")
+
+
+class StoreThrottled(StoreError):
+    pass
+
+
+class StoreUnavailable(StoreError):
+    pass
+
+
+class RegistryCorrupt(MlopsError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it anew"
+        )
+        self.reason = reason
+
+
+class RegistryBusy(MlopsError):
+    def __init__(self, tries: int) -> None:
+        super().__init__(f"Other writers changed the registry during each of {tries} tries")
+        self.tries = tries

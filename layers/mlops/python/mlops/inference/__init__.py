@@ -1,0 +1,1 @@
+"""From a pin to predictions: pin, manifest, verified bytes, Predictor. No network, no clock."""

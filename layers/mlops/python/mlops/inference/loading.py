@@ -1,0 +1,110 @@
+"""The way from a pin to a model: pin → manifest → file bytes → loaded from those same bytes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops.errors import (
+    ArtifactCorrupt,
+    ArtifactMissing,
+    ModelNotFound,
+    PinMismatch,
+    VersionNotFound,
+)
+from mlops.inference.golden import GoldenRow, check_golden, golden_from_bytes
+from mlops.inference.manifest import GOLDEN, MANIFEST, MODEL, Manifest, digest_of
+from mlops.inference.predictor import Predictor
+from mlops.inference.version import ModelVersion, Pin
+from mlops.models.contract import Contract
+
+
+class ArtifactSource(Protocol):
+    """Somewhere that versions lie: in the image, in the store. Nobody trusts what it returns."""
+
+    def read(self, version: ModelVersion, file: str, digest: str) -> bytes:
+        """Return the file; `digest` is what the reader expects, and all a cache needs to know.
+
+        Raises VersionNotFound where there is no manifest, ArtifactMissing for any other file.
+        """
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model that was verified against its pin, ready to predict."""
+
+    pin: Pin
+    manifest: Manifest
+    contract: Contract
+    predictor: Predictor
+    golden: tuple[GoldenRow, ...]
+
+    @property
+    def version(self) -> str:
+        return str(self.pin.version)
+
+    def check(self) -> None:
+        """Raises ModelUnusable where the golden rows do not reproduce."""
+        check_golden(self.version, self.predictor, self.contract, self.golden)
+
+
+class ModelLoader:
+    """Loads pinned versions from the first source that has them."""
+
+    def __init__(
+        self, sources: Sequence[ArtifactSource], contracts: Mapping[str, Contract]
+    ) -> None:
+        self._sources = sources
+        self._contracts = contracts
+
+    def load(self, pin: Pin) -> ServedModel:
+        """Raises ModelNotFound, VersionNotFound, any ArtifactError, any StoreError.
+
+        A source that has the version but with wrong content is an error and not a reason to ask
+        the next one: somebody has to look at it.
+        """
+        contract = self._contracts.get(pin.version.model)
+        if contract is None:
+            raise ModelNotFound(pin.version.model, tuple(self._contracts))
+        source, manifest = self._find(pin)
+        model = read_listed(source, manifest, MODEL)
+        golden = read_listed(source, manifest, GOLDEN)
+        version = str(pin.version)
+        return ServedModel(
+            pin=pin,
+            manifest=manifest,
+            contract=contract,
+            predictor=Predictor(
+                version,
+                model,
+                numeric=len(contract.numeric),
+                categorical=len(contract.categorical),
+            ),
+            golden=golden_from_bytes(version, golden),
+        )
+
+    def _find(self, pin: Pin) -> tuple[ArtifactSource, Manifest]:
+        for source in self._sources:
+            try:
+                return source, read_manifest(source, pin)
+            except VersionNotFound:
+                continue
+        raise VersionNotFound(str(pin.version))
+
+
+def read_manifest(source: ArtifactSource, pin: Pin) -> Manifest:
+    """Raises VersionNotFound, PinMismatch, ManifestInvalid, any StoreError."""
+    content = source.read(pin.version, MANIFEST, pin.digest)
+    if (found := digest_of(content)) != pin.digest:
+        raise PinMismatch(str(pin.version), pin.digest, found)
+    return Manifest.from_bytes(pin.version, content)
+
+
+def read_listed(source: ArtifactSource, manifest: Manifest, file: str) -> bytes:
+    """Raises ArtifactMissing, ArtifactCorrupt, any StoreError."""
+    entry = manifest.files.get(file)
+    if entry is None:
+        raise ArtifactMissing(str(manifest.version), file)
+    content = source.read(manifest.version, file, entry.digest)
+    if (found := digest_of(content)) != entry.digest:
+        raise ArtifactCorrupt(str(manifest.version), file, entry.digest, found)
+    return content

@@ -1,0 +1,85 @@
+"""An object store in a folder. Safe for several processes on one machine."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlops.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
+from mlops.inference.manifest import digest_of
+from mlops.registry.objects import Stamped
+
+_LOCK = ".lock"
+
+
+class FolderObjects:
+    """Implements `ObjectStore`; an object's tag is the digest of its content."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def get(self, key: str) -> Stamped:
+        try:
+            content = (self._root / key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ObjectNotFound(key) from error
+        except OSError as error:
+            raise StoreUnavailable(key, str(error)) from error
+        return Stamped(content, digest_of(content))
+
+    def create(self, key: str, content: bytes) -> None:
+        with self._written(key, content) as temporary:
+            try:
+                # Unlike a rename, a link fails where the name is taken.
+                os.link(temporary, self._root / key)
+            except FileExistsError as error:
+                raise ObjectExists(key) from error
+
+    def replace(self, key: str, content: bytes, tag: str | None) -> None:
+        with self._written(key, content) as temporary, self._locked():
+            try:
+                current = self.get(key).tag
+            except ObjectNotFound:
+                current = None
+            if current != tag:
+                raise ObjectChanged(key)
+            temporary.replace(self._root / key)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        folder = self._root / prefix.rpartition("/")[0]
+        found = (path for path in folder.rglob("*") if path.is_file())
+        names = sorted(path.relative_to(self._root).as_posix() for path in found)
+        return (
+            name
+            for name in names
+            if name.startswith(prefix) and not name.rpartition("/")[2].startswith(".")
+        )
+
+    @contextmanager
+    def _written(self, key: str, content: bytes) -> Iterator[Path]:
+        """A temporary file beside `key`, complete and on the disk."""
+        folder = (self._root / key).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", dir=folder)
+        except OSError as error:
+            raise StoreUnavailable(key, str(error)) from error
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        except OSError as error:
+            raise StoreUnavailable(key, str(error)) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._root / _LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file, also when the process dies
+            yield

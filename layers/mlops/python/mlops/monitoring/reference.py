@@ -1,0 +1,54 @@
+"""The reference profile of a version: bins and base rates that drift is later measured against."""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.models.columns import MISSING_CATEGORY, Columns
+from mlops.models.contract import Contract
+
+BINS = 10
+
+
+def reference_profile(
+    contract: Contract, columns: Columns, predictions: NDArray[np.float64]
+) -> bytes:
+    """A JSON document: for each feature and for the prediction, the share of rows in each bin.
+
+    Numbers are cut at their deciles, of which equal ones are merged; `edges` are the inner
+    ones, so the outer bins are open. `shares` has one entry a bin, then one for missing values;
+    they sum to 1.
+    """
+    document = {
+        "rows": len(columns),
+        "numeric": {
+            name: _numeric(columns.numeric[:, index].astype(np.float64))
+            for index, name in enumerate(contract.numeric)
+        },
+        "categorical": {
+            name: _categorical(columns.categorical[:, index], contract.categories[name])
+            for index, name in enumerate(contract.categorical)
+        },
+        "prediction": _numeric(predictions),
+    }
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _numeric(values: NDArray[np.float64]) -> dict[str, Any]:
+    present = values[~np.isnan(values)]
+    inner = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(present, inner)) if len(present) else np.array([])
+    counts = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
+    shares = [*counts.tolist(), len(values) - len(present)]
+    return {"edges": edges.tolist(), "shares": _shares(shares, len(values))}
+
+
+def _categorical(values: NDArray[np.object_], categories: tuple[str, ...]) -> dict[str, Any]:
+    counts = [int(np.count_nonzero(values == name)) for name in (*categories, MISSING_CATEGORY)]
+    return {"categories": list(categories), "shares": _shares(counts, len(values))}
+
+
+def _shares(counts: list[int], total: int) -> list[float]:
+    return [round(count / total, 6) for count in counts]

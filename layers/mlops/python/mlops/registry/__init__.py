@@ -1,0 +1,1 @@
+"""Which versions exist, where they come from and what became of them."""

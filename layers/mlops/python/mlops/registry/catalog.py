@@ -1,0 +1,142 @@
+"""The registry as people query it: an SQLite database, held in memory, stored as one object."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops.errors import RegistryCorrupt
+from mlops.inference.manifest import Manifest
+from mlops.inference.version import ModelVersion, Pin
+from mlops.registry.journal import Stage, StageChange
+
+SCHEMA = """
+CREATE TABLE versions (
+    version TEXT PRIMARY KEY,
+    model TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    trained_at TEXT NOT NULL,
+    metrics TEXT NOT NULL,
+    data_digest TEXT NOT NULL,
+    code_sha TEXT
+) STRICT;
+CREATE TABLE stages (
+    version TEXT NOT NULL REFERENCES versions,
+    number INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    at TEXT NOT NULL,
+    deployed_sha TEXT,
+    PRIMARY KEY (version, number)
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered version."""
+
+    pin: Pin
+    trained_at: datetime
+    metrics: Mapping[str, Any]
+    data_digest: str
+    code_sha: str | None
+    history: tuple[StageChange, ...]
+
+    @property
+    def version(self) -> ModelVersion:
+        return self.pin.version
+
+    @property
+    def stage(self) -> Stage:
+        return self.history[-1].stage if self.history else Stage.CANDIDATE
+
+    @property
+    def deployed_sha(self) -> str | None:
+        """The commit of the last deployment of this version."""
+        shas = [change.deployed_sha for change in self.history if change.deployed_sha]
+        return shas[-1] if shas else None
+
+
+class Catalog:
+    """The tables, with no idea of where their bytes lie."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put_version(self, pin: Pin, manifest: Manifest) -> None:
+        origin = manifest.provenance
+        self._connection.execute(
+            "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                str(pin.version),
+                pin.version.model,
+                pin.digest,
+                origin.trained_at.isoformat(),
+                json.dumps(manifest.metrics, sort_keys=True),
+                origin.data_digest,
+                origin.code_sha,
+            ),
+        )
+
+    def put_history(self, version: ModelVersion, history: Iterable[StageChange]) -> None:
+        """Make the stage history of `version` what it is in the journal."""
+        self._connection.execute("DELETE FROM stages WHERE version = ?", (str(version),))
+        self._connection.executemany(
+            "INSERT INTO stages VALUES (?, ?, ?, ?, ?)",
+            [
+                (str(version), number, change.stage, change.at.isoformat(), change.deployed_sha)
+                for number, change in enumerate(history)
+            ],
+        )
+
+    def entries(self, model: str | None = None) -> list[Entry]:
+        """Newest version last."""
+        rows = self._connection.execute(
+            "SELECT version, digest, trained_at, metrics, data_digest, code_sha FROM versions"
+            " WHERE ?1 IS NULL OR model = ?1",
+            (model,),
+        ).fetchall()
+        return sorted(map(self._entry, rows), key=lambda entry: entry.version)
+
+    def _entry(self, row: tuple[str, str, str, str, str, str | None]) -> Entry:
+        name, digest, trained_at, metrics, data_digest, code_sha = row
+        version = ModelVersion.parse(name)
+        changes = self._connection.execute(
+            "SELECT stage, at, deployed_sha FROM stages WHERE version = ? ORDER BY number", (name,)
+        )
+        return Entry(
+            pin=Pin(version, digest),
+            trained_at=datetime.fromisoformat(trained_at),
+            metrics=json.loads(metrics),
+            data_digest=data_digest,
+            code_sha=code_sha,
+            history=tuple(
+                StageChange(version, Stage(stage), datetime.fromisoformat(at), sha)
+                for stage, at, sha in changes
+            ),
+        )
+
+
+@contextmanager
+def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]]:
+    """Open the bytes of a database, or a new one. Raises RegistryCorrupt."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            if content is None:
+                connection.executescript(SCHEMA)
+            else:
+                connection.deserialize(content)
+                (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
+                if verdict != "ok":
+                    raise RegistryCorrupt(verdict)
+            yield Catalog(connection), connection
+        except sqlite3.DatabaseError as error:
+            raise RegistryCorrupt(str(error)) from error
+
+
+def serialized(connection: sqlite3.Connection) -> bytes:
+    connection.commit()
+    return connection.serialize()

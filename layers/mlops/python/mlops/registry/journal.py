@@ -1,0 +1,76 @@
+"""What happened to versions, as one create-only object an event.
+
+The SQLite file is made from manifests and these; so it can be lost without losing anything.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mlops.errors import ObjectExists, RegistryBusy, RegistryCorrupt, VersionInvalid
+from mlops.inference.version import ModelVersion
+from mlops.registry.objects import ObjectStore
+
+PREFIX = "registry/journal/"
+_TRIES = 50
+
+
+class Stage(StrEnum):
+    """Where a version is on its way."""
+
+    CANDIDATE = "candidate"
+    CANARY = "canary"
+    CHAMPION = "champion"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True)
+class StageChange:
+    """`version` entered `stage` at that time (aware, UTC), deployed from commit `deployed_sha`."""
+
+    version: ModelVersion
+    stage: Stage
+    at: datetime
+    deployed_sha: str | None = None
+
+
+class Journal:
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def append(self, change: StageChange) -> None:
+        """Raises RegistryBusy where others took every number that was tried."""
+        document = {
+            "stage": change.stage,
+            "at": change.at.isoformat(),
+            "deployed_sha": change.deployed_sha,
+        }
+        content = (json.dumps(document, sort_keys=True) + "\n").encode()
+        number = len(list(self._objects.keys(self._folder(change.version))))
+        for candidate in range(number, number + _TRIES):
+            try:
+                self._objects.create(f"{self._folder(change.version)}{candidate:06}.json", content)
+            except ObjectExists:
+                continue
+            return
+        raise RegistryBusy(_TRIES)
+
+    def read(self, version: ModelVersion | None = None) -> Iterator[StageChange]:
+        """All changes, of one version in the order in which they came. Raises RegistryCorrupt."""
+        prefix = PREFIX if version is None else self._folder(version)
+        for key in self._objects.keys(prefix):
+            try:
+                document = json.loads(self._objects.get(key).content)
+                yield StageChange(
+                    version=ModelVersion.parse(key.removeprefix(PREFIX).partition("/")[0]),
+                    stage=Stage(document["stage"]),
+                    at=datetime.fromisoformat(document["at"]),
+                    deployed_sha=document["deployed_sha"],
+                )
+            except (ValueError, KeyError, TypeError, VersionInvalid) as error:
+                raise RegistryCorrupt(f"{key}: {error}") from error
+
+    def _folder(self, version: ModelVersion) -> str:
+        return f"{PREFIX}{version}/"

@@ -1,0 +1,38 @@
+"""The port to wherever the store lies: a folder, or a bucket."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """An object with the tag of this state of it, to be given back when it is replaced."""
+
+    content: bytes
+    tag: str
+
+
+class ObjectStore(Protocol):
+    """Objects by key. Keys are relative, with `/` between their parts.
+
+    Every method raises StoreThrottled or StoreUnavailable where the store cannot be used.
+    """
+
+    def get(self, key: str) -> Stamped:
+        """Raises ObjectNotFound."""
+
+    def create(self, key: str, content: bytes) -> None:
+        """Write an object that must not exist. All of it appears at once, or nothing.
+
+        Raises ObjectExists.
+        """
+
+    def replace(self, key: str, content: bytes, tag: str | None) -> None:
+        """Write an object whose current state has `tag`; None: that does not exist.
+
+        Raises ObjectChanged.
+        """
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that begin with `prefix`, sorted."""

@@ -1,0 +1,169 @@
+"""The registry: versions, their journal, and the catalog that is made from both."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from mlops.errors import (
+    ArtifactError,
+    MlopsError,
+    ObjectChanged,
+    ObjectNotFound,
+    RegistryBusy,
+    RegistryCorrupt,
+    VersionExists,
+    VersionNotFound,
+)
+from mlops.inference.manifest import METRICS, FileEntry, Manifest, Provenance, digest_of
+from mlops.inference.version import ModelVersion, Pin
+from mlops.registry.catalog import Catalog, Entry, opened, serialized
+from mlops.registry.journal import Journal, StageChange
+from mlops.registry.objects import ObjectStore
+from mlops.registry.versions import StoredVersions
+
+CATALOG = "registry/registry.sqlite"
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuilt registry holds, and why the versions that it lacks were refused."""
+
+    entries: tuple[Entry, ...]
+    refused: tuple[MlopsError, ...]
+
+
+class Registry:
+    """Reads and changes the registry in an object store. Writers may be many.
+
+    pause: called with the number of the try that failed, before the next one.
+    """
+
+    def __init__(self, objects: ObjectStore, pause: Callable[[int], None]) -> None:
+        self._objects = objects
+        self._pause = pause
+        self._journal = Journal(objects)
+        self.versions = StoredVersions(objects)
+
+    def register(
+        self, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
+    ) -> Pin:
+        """Write a version and enter it. Repeating it with the same content changes nothing.
+
+        Raises VersionExists, RegistryCorrupt, RegistryBusy.
+        """
+        manifest = _manifest(version, files, provenance)
+        pin = self.versions.write(manifest, files)
+        self._update(lambda catalog: catalog.put_version(pin, manifest))
+        return pin
+
+    def register_next(
+        self, model: str, files: Mapping[str, bytes], provenance: Provenance
+    ) -> Pin:
+        """Register under the next free version, or find that this very candidate is registered.
+
+        Raises RegistryCorrupt, RegistryBusy.
+        """
+        for number in range(_TRIES):
+            version = self.next_version(model)
+            for known, complete in self.versions.occupied(model):
+                if complete and self._is(known, files, provenance):
+                    version = known
+            try:
+                return self.register(version, files, provenance)
+            except VersionExists:  # somebody else took the number meanwhile
+                self._pause(number)
+        raise RegistryBusy(_TRIES)
+
+    def next_version(self, model: str) -> ModelVersion:
+        """One minor version after the highest that left any trace, complete or not."""
+        taken = [version for version, _ in self.versions.occupied(model)]
+        return taken[-1].next_minor() if taken else ModelVersion(model, 1, 0, 0)
+
+    def move(self, change: StageChange) -> None:
+        """Note that a version entered a stage. Raises VersionNotFound."""
+        manifest = self.versions.manifest(change.version)
+        pin = self.versions.pin(change.version)
+        self._journal.append(change)
+
+        def note(catalog: Catalog) -> None:
+            catalog.put_version(pin, manifest)
+            catalog.put_history(change.version, self._journal.read(change.version))
+
+        self._update(note)
+
+    def entries(self, model: str | None = None) -> list[Entry]:
+        """Registered versions, the newest last. Raises RegistryCorrupt."""
+        with opened(self._read()[0]) as (catalog, _):
+            return catalog.entries(model)
+
+    def entry(self, version: ModelVersion) -> Entry:
+        """Raises VersionNotFound, RegistryCorrupt."""
+        for entry in self.entries(version.model):
+            if entry.version == version:
+                return entry
+        raise VersionNotFound(str(version))
+
+    def rebuild(self, models: Iterable[str]) -> Rebuilt:
+        """Make the catalog anew from manifests and journal; whatever was there is replaced."""
+        refused: list[MlopsError] = []
+
+        def fill(catalog: Catalog) -> None:
+            refused.clear()
+            for model in models:
+                for version, complete in self.versions.occupied(model):
+                    if not complete:
+                        continue
+                    try:
+                        manifest = self.versions.manifest(version)
+                        history = list(self._journal.read(version))
+                    except (ArtifactError, RegistryCorrupt) as error:
+                        refused.append(error)
+                        continue
+                    catalog.put_version(self.versions.pin(version), manifest)
+                    catalog.put_history(version, history)
+
+        self._update(fill, anew=True)
+        return Rebuilt(tuple(self.entries()), tuple(refused))
+
+    def _is(
+        self, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
+    ) -> bool:
+        try:
+            return self.versions.manifest(version) == _manifest(version, files, provenance)
+        except ArtifactError:
+            return False
+
+    def _update(self, change: Callable[[Catalog], None], *, anew: bool = False) -> None:
+        for number in range(_TRIES):
+            content, tag = self._read()
+            with opened(None if anew else content) as (catalog, connection):
+                change(catalog)
+                changed = serialized(connection)
+            try:
+                self._objects.replace(CATALOG, changed, tag)
+            except ObjectChanged:
+                self._pause(number)
+                continue
+            return
+        raise RegistryBusy(_TRIES)
+
+    def _read(self) -> tuple[bytes | None, str | None]:
+        try:
+            stamped = self._objects.get(CATALOG)
+        except ObjectNotFound:
+            return None, None
+        return stamped.content, stamped.tag
+
+
+def _manifest(
+    version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
+) -> Manifest:
+    return Manifest(
+        version=version,
+        provenance=provenance,
+        metrics=json.loads(files[METRICS]),
+        files={
+            name: FileEntry(digest_of(content), len(content)) for name, content in files.items()
+        },
+    )

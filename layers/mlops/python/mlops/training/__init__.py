@@ -1,0 +1,1 @@
+"""From a training plan to a candidate: evaluate, export, gate, write down."""

@@ -1,0 +1,38 @@
+"""Which candidates may be registered."""
+
+from collections.abc import Mapping
+
+from mlops.models.plan import TrainingPlan
+from mlops.training.evaluation import CrossValidation
+
+MAX_PARITY_DIFFERENCE = 1e-5
+"""Largest difference of a probability between the ONNX graph and scikit-learn."""
+
+
+def refusals(
+    plan: TrainingPlan, results: Mapping[str, CrossValidation], parity_difference: float
+) -> list[str]:
+    """Every reason against a candidate; none is good. Written so that NaN is refused."""
+    reasons = []
+    for view in plan.views:
+        found, bounds = results[view.name], view.bounds
+        roc_auc, brier = found.mean.roc_auc, found.mean.brier
+        if not roc_auc >= bounds.min_roc_auc:
+            reasons.append(f"{view.name}: ROC-AUC {roc_auc:.4f} is below {bounds.min_roc_auc}")
+        if not brier <= bounds.max_brier:
+            reasons.append(f"{view.name}: Brier score {brier:.4f} is above {bounds.max_brier}")
+        if bounds.max_ece is not None and not found.ece <= bounds.max_ece:
+            reasons.append(
+                f"{view.name}: calibration error {found.ece:.4f} is above {bounds.max_ece}"
+            )
+        if bounds.leak_roc_auc is not None and roc_auc > bounds.leak_roc_auc:
+            reasons.append(
+                f"{view.name}: ROC-AUC {roc_auc:.4f} is above {bounds.leak_roc_auc}, too good to"
+                " be true: does a column give the label away?"
+            )
+    if not parity_difference <= MAX_PARITY_DIFFERENCE:
+        reasons.append(
+            f"the ONNX model differs from scikit-learn by {parity_difference:.2g},"
+            f" more than {MAX_PARITY_DIFFERENCE:.0e}"
+        )
+    return reasons

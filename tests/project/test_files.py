@@ -1,0 +1,82 @@
+"""What holds for every file of the project."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.project.files import ROOT, project_files
+
+FILES = project_files()
+ROOMS = ("functions", "layers", "tests")
+SOURCES = [path for path in FILES if path.parts[0] in ROOMS and path.suffix in {".py", ".sh"}]
+LONGEST = 300  # lines: what one reader keeps in mind
+
+# The project installs from wherever its user's pip, npm and Docker are set up to look.
+PLACES_TO_INSTALL_FROM = re.compile(
+    r"//[^/\s\"'`)]*(?:pypi|pythonhosted|npmjs|registry\.)"
+    r"|--(?:extra-)?index-url|--find-links|--trusted-host"
+)
+BINARY = {".onnx", ".joblib", ".png", ".sqlite", ".gz", ".parquet"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_source_files_are_short(path: Path) -> None:
+    assert len((ROOT / path).read_text().splitlines()) <= LONGEST
+
+
+def test_no_file_names_a_place_to_install_from() -> None:
+    this = Path(__file__).relative_to(ROOT)
+    texts = (path for path in FILES if path.suffix not in BINARY and path != this)
+    found = {
+        str(path): match[0]
+        for path in texts
+        if (match := PLACES_TO_INSTALL_FROM.search((ROOT / path).read_text()))
+    }
+    assert not found
+
+
+def shell_scripts() -> list[Path]:
+    def is_script(path: Path) -> bool:
+        if path.suffix in BINARY:
+            return False
+        first_line = (ROOT / path).read_text().partition("\n")[0]
+        return re.match(r"#!.*\b(ba|da)?sh\b", first_line) is not None
+
+    return [path for path in FILES if path.suffix == ".sh" or is_script(path)]
+
+
+GITHUB = [path for path in FILES if path.parts[0] == ".github"]
+WORKFLOWS = [path for path in GITHUB if path.match(".github/workflows/*.yml")]
+CHECKERS: dict[str, tuple[list[str], list[Path]]] = {
+    "actionlint": (["actionlint"], WORKFLOWS),
+    "zizmor": (["zizmor", "--offline", "--quiet"], GITHUB),
+    "workflow schema": (
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
+        WORKFLOWS,
+    ),
+    "dependabot schema": (
+        ["check-jsonschema", "--builtin-schema", "vendor.dependabot"],
+        [Path(".github/dependabot.yml")],
+    ),
+    "shellcheck": (["shellcheck"], shell_scripts()),
+}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_checkers_find_nothing(checker: str) -> None:
+    command, paths = CHECKERS[checker]
+    assert paths, f"{checker} has nothing to look at"
+    installed = Path(sys.executable).parent  # actionlint looks for shellcheck on the path
+    answer = subprocess.run(
+        [*command, *map(str, paths)],
+        cwd=ROOT,
+        env=os.environ | {"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr

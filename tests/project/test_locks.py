@@ -1,0 +1,94 @@
+"""The requirements files keep what pyproject.toml asks for, offline and without resolving."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.project.files import ROOT
+from tests.tools.lock import LOCKS, MAIN, Lock
+
+PYTHONS = ("3.11", "3.13")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+each_lock = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.path)
+
+
+@dataclass(frozen=True)
+class Entry:
+    requirement: Requirement
+    hashes: tuple[str, ...]
+
+
+def entries(lock: Lock) -> list[Entry]:
+    joined = (ROOT / lock.path).read_text().replace("\\\n", " ")
+    lines = [line for line in joined.splitlines() if not line.lstrip().startswith("#")]
+    found = []
+    for line in lines:
+        requirement, *options = line.split(" --hash=")
+        found.append(Entry(Requirement(requirement), tuple(option.strip() for option in options)))
+    return found
+
+
+def versions(lock: Lock, python: str) -> dict[str, str]:
+    """What pip would install from this lock on that version of Python."""
+    environment = {key: str(value) for key, value in default_environment().items()} | {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+    }
+    return {
+        canonicalize_name(entry.requirement.name): str(entry.requirement.specifier)[2:]
+        for entry in entries(lock)
+        if entry.requirement.marker is None or entry.requirement.marker.evaluate(environment)
+    }
+
+
+def declared(lock: Lock) -> list[Requirement]:
+    texts = list(PROJECT["project"]["dependencies"]) if lock.holds_project else []
+    for extra in lock.extras:
+        texts += PROJECT["project"]["optional-dependencies"][extra]
+    for group in lock.groups:
+        texts += PROJECT["dependency-groups"][group]
+    return [Requirement(text) for text in texts]
+
+
+def pythons(lock: Lock) -> tuple[str, ...]:
+    return tuple(python for python in PYTHONS if python >= lock.python)
+
+
+@each_lock
+def test_every_entry_is_one_version_with_hashes(lock: Lock) -> None:
+    for entry in entries(lock):
+        assert re.fullmatch(r"==[^,*]+", str(entry.requirement.specifier)), entry
+        assert entry.hashes, entry
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in entry.hashes), entry
+
+
+@each_lock
+def test_it_names_no_place_to_install_from(lock: Lock) -> None:
+    text = (ROOT / lock.path).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=", ""), re.MULTILINE)
+
+
+@each_lock
+def test_it_holds_all_that_pyproject_declares(lock: Lock) -> None:
+    for python in pythons(lock):
+        installed = versions(lock, python)
+        for requirement in declared(lock):
+            version = installed.get(canonicalize_name(requirement.name))
+            assert version, f"{requirement} is not in {lock.path}; run make lock"
+            assert requirement.specifier.contains(version, prereleases=True), requirement
+
+
+def test_all_that_is_locked_within_the_main_file_agrees_with_it() -> None:
+    (main,) = (lock for lock in LOCKS if lock.path == MAIN)
+    for lock in (lock for lock in LOCKS if lock.within == MAIN):
+        for python in pythons(lock):
+            ours, theirs = versions(main, python), versions(lock, python)
+            both = ours.keys() & theirs.keys()
+            assert {name: ours[name] for name in both} == {name: theirs[name] for name in both}

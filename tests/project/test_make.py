@@ -1,0 +1,24 @@
+"""The Makefile: `make help` lists every target, and no file can be mistaken for one."""
+
+import re
+import subprocess
+
+from tests.project.files import ROOT, make_targets
+
+
+def test_help_lists_every_target() -> None:
+    answer = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    listed = dict(re.findall(r"^  make ([a-z-]+) +(\S.*)$", answer, re.MULTILINE))
+    assert listed.keys() == make_targets()
+
+
+def test_every_target_is_phony() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    lines = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert set(" ".join(lines).split()) == make_targets()
