@@ -74,7 +74,7 @@ class Problem(BaseModel):
                     "type": f"{TYPE_PREFIX}invalid-request",
                     "title": INVALID.title,
                     "status": 422,
-                    "detail": "1 field is not as it should be.",
+                    "detail": "1 field is not right.",
                     "instance": "/v1/predict/churn",
                     "request_id": "3f2a9c1e-5b1f-4c39-9d0c-0a6a3f3c7d21",
                     "errors": [
@@ -119,11 +119,11 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
         return _response(request, kind, detail=kind.detail or str(error))
 
     def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        errors = list(_fields(error.errors()))
-        count = len(error.errors())
-        detail = f"{count} field{' is' if count == 1 else 's are'} not as it should be."
-        return _response(request, INVALID, detail=detail.replace("are not as it", "are not as they"),
-                         errors=errors)
+        found = error.errors()
+        blame = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
+        return _response(
+            request, INVALID, detail=f"{blame} not right.", errors=list(_fields(found))
+        )
 
     def from_http(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase

@@ -1,0 +1,34 @@
+"""What all tests share: one trained and registered model, made by the real command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops.bootstrap import open_registry
+from mlops.inference.version import Pin
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's folder that holds churn-model-v1.0.0, trained on the project's own data."""
+    folder = tmp_path_factory.mktemp("trained")
+    candidate, store = folder / "candidate", folder / "store"
+    mlops = str(Path(sys.executable).parent / "mlops")
+    environment = os.environ | {"MLOPS_STORE": str(store), "SOURCE_DATE_EPOCH": "1767225600"}
+    for command in (
+        ["train", "churn", "--output", str(candidate)],
+        ["register", "churn", "--candidate", str(candidate)],
+    ):
+        subprocess.run([mlops, *command], cwd=ROOT, env=environment, check=True, timeout=300)
+    return store
+
+
+@pytest.fixture(scope="session")
+def churn_pin(trained_store: Path) -> Pin:
+    (entry,) = open_registry(str(trained_store)).entries()
+    return entry.pin
