@@ -23,7 +23,8 @@ QUICK = {
     "room borders": ["lint-imports"],
 }
 FILES = {"files": ["pytest", "tests/project"]}
-TESTS = {"tests": ["pytest", "--cov", f"--cov-report=json:{COVERAGE.name}"]}
+REPORTS = ["--cov-report=term-missing:skip-covered", f"--cov-report=json:{COVERAGE.name}"]
+TESTS = {"tests": ["pytest", "--cov", *REPORTS]}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def coverage() -> Outcome:
     if not COVERAGE.exists():
         return Outcome("coverage", passed=False, seconds=0, last_line="the tests measured none")
     totals = json.loads(COVERAGE.read_text())["totals"]
-    statements, branches = totals["percent_statements_covered"], totals["percent_branches_covered"]
+    statements = totals.get("percent_statements_covered", 0.0)
+    branches = totals.get("percent_branches_covered", 0.0)
     return Outcome(
         "coverage",
         passed=min(statements, branches) >= COVERED_AT_LEAST,

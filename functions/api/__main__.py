@@ -32,7 +32,8 @@ def main() -> None:
     if not os.environ["MLOPS_PINS"]:
         sys.exit(f"No model is registered in {store}: mlops train churn && mlops register churn")
     _require_free(arguments.host, arguments.port)
-    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "mlops-api")
+    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "api")
+    os.environ.setdefault("MLOPS_CACHE_DIR", ".mlops/cache")
     url = f"http://{arguments.host}:{arguments.port}"
     print(f"Serving {os.environ['MLOPS_PINS']}\nSwagger: {url}/docs\nTry it:\n")
     print(_CURL.format(url=url), flush=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 
-from functions.api.problems import Problem, install
+from functions.api.problems import install
 from functions.api.routes.health import health_router
 from functions.api.routes.models import models_router
 from functions.api.routes.predict import predict_router
@@ -78,7 +78,5 @@ def create_app(
                 new_prediction_id=new_prediction_id,
             )
         )
-    app.add_middleware(
-        RequestLog, telemetry=telemetry, new_id=new_request_id, clock=clock
-    )
+    app.add_middleware(RequestLog, telemetry=telemetry, new_id=new_request_id, clock=clock)
     return app

@@ -41,9 +41,7 @@ def models_router(models: PinnedModels) -> APIRouter:
     async def list_models() -> ModelList:
         return ModelList(models=[ModelSummary(**_summary(models.get(name))) for name in models])
 
-    @router.get(
-        "/{model}", summary="One model in detail", responses=documented(404, 500, 503)
-    )
+    @router.get("/{model}", summary="One model in detail", responses=documented(404, 500, 503))
     async def show_model(model: str) -> ModelDetail:
         served = models.get(model)
         origin = served.manifest.provenance

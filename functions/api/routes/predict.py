@@ -11,6 +11,7 @@ from functions.api.problems import documented
 from functions.api.telemetry import Telemetry
 from mlops.inference.pinned import PinnedModels
 from mlops.models.contract import Contract
+from mlops.models.contract import Request as ModelRequest
 
 DIGEST_HEADER = "Model-Digest"
 RELEASE_HEADER = "Release"
@@ -29,7 +30,7 @@ def predict_router(
         name: {"summary": name, "value": value} for name, value in contract.examples.items()
     }
 
-    async def predict(request: Request, response: Response, body: BaseModel) -> BaseModel:
+    async def predict(request: Request, response: Response, body: ModelRequest) -> BaseModel:
         served = models.get(contract.model)
         (prediction,) = served.predictor.predict(contract.columns([body])).tolist()
         telemetry.predicted(

@@ -14,8 +14,8 @@ from mlops.errors import (
     StoreThrottled,
     StoreUnavailable,
 )
-from mlops.registry.objects import Stamped
-from mlops.registry.pausing import jittered_pause
+from mlops.registry.objects import Stamped, check_key, check_prefix
+from mlops.registry.pausing import jittered_pause, tries
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -36,8 +36,14 @@ _UNDECIDED_TRIES = 5
 
 
 def s3_client() -> "S3Client":
-    """A client set up by the AWS CLI's environment variables and files."""
-    return boto3.client("s3", config=_CONFIG)
+    """A client set up by the AWS CLI's environment variables and files.
+
+    Raises StoreUnavailable where these are wrong.
+    """
+    try:
+        return boto3.client("s3", config=_CONFIG)
+    except BotoCoreError as error:
+        raise StoreUnavailable("s3", str(error)) from error
 
 
 class BucketObjects:
@@ -56,6 +62,7 @@ class BucketObjects:
         self._pause = pause
 
     def get(self, key: str) -> Stamped:
+        check_key(key)
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
             return Stamped(found["Body"].read(), found["ETag"])
@@ -65,7 +72,8 @@ class BucketObjects:
             _refuse(key, error)
 
     def create(self, key: str, content: bytes) -> None:
-        for number in range(_UNDECIDED_TRIES):
+        check_key(key)
+        for _ in tries(_UNDECIDED_TRIES, self._pause):
             try:
                 self._client.put_object(
                     Bucket=self._bucket, Key=self._prefix + key, Body=content, IfNoneMatch="*"
@@ -74,13 +82,13 @@ class BucketObjects:
                 if _code(error) in _TAKEN:
                     raise ObjectExists(key) from error
                 if _code(error) in _UNDECIDED:
-                    self._pause(number)
                     continue
                 _refuse(key, error)
             return
         raise StoreUnavailable(key, f"undecided after {_UNDECIDED_TRIES} conditional writes")
 
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
+        check_key(key)
         try:
             if tag is None:
                 self._client.put_object(
@@ -97,6 +105,7 @@ class BucketObjects:
             _refuse(key, error)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        check_prefix(prefix)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix
         )

@@ -1,6 +1,7 @@
 """`mlops`: what a data scientist does with models, one module for each group of commands."""
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -21,9 +22,10 @@ training.add_to(app)
 registry.add_to(app)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; `arguments` are the command line's unless given."""
     try:
-        app()
-    except MlopsError as error:
+        app(args=arguments)
+    except (MlopsError, OSError) as error:
         print(f"mlops: {error}", file=sys.stderr)  # noqa: T201 -- a command line's own output
         sys.exit(REFUSED if isinstance(error, GateRefused) else FAILED)

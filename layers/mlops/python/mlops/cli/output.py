@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mlops.errors import ModelNotFound
+from mlops.inference.version import ModelVersion
 from mlops.models.catalogue import CONTRACTS
 from mlops.registry.catalog import Entry
 
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without markup: brackets in paths and messages are just brackets.
+notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Progress and remarks: never mixed with what a command answers."""
 
 Model = Annotated[str, typer.Argument(help="Name of the model, such as churn.")]
@@ -21,7 +23,9 @@ Version = Annotated[str, typer.Argument(help="Name of the version, such as churn
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 Store = Annotated[
     str,
-    typer.Option(envvar="MLOPS_STORE", help="Where versions lie: a folder or s3://bucket[/prefix]."),
+    typer.Option(
+        envvar="MLOPS_STORE", help="Where versions lie: a folder or s3://bucket[/prefix]."
+    ),
 ]
 STATE = Path(".mlops")
 DEFAULT_STORE = str(STATE)
@@ -31,6 +35,14 @@ def require_model(name: str) -> None:
     """Raises ModelNotFound."""
     if name not in CONTRACTS:
         raise ModelNotFound(name, tuple(CONTRACTS))
+
+
+def version_of(model: str, text: str) -> ModelVersion:
+    """Raises VersionInvalid; BadParameter where it is a version of another model."""
+    version = ModelVersion.parse(text)
+    if version.model != model:
+        raise typer.BadParameter(f"{version} is not a version of {model}.")
+    return version
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
@@ -44,7 +56,11 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "deployed_sha": entry.deployed_sha,
         "metrics": entry.metrics,
         "history": [
-            {"stage": change.stage, "at": change.at.isoformat(), "deployed_sha": change.deployed_sha}
+            {
+                "stage": change.stage,
+                "at": change.at.isoformat(),
+                "deployed_sha": change.deployed_sha,
+            }
             for change in entry.history
         ],
     }
@@ -61,7 +77,7 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
         drawn.add_column(heading, no_wrap=True)
     for row in rows:
         drawn.add_row(*row.values())
-    console = Console(width=200, no_color=True)
+    console = Console(width=200, no_color=True, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(drawn)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -50,13 +50,39 @@ class Samconfig:
         """Raises PinInvalid."""
         return [pin for model in CONTRACTS if (pin := self.pin(model)) is not None]
 
-    def set_pin(self, model: str, pin: Pin) -> None:
+    def set_pin(self, model: str, pin: Pin) -> str | None:
+        """Return what was pinned before, whatever it was."""
         line = f"{_parameter(model)}={pin}"
+        index = self._find(model)
+        if index is None:
+            self._overrides.append(line)
+            return None
+        previous = _value(self._overrides[index])
+        self._overrides[index] = line
+        return previous or None
+
+    def _pin(self, model: str) -> Pin | None:
+        index = self._find(model)
+        if index is None or not (text := _value(self._overrides[index])):
+            return None
+        try:
+            pin = Pin.parse(text)
+        except PinInvalid as error:
+            raise ConfigInvalid(str(self._path), f"{_parameter(model)}: {error}") from error
+        if pin.version.model != model:
+            raise ConfigInvalid(str(self._path), f"{_parameter(model)}: {pin} is another model's")
+        return pin
+
+    def _find(self, model: str) -> int | None:
+        parameter = _parameter(model)
         for index, text in enumerate(self._overrides):
-            if text.partition("=")[0] == _parameter(model):
-                self._overrides[index] = line
-                return
-        self._overrides.append(line)
+            if text.partition("=")[0] == parameter:
+                return index
+        return None
+
+
+def _value(override: str) -> str:
+    return override.partition("=")[2]
 
 
 def _parameter(model: str) -> str:

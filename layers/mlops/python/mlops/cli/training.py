@@ -74,7 +74,11 @@ def train(
 
 def training_date() -> datetime:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC).replace(microsecond=0)
+    return (
+        datetime.fromtimestamp(int(epoch), UTC)
+        if epoch
+        else datetime.now(UTC).replace(microsecond=0)
+    )
 
 
 def code_sha() -> str | None:

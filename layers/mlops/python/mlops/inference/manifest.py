@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 
 from mlops.errors import ManifestInvalid, VersionInvalid
-from mlops.inference.version import ModelVersion
+from mlops.inference.version import DIGEST, ModelVersion
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -16,6 +17,7 @@ GOLDEN = "golden.json"
 METRICS = "metrics.json"
 
 _SCHEMA = 1
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def digest_of(content: bytes) -> str:
@@ -26,6 +28,10 @@ def digest_of(content: bytes) -> str:
 class FileEntry:
     digest: str
     bytes: int
+
+    def __post_init__(self) -> None:
+        if DIGEST.fullmatch(self.digest) is None:
+            raise ValueError("a file's digest is not sha256:<64 hex digits>")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Provenance:
     code_sha: str | None
     environment: Mapping[str, str]
 
+    def __post_init__(self) -> None:
+        if self.trained_at.utcoffset() != timedelta(0):
+            raise ValueError("trained_at is not in UTC")
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -51,6 +61,10 @@ class Manifest:
     provenance: Provenance
     metrics: Mapping[str, Any]
     files: Mapping[str, FileEntry]
+
+    def __post_init__(self) -> None:
+        if not all(map(_FILE.fullmatch, self.files)):
+            raise ValueError("a file's name is not a plain one")
 
     def to_bytes(self) -> bytes:
         """Canonical: equal manifests give equal bytes, hence equal digests."""
@@ -70,23 +84,50 @@ class Manifest:
     def from_bytes(cls, version: ModelVersion, content: bytes) -> "Manifest":
         """Raises ManifestInvalid, also where it is the manifest of another version."""
         try:
-            document = json.loads(content)
+            document = _object(json.loads(content, parse_constant=_no_number))
+            if document["schema"] != _SCHEMA:
+                raise ValueError("it has another schema")
             manifest = cls(
-                version=ModelVersion.parse(document["version"]),
+                version=ModelVersion.parse(_text(document["version"])),
                 provenance=Provenance(
-                    trained_at=datetime.fromisoformat(document["trained_at"]),
-                    data_digest=document["data_digest"],
-                    code_sha=document["code_sha"],
-                    environment=document["environment"],
+                    trained_at=datetime.fromisoformat(_text(document["trained_at"])),
+                    data_digest=_text(document["data_digest"]),
+                    code_sha=None if document["code_sha"] is None else _text(document["code_sha"]),
+                    environment={
+                        name: _text(value)
+                        for name, value in _object(document["environment"]).items()
+                    },
                 ),
-                metrics=document["metrics"],
-                files={name: FileEntry(**entry) for name, entry in document["files"].items()},
+                metrics=_object(document["metrics"]),
+                files={
+                    name: FileEntry(_text(entry["digest"]), _size(entry["bytes"]))
+                    for name, entry in _object(document["files"]).items()
+                },
             )
-        except (ValueError, KeyError, TypeError, AttributeError, VersionInvalid) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, VersionInvalid) as error:
             raise ManifestInvalid(str(version), f"the manifest cannot be read: {error}") from error
-        if document["schema"] != _SCHEMA or manifest.version != version:
-            raise ManifestInvalid(
-                str(version),
-                f"the manifest is of {manifest.version}, schema {document['schema']}",
-            )
+        if manifest.version != version:
+            raise ManifestInvalid(str(version), f"the manifest is of {manifest.version}")
         return manifest
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value
+
+
+def _size(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("a file's size is not a whole number of bytes")
+    return value
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object was expected, not {type(value).__name__}")
+    return value
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

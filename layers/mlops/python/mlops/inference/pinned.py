@@ -8,7 +8,7 @@ from mlops.inference.version import Pin
 
 
 class PinnedModels:
-    """A model is loaded at `warm` or at its first use.
+    """A model is loaded at its first use.
 
     What could not be loaded is tried anew at the next use: an outage of the store must not
     outlive itself in a process that stays warm.

@@ -1,5 +1,8 @@
 """The one predictor: ONNX in, probabilities out. Online, batch and training use it."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -14,11 +17,14 @@ DECIMALS = 6
 
 # The binding raises one class a status code, without a common base.
 _REFUSED = (
+    onnx_errors.EngineError,
     onnx_errors.EPFail,
     onnx_errors.Fail,
     onnx_errors.InvalidArgument,
     onnx_errors.InvalidGraph,
     onnx_errors.InvalidProtobuf,
+    onnx_errors.NoSuchFile,
+    onnx_errors.NotFound,
     onnx_errors.NotImplemented,
     onnx_errors.RuntimeException,
 )
@@ -44,20 +50,32 @@ class Predictor:
             )
         except _REFUSED as error:
             raise ModelUnusable(version, f"not a model that can be loaded: {error}") from error
-        shapes = {node.name: node.shape[-1:] for node in self._session.get_inputs()}
-        outputs = {node.name for node in self._session.get_outputs()}
-        if shapes != dict(zip(INPUTS, ([numeric], [categorical]), strict=True)):
-            raise ModelUnusable(version, f"its inputs are {shapes}, not those of the contract")
-        if OUTPUT not in outputs:
-            raise ModelUnusable(version, f"it has no output named {OUTPUT}")
+        self._version = version
+        inputs = _described(self._session.get_inputs())
+        expected = (("tensor(float)", [numeric]), ("tensor(string)", [categorical]))
+        if inputs != dict(zip(INPUTS, expected, strict=True)):
+            raise ModelUnusable(version, f"its inputs are {inputs}, not those of the contract")
+        outputs = _described(self._session.get_outputs())
+        if outputs.get(OUTPUT) != ("tensor(float)", [2]):
+            raise ModelUnusable(
+                version, f"its outputs are {outputs}, without {OUTPUT} of two classes"
+            )
 
     def predict(self, columns: Columns) -> NDArray[np.float64]:
         """Probabilities of shape (n,), rounded to six decimals.
 
         Rounded here, for everybody: a category that is derived from the number then agrees with
-        the number the client sees.
+        the number the client sees. Raises ModelUnusable where the model fails on such columns.
         """
-        (probabilities,) = self._session.run(
-            [OUTPUT], dict(zip(INPUTS, (columns.numeric, columns.categorical), strict=True))
-        )
-        return np.round(np.asarray(probabilities)[:, 1].astype(np.float64), DECIMALS)
+        inputs = dict(zip(INPUTS, (columns.numeric, columns.categorical), strict=True))
+        try:
+            (found,) = self._session.run([OUTPUT], inputs)
+        except _REFUSED as error:
+            raise ModelUnusable(self._version, f"it cannot predict: {error}") from error
+        probabilities: NDArray[np.float64] = np.asarray(found)[:, 1].astype(np.float64)
+        return probabilities.round(DECIMALS)
+
+
+def _described(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[Any]]]:
+    """Type and last dimension, by name."""
+    return {node.name: (node.type, node.shape[-1:]) for node in nodes}

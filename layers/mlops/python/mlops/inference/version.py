@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from mlops.errors import PinInvalid, VersionInvalid
 
-_VERSION = re.compile(r"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)-model-v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NUMBER = "(0|[1-9][0-9]{0,8})"
+_VERSION = re.compile(rf"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)-model-v{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, order=True)
@@ -48,7 +49,7 @@ class Pin:
     def parse(cls, text: str) -> "Pin":
         """Raises PinInvalid."""
         name, separator, digest = text.partition("@")
-        if not separator or _DIGEST.fullmatch(digest) is None:
+        if not separator or DIGEST.fullmatch(digest) is None:
             raise PinInvalid(text)
         try:
             return cls(ModelVersion.parse(name), digest)

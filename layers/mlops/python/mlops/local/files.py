@@ -9,9 +9,10 @@ from pathlib import Path
 
 from mlops.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 from mlops.inference.manifest import digest_of
-from mlops.registry.objects import Stamped
+from mlops.registry.objects import Stamped, check_key, check_prefix
 
 _LOCK = ".lock"
+_MODE = 0o644  # a temporary file is its owner's alone; an object is anybody's to read
 
 
 class FolderObjects:
@@ -21,9 +22,10 @@ class FolderObjects:
         self._root = root
 
     def get(self, key: str) -> Stamped:
+        check_key(key)
         try:
             content = (self._root / key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise ObjectNotFound(key) from error
         except OSError as error:
             raise StoreUnavailable(key, str(error)) from error
@@ -48,18 +50,23 @@ class FolderObjects:
             temporary.replace(self._root / key)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        check_prefix(prefix)
         folder = self._root / prefix.rpartition("/")[0]
-        found = (path for path in folder.rglob("*") if path.is_file())
-        names = sorted(path.relative_to(self._root).as_posix() for path in found)
-        return (
-            name
-            for name in names
-            if name.startswith(prefix) and not name.rpartition("/")[2].startswith(".")
-        )
+        try:
+            found = [
+                (Path(parent) / name).relative_to(self._root).as_posix()
+                for parent, _, names in os.walk(folder, onerror=_unless_absent)
+                for name in names
+                if not name.startswith(".")
+            ]
+        except OSError as error:
+            raise StoreUnavailable(prefix, str(error)) from error
+        return iter(sorted(name for name in found if name.startswith(prefix)))
 
     @contextmanager
     def _written(self, key: str, content: bytes) -> Iterator[Path]:
         """A temporary file beside `key`, complete and on the disk."""
+        check_key(key)
         folder = (self._root / key).parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +76,7 @@ class FolderObjects:
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, _MODE)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -83,3 +91,9 @@ class FolderObjects:
         with (self._root / _LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file, also when the process dies
             yield
+
+
+def _unless_absent(error: OSError) -> None:
+    # What cannot be listed must not look empty, and pathlib's walks say nothing about it.
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

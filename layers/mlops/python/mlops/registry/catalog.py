@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops.errors import RegistryCorrupt
+from mlops.errors import RegistryCorrupt, VersionInvalid
 from mlops.inference.manifest import Manifest
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.journal import Stage, StageChange
@@ -93,13 +93,16 @@ class Catalog:
         )
 
     def entries(self, model: str | None = None) -> list[Entry]:
-        """Newest version last."""
+        """Newest version last. Raises RegistryCorrupt."""
         rows = self._connection.execute(
             "SELECT version, digest, trained_at, metrics, data_digest, code_sha FROM versions"
             " WHERE ?1 IS NULL OR model = ?1",
             (model,),
         ).fetchall()
-        return sorted(map(self._entry, rows), key=lambda entry: entry.version)
+        try:
+            return sorted(map(self._entry, rows), key=lambda entry: entry.version)
+        except (ValueError, TypeError, RecursionError, VersionInvalid) as error:
+            raise RegistryCorrupt(str(error)) from error
 
     def _entry(self, row: tuple[str, str, str, str, str, str | None]) -> Entry:
         name, digest, trained_at, metrics, data_digest, code_sha = row

@@ -41,7 +41,10 @@ class Journal:
         self._objects = objects
 
     def append(self, change: StageChange) -> None:
-        """Raises RegistryBusy where others took every number that was tried."""
+        """Note a change. Repeating the last one changes nothing: that is how a crash is mended.
+
+        Raises RegistryBusy where others took every number that was tried.
+        """
         document = {
             "stage": change.stage,
             "at": change.at.isoformat(),
@@ -49,11 +52,13 @@ class Journal:
         }
         content = (json.dumps(document, sort_keys=True) + "\n").encode()
         number = len(list(self._objects.keys(self._folder(change.version))))
-        for candidate in range(number, number + _TRIES):
+        for candidate in range(max(number - 1, 0), number + _TRIES):
+            key = f"{self._folder(change.version)}{candidate:06}.json"
             try:
-                self._objects.create(f"{self._folder(change.version)}{candidate:06}.json", content)
+                self._objects.create(key, content)
             except ObjectExists:
-                continue
+                if self._objects.get(key).content != content:
+                    continue
             return
         raise RegistryBusy(_TRIES)
 
@@ -69,7 +74,7 @@ class Journal:
                     at=datetime.fromisoformat(document["at"]),
                     deployed_sha=document["deployed_sha"],
                 )
-            except (ValueError, KeyError, TypeError, VersionInvalid) as error:
+            except (ValueError, KeyError, TypeError, RecursionError, VersionInvalid) as error:
                 raise RegistryCorrupt(f"{key}: {error}") from error
 
     def _folder(self, version: ModelVersion) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlops.errors import StoreUnavailable
+
 
 @dataclass(frozen=True)
 class Stamped:
@@ -14,7 +16,7 @@ class Stamped:
 
 
 class ObjectStore(Protocol):
-    """Objects by key. Keys are relative, with `/` between their parts.
+    """Objects by key. Keys are relative, with `/` between their parts: see `check_key`.
 
     Every method raises StoreThrottled or StoreUnavailable where the store cannot be used.
     """
@@ -36,3 +38,17 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that begin with `prefix`, sorted."""
+
+
+def check_key(key: str) -> None:
+    """Raises StoreUnavailable where a part of `key` is empty or begins with a dot.
+
+    So no key leads out of a folder, and none is the name of a folder's own hidden files.
+    """
+    if "\0" in key or any(part[:1] in {"", "."} for part in key.split("/")):
+        raise StoreUnavailable(key, "this is no key: no part may be empty or begin with a dot")
+
+
+def check_prefix(prefix: str) -> None:
+    """Raises StoreUnavailable where no key can begin with `prefix`."""
+    check_key(f"{prefix}x")

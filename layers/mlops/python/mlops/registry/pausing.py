@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def jittered_pause(
@@ -13,3 +13,11 @@ def jittered_pause(
 ) -> None:
     """Wait up to 50 ms, doubled with each try up to 1.6 s ("full jitter")."""
     sleep(draw() * 0.05 * 2 ** min(number, 5))
+
+
+def tries(count: int, pause: Callable[[int], None]) -> Iterator[None]:
+    """Yield at each try; between two of them `pause` is called with the number of the first."""
+    for number in range(count):
+        if number:
+            pause(number - 1)
+        yield

@@ -1,7 +1,8 @@
 """The registry: versions, their journal, and the catalog that is made from both."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mlops.errors import (
@@ -19,6 +20,7 @@ from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.catalog import Catalog, Entry, opened, serialized
 from mlops.registry.journal import Journal, StageChange
 from mlops.registry.objects import ObjectStore
+from mlops.registry.pausing import tries
 from mlops.registry.versions import StoredVersions
 
 CATALOG = "registry/registry.sqlite"
@@ -57,22 +59,18 @@ class Registry:
         self._update(lambda catalog: catalog.put_version(pin, manifest))
         return pin
 
-    def register_next(
-        self, model: str, files: Mapping[str, bytes], provenance: Provenance
-    ) -> Pin:
+    def register_next(self, model: str, files: Mapping[str, bytes], provenance: Provenance) -> Pin:
         """Register under the next free version, or find that this very candidate is registered.
 
         Raises RegistryCorrupt, RegistryBusy.
         """
-        for number in range(_TRIES):
+        for _ in tries(_TRIES, self._pause):
             version = self.next_version(model)
             for known, complete in self.versions.occupied(model):
                 if complete and self._is(known, files, provenance):
                     version = known
-            try:
+            with suppress(VersionExists):  # somebody else took the number meanwhile
                 return self.register(version, files, provenance)
-            except VersionExists:  # somebody else took the number meanwhile
-                self._pause(number)
         raise RegistryBusy(_TRIES)
 
     def next_version(self, model: str) -> ModelVersion:
@@ -104,7 +102,7 @@ class Registry:
                 return entry
         raise VersionNotFound(str(version))
 
-    def rebuild(self, models: Iterable[str]) -> Rebuilt:
+    def rebuild(self, models: Collection[str]) -> Rebuilt:
         """Make the catalog anew from manifests and journal; whatever was there is replaced."""
         refused: list[MlopsError] = []
 
@@ -135,17 +133,14 @@ class Registry:
             return False
 
     def _update(self, change: Callable[[Catalog], None], *, anew: bool = False) -> None:
-        for number in range(_TRIES):
+        for _ in tries(_TRIES, self._pause):
             content, tag = self._read()
             with opened(None if anew else content) as (catalog, connection):
                 change(catalog)
                 changed = serialized(connection)
-            try:
+            with suppress(ObjectChanged):
                 self._objects.replace(CATALOG, changed, tag)
-            except ObjectChanged:
-                self._pause(number)
-                continue
-            return
+                return
         raise RegistryBusy(_TRIES)
 
     def _read(self) -> tuple[bytes | None, str | None]:

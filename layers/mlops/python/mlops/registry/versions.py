@@ -1,6 +1,7 @@
 """Versions in an object store: written once, visible when their manifest is, read by digest."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from mlops.errors import (
     ArtifactMissing,
@@ -59,11 +60,9 @@ class StoredVersions:
         files: dict[ModelVersion, set[str]] = {}
         for key in self._objects.keys(f"{self._prefix}{model}-model-v"):
             name, _, file = key.removeprefix(self._prefix).partition("/")
-            try:
+            with suppress(VersionInvalid):  # then it is not one of ours
                 files.setdefault(ModelVersion.parse(name), set()).add(file)
-            except VersionInvalid:
-                continue  # not one of ours
-        for version in sorted(files):
+        for version in sorted(version for version in files if version.model == model):
             yield version, MANIFEST in files[version]
 
     def _create(self, version: ModelVersion, file: str, content: bytes) -> None:

@@ -1,13 +1,11 @@
-"""A trained model that is not registered yet: its files, and where it comes from."""
+"""Train a candidate: evaluate, export, gate, and write everything down."""
 
 import importlib.metadata
 import io
 import json
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import joblib
 import numpy as np
@@ -21,19 +19,12 @@ from mlops.monitoring.reference import reference_profile
 from mlops.training.card import model_card
 from mlops.training.evaluation import by_view, cross_validate, probabilities, split
 from mlops.training.export import to_onnx
-from mlops.training.gate import refusals
+from mlops.training.folder import Candidate
+from mlops.training.gate import refusals, too_few_rows
 
 SEED = 7
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 _GOLDEN_ROWS = 24
-
-
-@dataclass(frozen=True)
-class Candidate:
-    model: str
-    files: Mapping[str, bytes]
-    provenance: Provenance
-    metrics: Mapping[str, Any]
 
 
 def train(
@@ -50,6 +41,8 @@ def train(
     Raises GateRefused.
     """
     contract = plan.contract
+    if reasons := too_few_rows(data):
+        raise GateRefused(contract.model, reasons)
     train_rows, holdout_rows = split(data)
     results = cross_validate(plan, data, SEED, on_fold)
     estimator = plan.fit(data.columns.take(train_rows), data.labels[train_rows], SEED)
@@ -64,14 +57,10 @@ def train(
         numeric=len(contract.numeric),
         categorical=len(contract.categorical),
     )
-    parity = max(
-        float(
-            np.abs(
-                predictor.predict(view.reduce(held_out))
-                - probabilities(estimator, view.reduce(held_out))
-            ).max()
-        )
-        for view in plan.views
+    reduced = [view.reduce(held_out) for view in plan.views]
+    # NumPy's maximum, not Python's: one NaN among the differences makes it NaN.
+    parity = float(
+        np.max([np.abs(predictor.predict(it) - probabilities(estimator, it)) for it in reduced])
     )
     if reasons := refusals(plan, results, parity):
         raise GateRefused(contract.model, reasons)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.models.plan import Dataset, TrainingPlan
-from mlops.training.evaluation import CrossValidation, Figures, figures
+from mlops.training.evaluation import FOLDS, REPEATS, CrossValidation, Figures, figures
 
 _MIN_SEGMENT_ROWS = 50
 
@@ -33,8 +33,8 @@ def model_card(
         f" Digest: `{data.digest}`.",
         "",
         "## Figures",
-        "Cross-validated, 5 × 5 stratified folds; ± is the standard deviation over folds. The"
-        " calibration error is that of all folds' predictions together.",
+        f"Cross-validated, {FOLDS} stratified folds, {REPEATS} times; ± is the standard deviation"
+        " over folds. The calibration error is that of all folds' predictions together.",
         "",
         *_table(
             ("view", "ROC-AUC", "Brier score", "calibration error"),
@@ -79,7 +79,11 @@ def _segments(
         of_rows = groups[rows]
         for group in sorted(set(of_rows.tolist())):
             here = of_rows == group
-            rates = [f"{here.sum():,}", f"{labels[here].mean():.1%}", f"{predictions[here].mean():.1%}"]
+            rates = [
+                f"{here.sum():,}",
+                f"{labels[here].mean():.1%}",
+                f"{predictions[here].mean():.1%}",
+            ]
             if here.sum() < _MIN_SEGMENT_ROWS or len(set(labels[here].tolist())) < 2:
                 yield f"{heading} {group}", *rates, "too few rows", "too few rows"
             else:

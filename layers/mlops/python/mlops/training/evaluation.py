@@ -108,18 +108,14 @@ def cross_validate(
 def by_view(
     plan: TrainingPlan, estimator: Estimator, columns: Columns, labels: NDArray[np.int64]
 ) -> Mapping[str, Figures]:
-    return {
-        view.name: figures(labels, _in_view(estimator, columns, view)) for view in plan.views
-    }
+    return {view.name: figures(labels, _in_view(estimator, columns, view)) for view in plan.views}
 
 
 def _in_view(estimator: Estimator, columns: Columns, view: View) -> NDArray[np.float64]:
     return probabilities(estimator, view.reduce(columns))
 
 
-def _over(
-    reduce: Callable[[list[float]], "np.floating[object]"], found: list[Figures]
-) -> Figures:
+def _over(reduce: Callable[[list[float]], "np.floating[object]"], found: list[Figures]) -> Figures:
     return Figures(
         roc_auc=float(reduce([item.roc_auc for item in found])),
         brier=float(reduce([item.brier for item in found])),

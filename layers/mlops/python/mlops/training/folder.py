@@ -1,47 +1,79 @@
-"""A candidate as a folder, between `mlops train` and `mlops register`."""
+"""A trained model that is not registered yet, and its folder between training and registration.
+
+Free of scikit-learn: registering a candidate does not wait for the seconds of its import.
+"""
 
 import json
-from dataclasses import asdict
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from mlops.errors import DataInvalid
+from mlops.errors import ConfigInvalid, DataInvalid
 from mlops.inference.manifest import METRICS, Provenance
-from mlops.training.candidate import Candidate
 
 _PROVENANCE = "candidate.json"
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """The files of a version, by name, before it has a name of its own."""
+
+    model: str
+    files: Mapping[str, bytes]
+    provenance: Provenance
+    metrics: Mapping[str, Any]
+
+
 def save(candidate: Candidate, folder: Path) -> None:
-    """Replace what `folder` held; what tells a whole candidate from a half one comes last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.iterdir():
-        stale.unlink()
-    for name, content in candidate.files.items():
-        (folder / name).write_bytes(content)
+    """Write the candidate in place of the one that was there. Raises ConfigInvalid."""
+    require_replaceable(folder)
     origin = asdict(candidate.provenance) | {
         "model": candidate.model,
         "trained_at": candidate.provenance.trained_at.isoformat(),
+        "files": sorted(candidate.files),
     }
-    (folder / _PROVENANCE).write_text(json.dumps(origin, indent=1, sort_keys=True) + "\n")
+    with replacing(folder) as new:
+        for name, content in candidate.files.items():
+            (new / name).write_bytes(content)
+        text = json.dumps(origin, indent=1, sort_keys=True) + "\n"
+        (new / _PROVENANCE).write_text(text, encoding="utf-8")
 
 
 def read(folder: Path) -> Candidate:
     """Raises DataInvalid where the folder holds no whole candidate."""
     try:
-        origin = json.loads((folder / _PROVENANCE).read_text())
-        files = {
-            path.name: path.read_bytes()
-            for path in sorted(folder.iterdir())
-            if path.name != _PROVENANCE
-        }
-        return Candidate(
-            model=origin.pop("model"),
-            files=files,
-            provenance=Provenance(
-                **origin | {"trained_at": datetime.fromisoformat(origin["trained_at"])}
-            ),
-            metrics=json.loads(files[METRICS]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        origin = json.loads((folder / _PROVENANCE).read_text(encoding="utf-8"))
+        files = {name: (folder / name).read_bytes() for name in origin.pop("files")}
+        model = origin.pop("model")
+        trained_at = datetime.fromisoformat(origin.pop("trained_at"))
+        provenance = Provenance(trained_at=trained_at, **origin)
+        return Candidate(model, files, provenance, metrics=json.loads(files[METRICS]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataInvalid(str(folder), 0, _PROVENANCE, f"no trained candidate: {error}") from error
+
+
+def require_replaceable(folder: Path) -> None:
+    """Raises ConfigInvalid where `folder` holds anything but a candidate: it is not ours."""
+    if folder.is_dir():
+        if (folder / _PROVENANCE).is_file() or not any(folder.iterdir()):
+            return
+    elif not folder.exists():
+        return
+    raise ConfigInvalid(str(folder), "is there already and holds no candidate; name another folder")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A new folder, which takes the place of `folder` at the end unless there was an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
+        new, old = Path(temporary, "new"), Path(temporary, "old")
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)

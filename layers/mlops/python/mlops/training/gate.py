@@ -2,11 +2,23 @@
 
 from collections.abc import Mapping
 
-from mlops.models.plan import TrainingPlan
+import numpy as np
+
+from mlops.models.plan import Dataset, TrainingPlan
 from mlops.training.evaluation import CrossValidation
 
+MIN_CLASS_ROWS = 50
+"""Of the smaller class; with fewer, a fold has less than ten, and its figures say nothing."""
 MAX_PARITY_DIFFERENCE = 1e-5
 """Largest difference of a probability between the ONNX graph and scikit-learn."""
+
+
+def too_few_rows(data: Dataset) -> list[str]:
+    """Why `data` cannot be judged at all; nothing is good."""
+    fewest = int(np.bincount(data.labels, minlength=2).min())
+    if fewest >= MIN_CLASS_ROWS:
+        return []
+    return [f"one class has {fewest} rows, too few to judge by: {MIN_CLASS_ROWS} are needed"]
 
 
 def refusals(

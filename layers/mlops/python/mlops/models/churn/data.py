@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,6 @@ FIELDS = {
     "TotalCharges": "total_charges",
 }
 _SEGMENTS = ("contract", "senior_citizen", "gender")
-_NUMBERS = {"senior_citizen": int, "tenure": int, "monthly_charges": float, "total_charges": float}
 
 
 def load(path: Path) -> Dataset:
@@ -47,22 +47,14 @@ def load(path: Path) -> Dataset:
 
     Raises DataInvalid, which names file, line and column.
     """
+    source = str(path)
     content = _content(path)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataInvalid(path.name, line, "file", "not UTF-8") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    for column in (*FIELDS, LABEL):
-        if column not in (reader.fieldnames or ()):
-            raise DataInvalid(path.name, 1, column, "the column is missing")
-    requests, labels = [], []
-    for row in reader:
-        requests.append(_request(path.name, reader.line_num, row))
-        labels.append(_label(path.name, reader.line_num, row))
+    requests, labels, last = [], [], 1
+    for last, row in _rows(source, content):
+        requests.append(_request(source, last, row))
+        labels.append(_label(source, last, row))
     if len(set(labels)) < 2:
-        raise DataInvalid(path.name, reader.line_num, LABEL, "both Yes and No are needed")
+        raise DataInvalid(source, last, LABEL, "both Yes and No are needed")
     return Dataset(
         columns=CHURN.columns(requests),
         requests=tuple(request.model_dump() for request in requests),
@@ -79,11 +71,40 @@ def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if path.suffix == ".gz" else content
-    except (OSError, EOFError) as error:
-        raise DataInvalid(path.name, 0, "file", str(error)) from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataInvalid(str(path), 0, "file", reason) from error
 
 
-def _request(source: str, line: int, row: dict[str, str | None]) -> ChurnRequest:
+def _rows(source: str, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each row with the number of its line; it has a text for every column and no more."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataInvalid(source, line, "file", "not UTF-8") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        for column in (*FIELDS, LABEL):
+            if (times := header.count(column)) != 1:
+                reason = "the column is missing" if times == 0 else "the column is there twice"
+                raise DataInvalid(source, 1, column, reason)
+        for cells in reader:
+            if not cells:  # a blank line
+                continue
+            if len(cells) < len(header):
+                raise DataInvalid(
+                    source, reader.line_num, header[len(cells)], "the row ends before"
+                )
+            if len(cells) > len(header):
+                raise DataInvalid(source, reader.line_num, header[-1], "the row goes on after")
+            yield reader.line_num, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise DataInvalid(source, reader.line_num, "file", f"not CSV: {error}") from error
+
+
+def _request(source: str, line: int, row: dict[str, str]) -> ChurnRequest:
     try:
         return ChurnRequest.model_validate(dict(_values(row)))
     except ValidationError as error:
@@ -93,23 +114,23 @@ def _request(source: str, line: int, row: dict[str, str | None]) -> ChurnRequest
         raise DataInvalid(source, line, column, first["msg"]) from error
 
 
-def _values(row: dict[str, str | None]) -> Iterator[tuple[str, Any]]:
+def _values(row: dict[str, str]) -> Iterator[tuple[str, Any]]:
     for column, field in FIELDS.items():
         text = row[column]
         # Customers in their first month have a blank total: nothing was charged so far.
-        if column == "TotalCharges" and (text or "").strip() == "" and row["tenure"] == "0":
+        if column == "TotalCharges" and not text.strip() and row["tenure"] == "0":
             text = "0"
-        yield field, _number(text, _NUMBERS[field]) if field in _NUMBERS else text
+        yield field, _number(text) if field in CHURN.numeric else text
 
 
-def _number(text: str | None, kind: type[int] | type[float]) -> object:
+def _number(text: str) -> object:
     try:
-        return kind(text or "")
+        return float(text)
     except ValueError:
         return text  # the contract says what is wrong with it
 
 
-def _label(source: str, line: int, row: dict[str, str | None]) -> int:
+def _label(source: str, line: int, row: dict[str, str]) -> int:
     text = row[LABEL]
     if text not in ("Yes", "No"):
         raise DataInvalid(source, line, LABEL, "should be Yes or No")

@@ -1,0 +1,110 @@
+"""One image a session, built as `make build` builds it, in a copy of the project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops.inference.version import Pin
+from tests.container.engine import (
+    BUILD_SECONDS,
+    CALL_SECONDS,
+    Function,
+    docker,
+    inspect,
+    running,
+    why_no_engine,
+)
+from tests.project.files import ROOT, project_files
+
+HERE = Path(__file__).parent
+SAM = ROOT / ".tools/sam/bin/sam"
+BUILT_FROM = (".dockerignore", "template.yaml", "samconfig.toml", "functions", "layers")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("container")
+            item.add_marker("enable_socket")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    problem = why_no_engine()
+    if problem is None:
+        return
+    message = (
+        "no container test was run, so the image's size, its start without a network, its fallback"
+        f" to S3, the runtime emulator and `sam local start-api` are unproved: {problem}"
+    )
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def copy_project(folder: Path) -> Path:
+    """What the image and the stack are made of: the tests leave the working copy alone."""
+    for path in project_files():
+        if path.parts[0] in BUILT_FROM:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, folder / path)
+    return folder
+
+
+def sam_environment() -> dict[str, str]:
+    return os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"}
+
+
+@pytest.fixture(scope="session")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin
+) -> Path:
+    """A copy of the project after `make build`: the model baked, the image built."""
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    mlops = Path(sys.executable).with_name("mlops")
+    bake = ["bake", "--pin", str(churn_pin), "--store", str(trained_store)]
+    subprocess.run([mlops, *bake], cwd=folder, check=True, timeout=CALL_SECONDS)
+    subprocess.run(
+        [SAM, "build", "--parameter-overrides", f"ChurnPin={churn_pin}"],
+        cwd=folder,
+        env=sam_environment(),
+        check=True,
+        timeout=BUILD_SECONDS,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image(project: Path) -> str:
+    """Its id, which still names it when its tag has moved on."""
+    return str(inspect("apifunction:latest")["Id"])
+
+
+@pytest.fixture(scope="session")
+def emulator(image: str) -> Path:
+    """AWS's runtime emulator, which the SAM CLI brings along."""
+    name = {"amd64": "x86_64", "arm64": "arm64"}[inspect(image)["Architecture"]]
+    (found,) = ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def function(image: str, emulator: Path, churn_pin: Pin) -> Iterator[Function]:
+    """The function with its model baked in, and no network at all."""
+    environment = {"MLOPS_PINS": str(churn_pin), "MLOPS_STORE": "s3://store"}
+    with running(image, environment, emulator=emulator) as function:
+        yield function
+
+
+@pytest.fixture
+def discard() -> Iterator[list[str]]:
+    """Images named here are removed after the test."""
+    images: list[str] = []
+    yield images
+    for image in dict.fromkeys(images):
+        docker("image", "rm", "--force", image)

@@ -1,0 +1,144 @@
+"""The Docker engine through its own command line, and the image's function inside a container."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.project.files import ROOT
+
+BUILD_SECONDS = 500
+CALL_SECONDS = 60
+
+# Runs inside the container, so that a container without any network can be called too.
+_POST = """
+import http.client, sys
+connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=30)
+connection.request("POST", "/2015-03-31/functions/function/invocations", sys.stdin.buffer.read())
+sys.stdout.buffer.write(connection.getresponse().read())
+"""
+_LISTENS = "import socket; socket.create_connection(('127.0.0.1', 8080), 1)"
+
+
+def docker(
+    *arguments: str, stdin: str | None = None, cwd: Path = ROOT, seconds: float = CALL_SECONDS
+) -> str:
+    done = subprocess.run(
+        ["docker", *arguments],
+        input=stdin,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def why_no_engine() -> str | None:
+    if shutil.which("docker") is None:
+        return "there is no docker command"
+    probe = subprocess.run(
+        ["docker", "info", "--format", "{{.ServerVersion}}"],
+        capture_output=True,
+        text=True,
+        timeout=CALL_SECONDS,
+        check=False,
+    )
+    return None if probe.returncode == 0 else f"no engine answers ({probe.stderr.strip()})"
+
+
+def build(project: Path) -> str:
+    """Build the image without SAM; its id."""
+    file = project / "image-id"
+    docker(
+        "build",
+        *("--file", "functions/Dockerfile", "--target", "serve", "--iidfile", str(file), "."),
+        cwd=project,
+        seconds=BUILD_SECONDS,
+    )
+    return file.read_text().strip()
+
+
+def inspect(image: str) -> dict[str, Any]:
+    (found,) = json.loads(docker("image", "inspect", image))
+    assert isinstance(found, dict)
+    return found
+
+
+def run_python(image: str, script: str, *options: str, stdin: str = "") -> str:
+    """What `script` prints, run by the image's Python instead of the function."""
+    return docker(
+        *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108
+        *(*options, "--entrypoint", "python3.13", image, "-c", script),
+        stdin=stdin,
+    )
+
+
+@dataclass(frozen=True)
+class Function:
+    container: str
+
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Hand the function an event through the runtime emulator, as Lambda would."""
+        answer = json.loads(
+            docker(
+                *("exec", "--interactive", self.container, "python3.13", "-c", _POST),
+                stdin=json.dumps(event),
+            )
+        )
+        assert isinstance(answer, dict)
+        return answer
+
+    def logs(self) -> str:
+        done = subprocess.run(
+            ["docker", "logs", self.container],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=CALL_SECONDS,
+            check=True,
+        )
+        return done.stdout
+
+
+@contextmanager
+def running(
+    image: str, environment: dict[str, str], *, emulator: Path, network: str = "none"
+) -> Iterator[Function]:
+    """The function, confined as on Lambda: a read-only root, /tmp writable, no privileges."""
+    container = docker(
+        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--memory", "512m"),  # noqa: S108
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", network),
+        *("--add-host", "host.docker.internal:host-gateway"),
+        *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),
+        *(part for pair in environment.items() for part in ("--env", "=".join(pair))),
+        image,
+    )
+    function = Function(container)
+    try:
+        _wait_until_it_listens(function)
+        yield function
+    finally:
+        docker("rm", "--force", "--volumes", container)
+
+
+def _wait_until_it_listens(function: Function) -> None:
+    deadline = time.monotonic() + CALL_SECONDS
+    while time.monotonic() < deadline:
+        probe = subprocess.run(
+            ["docker", "exec", function.container, "python3.13", "-c", _LISTENS],
+            capture_output=True,
+            timeout=CALL_SECONDS,
+            check=False,
+        )
+        if probe.returncode == 0:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the runtime emulator does not listen:\n{function.logs()}")

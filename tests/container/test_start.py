@@ -1,0 +1,106 @@
+"""Where the model comes from at a start, and what a start loads."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from mlops.inference.version import Pin
+from tests.container.conftest import copy_project
+from tests.container.engine import build, docker, run_python, running
+from tests.container.test_events import EVENTS, body, event
+
+BUCKET = "store"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+REGION = {"AWS_DEFAULT_REGION": "eu-west-1"}
+
+PREDICT = """
+import json, sys, types
+from functions.api.handler import lambda_handler
+answer = lambda_handler(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="1"))
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(answer["statusCode"], *sorted(loaded & {"boto3", "botocore", "pandas", "sklearn", "scipy"}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bare_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Built where nothing was baked: it holds no model."""
+    image = build(copy_project(tmp_path_factory.mktemp("bare")))
+    yield image
+    docker("image", "rm", "--force", image)
+
+
+@pytest.fixture(scope="module")
+def s3(trained_store: Path) -> Iterator[str]:
+    """An S3 that holds the trained store; its address as a container sees it."""
+    # On all interfaces: the engine's bridge, over which containers come, is not the loopback.
+    server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)  # noqa: S104
+    server.start()
+    try:
+        _, port = server.get_host_and_port()
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="eu-west-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 -- moto takes any
+        )
+        client.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        for path in trained_store.rglob("*"):
+            if path.is_file():
+                key = str(path.relative_to(trained_store))
+                client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+        yield f"http://host.docker.internal:{port}"
+    finally:
+        server.stop()
+
+
+def test_a_prediction_loads_neither_boto3_nor_pandas_nor_scikit_learn(
+    image: str, churn_pin: Pin
+) -> None:
+    environment = ("--env", f"MLOPS_PINS={churn_pin}", "--env", "MLOPS_STORE=s3://store")
+    sent = (EVENTS / "predict.json").read_text()
+    assert run_python(image, PREDICT, *environment, stdin=sent).splitlines()[-1] == "200"
+
+
+def test_a_model_that_is_not_baked_in_comes_from_s3(
+    bare_image: str, emulator: Path, churn_pin: Pin, s3: str
+) -> None:
+    environment = {
+        "MLOPS_PINS": str(churn_pin),
+        "MLOPS_STORE": f"s3://{BUCKET}",
+        "AWS_ENDPOINT_URL": s3,
+        **KEYS,
+        **REGION,
+    }
+    with running(bare_image, environment, emulator=emulator, network="bridge") as function:
+        assert function.invoke(event("readyz"))["statusCode"] == 200
+        answer = function.invoke(event("predict"))
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["model-digest"] == churn_pin.digest
+
+
+def test_without_a_model_anywhere_it_lives_but_is_not_ready(
+    bare_image: str, emulator: Path, churn_pin: Pin
+) -> None:
+    with running(bare_image, {"MLOPS_PINS": str(churn_pin)}, emulator=emulator) as function:
+        assert function.invoke(event("healthz"))["statusCode"] == 200
+        assert function.invoke(event("readyz"))["statusCode"] == 503
+        assert function.invoke(event("predict"))["statusCode"] == 503
+
+
+def test_a_baked_model_of_another_digest_is_refused(
+    image: str, emulator: Path, churn_pin: Pin
+) -> None:
+    pin = Pin(churn_pin.version, "sha256:" + "0" * 64)
+    with running(image, {"MLOPS_PINS": str(pin)}, emulator=emulator) as function:
+        answer = function.invoke(event("predict"))
+    assert answer["statusCode"] == 503
+    assert body(answer)["type"].endswith(":model-unavailable")
+
+

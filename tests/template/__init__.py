@@ -1,0 +1,1 @@
+"""The template, and everything else that a tool can judge without running it."""
