@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 SAM := .tools/sam/bin/sam
 STATE := .mlops
 REGISTRY := $(STATE)/registry/registry.sqlite
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+# A lock is whole: nothing is left for pip to resolve.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 export SAM_CLI_TELEMETRY := 0
 

@@ -29,7 +29,6 @@ class Lock:
         return [
             *("uv", "pip", "compile", "--universal", "--python-version", self.python),
             *("--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"),
-            "--no-strip-extras",  # pip checks hashes only where the lock names the extras too
             *(["pyproject.toml"] if self.holds_project else []),
             *(argument for extra in self.extras for argument in ("--extra", extra)),
             *(argument for group in self.groups for argument in ("--group", group)),
