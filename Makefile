@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 SAM := .tools/sam/bin/sam
 STATE := .mlops
 REGISTRY := $(STATE)/registry/registry.sqlite
+CANDIDATE := $(STATE)/candidates/churn/candidate.json
 # A lock is whole: nothing is left for pip to resolve.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit train build local lock clean
+.PHONY: help run test check unit train build local openapi lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +41,9 @@ build: $(REGISTRY) .tools/sam/.done ## Bake the pinned models and build the imag
 local: build ## Serve the container behind a local API Gateway (sam local start-api)
 	@$(SAM) local start-api --port $(PORT)
 
+openapi: $(VENV)/.test ## Write docs/openapi.json anew
+	@$(BIN)/python -m tests.tools.openapi
+
 lock: $(VENV)/.test ## Resolve all requirements files anew
 	@$(BIN)/python -m tests.tools.lock
 
@@ -47,14 +51,20 @@ clean: ## Remove what make made, but not the local models and registry
 	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
 
 # --- local state: the first version of the first model -----------------------------------------
-$(REGISTRY): | $(VENV)/.run
+# In two steps, so that one that was interrupted goes on with the candidate it had. Models without a
+# registry mean that it got lost; it is made from them.
+$(CANDIDATE): | $(VENV)/.run
 	@$(BIN)/mlops train churn
-	@$(BIN)/mlops register churn
+
+$(REGISTRY): | $(VENV)/.run
+	@if ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then $(BIN)/mlops registry rebuild; \
+	  else $(MAKE) --no-print-directory $(CANDIDATE) && \
+	    $(BIN)/mlops register churn --version churn-model-v1.0.0; fi
 
 # --- environments: one for the project, one for each tool that pins what we use too ------------
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV), once ..."
 	@$(PYTHON) -m venv $(VENV)
 

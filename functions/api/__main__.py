@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from pydantic import ValidationError
 
+from functions.api.settings import read_settings
 from mlops.bootstrap import open_registry
 from mlops.errors import MlopsError
 
@@ -27,6 +29,9 @@ def main() -> None:
         if "MLOPS_PINS" not in os.environ:
             newest = {entry.version.model: entry.pin for entry in open_registry(store).entries()}
             os.environ["MLOPS_PINS"] = ",".join(map(str, newest.values()))
+        read_settings().parsed_pins()
+    except ValidationError as error:
+        sys.exit("; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors()))
     except MlopsError as error:
         sys.exit(str(error))
     if not os.environ["MLOPS_PINS"]:
@@ -53,6 +58,8 @@ def _require_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except OverflowError:
+            sys.exit(f"{port} is no port; ports go up to 65535")
         except OSError as error:
             sys.exit(f"Port {port} cannot be used ({error.strerror}): make run PORT={port + 1}")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 
+from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
 from functions.api.routes.health import health_router
 from functions.api.routes.models import models_router
@@ -57,12 +58,14 @@ def create_app(
         except MlopsError as error:
             telemetry.not_loaded(model, error)
 
-    app = FastAPI(
+    app = DocumentedApi(
         title="mlops-pipeline",
         summary="Predictions of versioned models.",
         version="1",
         docs_url="/docs" if settings.docs else None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,  # a redirect would repeat the path
         openapi_url="/openapi.json" if settings.docs else None,
     )
     install(app, telemetry)

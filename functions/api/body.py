@@ -60,15 +60,11 @@ def _require_json(content_type: str) -> None:
 
 
 async def _read(request: Request) -> bytes:
-    limit = BodyTooLarge(f"At most {MAX_BODY_BYTES} bytes are taken.")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-        raise limit
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise limit
+            raise BodyTooLarge(f"At most {MAX_BODY_BYTES:,} bytes are taken.")
     return bytes(body)
 
 

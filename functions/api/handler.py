@@ -5,5 +5,8 @@ from mangum import Mangum
 from functions.api.app import create_app
 from functions.api.settings import read_settings
 
-# Mangum would run the lifespan around every single invocation.
-lambda_handler = Mangum(create_app(read_settings()), lifespan="off")
+lambda_handler = Mangum(
+    create_app(read_settings()),
+    lifespan="off",  # Mangum would run it around every single invocation
+    text_mime_types=["application/json", "application/problem+json", "text/html"],
+)

@@ -3,20 +3,28 @@
 No answer repeats what the client sent, but for names of fields, cut to a sane length.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.body import BodyTooLarge, MalformedJson, UnsupportedMediaType
 from functions.api.telemetry import Telemetry
-from mlops.errors import ArtifactError, MlopsError, ModelNotFound, StoreError, VersionNotFound
+from mlops.errors import (
+    ArtifactError,
+    ConfigInvalid,
+    MlopsError,
+    ModelNotFound,
+    StoreError,
+    VersionNotFound,
+)
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mlops-pipeline:problem:"
@@ -49,13 +57,16 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     MalformedJson: Kind(400, "malformed-json", "The body is not JSON"),
     BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body must be JSON"),
-    ModelNotFound: Kind(404, "model-not-found", "There is no such model"),
+    ModelNotFound: Kind(
+        404, "model-not-found", "There is no such model", "GET /v1/models lists those there are."
+    ),
+    ConfigInvalid: UNAVAILABLE,
     VersionNotFound: UNAVAILABLE,
     ArtifactError: UNAVAILABLE,
     StoreError: UNAVAILABLE,
     MlopsError: INTERNAL,
-    Exception: INTERNAL,
 }
+_KINDS = (*PROBLEMS.values(), INVALID)
 
 
 class FieldProblem(BaseModel):
@@ -75,7 +86,6 @@ class Problem(BaseModel):
                     "title": INVALID.title,
                     "status": 422,
                     "detail": "1 field is not right.",
-                    "instance": "/v1/predict/churn",
                     "request_id": "3f2a9c1e-5b1f-4c39-9d0c-0a6a3f3c7d21",
                     "errors": [
                         {
@@ -93,47 +103,83 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str | None = None
-    instance: str | None = Field(default=None, description="Path of the request.")
-    request_id: str | None = Field(default=None, description="Quote it when asking for help.")
+    request_id: str = Field(description="Quote it when asking for help.")
     errors: list[FieldProblem] | None = None
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` for problems of these statuses."""
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for status in statuses
+    return {kind.status: _documented(kind) for kind in _KINDS if kind.status in statuses}
+
+
+def _documented(kind: Kind) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": f"{kind.title}: `{kind.slug}`.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
+    if kind.retry_after_seconds:
+        response["headers"] = {
+            "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+        }
+    return response
 
 
 def install(app: FastAPI, telemetry: Telemetry) -> None:
     """Make every error of `app` a problem; those that are our fault are logged."""
 
-    def from_table(request: Request, error: Exception) -> JSONResponse:
-        kind = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
+    async def from_table(request: Request, error: Exception) -> JSONResponse:
+        kind = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
         if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            telemetry.failure(error)
+            telemetry.failure(error, request_id=request.state.request_id)
         return _response(request, kind, detail=kind.detail or str(error))
 
-    def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
+    for error_class in PROBLEMS:
+        app.add_exception_handler(error_class, from_table)
+    app.add_middleware(_LastResort, answer=from_table)
+
+    @app.exception_handler(RequestValidationError)
+    async def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         blame = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
         return _response(
             request, INVALID, detail=f"{blame} not right.", errors=list(_fields(found))
         )
 
-    def from_http(request: Request, error: HTTPException) -> JSONResponse:
+    @app.exception_handler(HTTPException)
+    async def from_http(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
         return _response(request, kind, headers=error.headers)
 
-    for error_class in PROBLEMS:
-        app.add_exception_handler(error_class, from_table)
-    app.add_exception_handler(RequestValidationError, from_validation)  # type: ignore[arg-type]
-    app.add_exception_handler(HTTPException, from_http)  # type: ignore[arg-type]
+
+class _LastResort:
+    """ASGI middleware: answers what nobody expected.
+
+    A handler of `Exception` would run outside of all other middleware and raise it again, so
+    that neither the request's id nor its line in the log would be right.
+    """
+
+    def __init__(
+        self, app: ASGIApp, answer: Callable[[Request, Exception], Awaitable[Response]]
+    ) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            response = await self._answer(Request(scope), error)
+            await response(scope, receive, send)
 
 
 def _fields(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldProblem]:
@@ -158,8 +204,7 @@ def _response(
         title=kind.title,
         status=kind.status,
         detail=detail,
-        instance=request.url.path,
-        request_id=request.scope.get("state", {}).get("request_id"),
+        request_id=request.state.request_id,
         errors=errors,
     )
     retry = {"Retry-After": str(kind.retry_after_seconds)} if kind.retry_after_seconds else {}

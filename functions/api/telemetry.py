@@ -1,12 +1,16 @@
 """Structured logs: one line a request, none with a customer's id in the clear."""
 
 import hashlib
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 
 from aws_lambda_powertools import Logger
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-REQUEST_ID_HEADER = b"x-request-id"
+from mlops.errors import MlopsError
+
+REQUEST_ID_HEADER = "X-Request-Id"
 
 
 class Telemetry:
@@ -16,25 +20,34 @@ class Telemetry:
         self._logger = logger
         self._salt = hashlib.blake2b(salt.encode()).digest()
 
-    def predicted(self, scope: Scope, *, subject: str, model_version: str) -> None:
-        """Note whose prediction this request was; the id is logged as a keyed hash."""
+    def predicting(self, scope: Scope, *, subject: str, model_version: str) -> None:
+        """Note whose prediction this request is; the id is logged as a keyed hash."""
         hashed = hashlib.blake2b(subject.encode(), key=self._salt, digest_size=16).hexdigest()
         scope["state"]["facts"].update(subject_hash=hashed, model_version=model_version)
 
-    def request(self, facts: dict[str, object]) -> None:
+    def request(self, facts: Mapping[str, object]) -> None:
         self._logger.info("request", extra=facts)
 
-    def failure(self, error: Exception) -> None:
-        self._logger.error("failure", exc_info=error)
+    def failure(self, error: Exception, *, request_id: str) -> None:
+        self._logger.error("failure", extra={"request_id": request_id, **_described(error)})
 
-    def not_loaded(self, model: str, error: Exception) -> None:
-        self._logger.error("model not loaded", extra={"model": model}, exc_info=error)
+    def not_loaded(self, model: str, error: MlopsError) -> None:
+        self._logger.error("model not loaded", extra={"model": model, **_described(error)})
+
+
+def _described(error: Exception) -> dict[str, object]:
+    """What an error was and where. The words of those that are not ours may quote a request."""
+    return {
+        "error": type(error).__qualname__,
+        "reason": str(error) if isinstance(error, MlopsError) else None,
+        "stack": traceback.format_tb(error.__traceback__),
+    }
 
 
 class RequestLog:
     """ASGI middleware: gives each request its id, and logs it when it is answered.
 
-    new_id: makes an id where neither Lambda nor the client gave one. clock: seconds, monotonic.
+    new_id: makes an id where Lambda gave none. clock: seconds, monotonic.
     """
 
     def __init__(
@@ -60,21 +73,19 @@ class RequestLog:
         facts: dict[str, object] = {
             "request_id": request_id,
             "method": scope["method"],
-            "path": scope["path"],
         }
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 facts["status"] = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (REQUEST_ID_HEADER, request_id.encode("ascii")),
-                ]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         finally:
+            # Not the path, which may hold anything: a customer's id, too.
+            facts["route"] = getattr(scope.get("route"), "path", None)
             facts["duration_ms"] = round((self._clock() - started) * 1000, 3)
             self._telemetry.request(facts)

@@ -21,6 +21,7 @@ from tests.container.engine import (
 )
 from tests.project.files import ROOT, project_files
 
+SESSION_SECONDS = 2 * BUILD_SECONDS
 HERE = Path(__file__).parent
 SAM = ROOT / ".tools/sam/bin/sam"
 BUILT_FROM = (".dockerignore", "template.yaml", "samconfig.toml", "functions", "layers")
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("container")
-            item.add_marker("enable_socket")
+            item.add_marker(pytest.mark.timeout(SESSION_SECONDS))  # whichever comes first builds
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,11 +49,17 @@ def engine() -> None:
 
 
 def copy_project(folder: Path) -> Path:
-    """What the image and the stack are made of: the tests leave the working copy alone."""
+    """What the image and the stack are made of: the tests leave the working copy alone.
+
+    Nothing is baked in it, but for the certificates that a proxy makes necessary.
+    """
     for path in project_files():
         if path.parts[0] in BUILT_FROM:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, folder / path)
+    if certificates := os.environ.get("MLOPS_CA_BUNDLE"):
+        (folder / ".mlops/image").mkdir(parents=True)
+        shutil.copyfile(certificates, folder / ".mlops/image/ca.crt")
     return folder
 
 
@@ -61,9 +68,7 @@ def sam_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def project(
-    tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin
-) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin) -> Path:
     """A copy of the project after `make build`: the model baked, the image built."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
     mlops = Path(sys.executable).with_name("mlops")

@@ -54,12 +54,12 @@ def why_no_engine() -> str | None:
     return None if probe.returncode == 0 else f"no engine answers ({probe.stderr.strip()})"
 
 
-def build(project: Path) -> str:
-    """Build the image without SAM; its id."""
+def build(project: Path, stage: str = "serve") -> str:
+    """Build a stage of the image without SAM; its id."""
     file = project / "image-id"
     docker(
         "build",
-        *("--file", "functions/Dockerfile", "--target", "serve", "--iidfile", str(file), "."),
+        *("--file", "functions/Dockerfile", "--target", stage, "--iidfile", str(file), "."),
         cwd=project,
         seconds=BUILD_SECONDS,
     )

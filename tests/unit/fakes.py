@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ def no_pause(number: int) -> None:
     """Implements `pause` for those who compete with nobody."""
 
 
+@cache  # a fifth of a second each; moto catches what it sends, whenever it was made
 def plain_client() -> "S3Client":
     return boto3.client(
         "s3",

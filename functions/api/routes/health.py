@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from functions.api.problems import documented
-from mlops.errors import ModelNotFound
+from mlops.errors import ConfigInvalid
 from mlops.inference.pinned import PinnedModels
 
 
@@ -26,12 +26,12 @@ def health_router(models: PinnedModels) -> APIRouter:
     @router.get(
         "/readyz",
         summary="Every pinned model is loaded and reproduces its golden rows",
-        responses=documented(404, 500, 503),
+        responses=documented(500, 503),
     )
     async def readyz() -> Ready:
         ready = [models.get(name) for name in models]
         if not ready:
-            raise ModelNotFound("any")
+            raise ConfigInvalid("MLOPS_PINS", "no model is pinned")
         for served in ready:
             served.check()
         return Ready(status="ready", models=[served.version for served in ready])

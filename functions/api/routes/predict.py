@@ -32,10 +32,10 @@ def predict_router(
 
     async def predict(request: Request, response: Response, body: ModelRequest) -> BaseModel:
         served = models.get(contract.model)
-        (prediction,) = served.predictor.predict(contract.columns([body])).tolist()
-        telemetry.predicted(
+        telemetry.predicting(
             request.scope, subject=contract.subject(body), model_version=served.version
         )
+        (prediction,) = served.predictor.predict(contract.columns([body])).tolist()
         response.headers[DIGEST_HEADER] = served.pin.digest
         response.headers[RELEASE_HEADER] = release
         return contract.answer(
@@ -65,7 +65,7 @@ def predict_router(
                     },
                 }
             },
-            **documented(400, 413, 415, 422, 500, 503),
+            **documented(400, 404, 413, 415, 422, 500, 503),
         },
     )
     return router

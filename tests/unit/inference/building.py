@@ -128,5 +128,7 @@ def manifest_of(files: Mapping[str, bytes], version: ModelVersion = V1) -> Manif
         version=version,
         provenance=provenance(),
         metrics=json.loads(files[METRICS]),
-        files={name: FileEntry(digest_of(content), len(content)) for name, content in files.items()},
+        files={
+            name: FileEntry(digest_of(content), len(content)) for name, content in files.items()
+        },
     )

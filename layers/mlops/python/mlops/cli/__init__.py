@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Train, register and pin models. Settings: MLOPS_STORE (a folder or s3://bucket),"
     " and for S3 the AWS CLI's own variables.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # brackets in help texts are just brackets
     pretty_exceptions_enable=False,
 )
 training.add_to(app)

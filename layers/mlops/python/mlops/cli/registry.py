@@ -19,16 +19,18 @@ from mlops.cli.output import (
     notes,
     require_model,
     table,
+    version_of,
 )
 from mlops.cli.samconfig import Samconfig
 from mlops.cli.training import CANDIDATES
-from mlops.errors import ModelNotFound
+from mlops.errors import ConfigInvalid
 from mlops.inference.loading import read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
 from mlops.registry.catalog import Entry
 from mlops.registry.versions import StoredVersions
+from mlops.training.folder import read, replacing
 
 Samconfigs = Annotated[Path, typer.Option("--samconfig", help="The file that holds the pins.")]
 
@@ -36,7 +38,9 @@ Samconfigs = Annotated[Path, typer.Option("--samconfig", help="The file that hol
 def add_to(app: typer.Typer) -> None:
     for command in (register, models, show, pin, bake):
         app.command()(command)
-    group = typer.Typer(no_args_is_help=True, help="Look after the registry itself.")
+    group = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Look after the registry itself."
+    )
     group.command()(rebuild)
     app.add_typer(group, name="registry")
 
@@ -55,19 +59,16 @@ def register(
 ) -> None:
     """Put the trained candidate into the store under a version, once and for all."""
     require_model(model)
-    from mlops.training.folder import read
-
-    found = read(candidate or CANDIDATES / model)
+    named = None if version is None else version_of(model, version)
+    folder = candidate or CANDIDATES / model
+    found = read(folder)
     if found.model != model:
-        raise ModelNotFound(model, (found.model,))
+        raise ConfigInvalid(str(folder), f"holds a candidate of {found.model}, not of {model}")
     registry = open_registry(store)
-    if version is None:
+    if named is None:
         pinned = registry.register_next(model, found.files, found.provenance)
     else:
-        parsed = ModelVersion.parse(version)
-        if parsed.model != model:
-            raise ModelNotFound(parsed.model, (model,))
-        pinned = registry.register(parsed, found.files, found.provenance)
+        pinned = registry.register(named, found.files, found.provenance)
     answer(
         {"version": str(pinned.version), "pin": str(pinned)},
         as_json,
@@ -113,16 +114,12 @@ def pin(
 ) -> None:
     """Write the version and its digest into samconfig.toml: a one-line change to review."""
     require_model(model)
-    parsed = ModelVersion.parse(version)
-    if parsed.model != model:
-        raise ModelNotFound(parsed.model, (model,))
-    pinned = open_registry(store).entry(parsed).pin
+    pinned = open_registry(store).entry(version_of(model, version)).pin
     file = Samconfig.read(samconfig)
-    previous = file.pin(model)
-    file.set_pin(model, pinned)
-    file.write(samconfig)
+    previous = file.set_pin(model, pinned)
+    file.write()
     answer(
-        {"pin": str(pinned), "previous": str(previous) if previous else None},
+        {"pin": str(pinned), "previous": previous},
         as_json,
         f"{samconfig} now pins {pinned}",
     )
@@ -140,6 +137,8 @@ def bake(
         Path | None,
         typer.Option(
             envvar="MLOPS_CA_BUNDLE",
+            exists=True,
+            dir_okay=False,
             help="CA certificates for the build, where a proxy inspects TLS.",
         ),
     ] = None,
@@ -149,15 +148,14 @@ def bake(
     wanted = [Pin.parse(text) for text in pins] if pins else Samconfig.read(samconfig).pins()
     source = StoredVersions(open_objects(store))
     folder = output / "models"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for pinned in wanted:
-        manifest = read_manifest(source, pinned)
-        target = folder / str(pinned.version)
-        target.mkdir()
-        (target / MANIFEST).write_bytes(manifest.to_bytes())
-        for file in manifest.files:
-            (target / file).write_bytes(read_listed(source, manifest, file))
+    with replacing(folder) as new:
+        for pinned in wanted:
+            manifest = read_manifest(source, pinned)
+            target = new / str(pinned.version)
+            target.mkdir()
+            (target / MANIFEST).write_bytes(manifest.to_bytes())
+            for file in manifest.files:
+                (target / file).write_bytes(read_listed(source, manifest, file))
     certificates = output / "ca.crt"
     certificates.unlink(missing_ok=True)
     if ca_bundle is not None:
@@ -187,13 +185,13 @@ def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 
 
 def _row(entry: Entry) -> dict[str, str]:
-    full = entry.metrics["cross_validation"]["full"]["mean"]
+    figures = entry.metrics.get("cross_validation", {}).get("full", {}).get("mean", {})
     return {
         "version": str(entry.version),
         "stage": entry.stage,
         "trained": f"{entry.trained_at:%Y-%m-%d %H:%M}",
-        "ROC-AUC": f"{full['roc_auc']:.4f}",
-        "Brier": f"{full['brier']:.4f}",
+        "ROC-AUC": str(figures.get("roc_auc", "-")),
+        "Brier": str(figures.get("brier", "-")),
         "commit": (entry.code_sha or "-")[:12],
         "deployed": (entry.deployed_sha or "-")[:12],
     }

@@ -1,12 +1,13 @@
 """The pins in samconfig.toml, read and written with everything else left as it is."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from mlops.errors import ConfigInvalid
+from mlops.errors import ConfigInvalid, PinInvalid
 from mlops.inference.version import Pin
 from mlops.models.catalogue import CONTRACTS
 
@@ -18,37 +19,31 @@ class Samconfig:
     """One parameter a model, `ChurnPin=churn-model-v1.3.2@sha256:…`, one line each."""
 
     def __init__(self, path: Path, document: tomlkit.TOMLDocument) -> None:
-        parameters: Any = document
-        for name in _TABLES:
-            parameters = parameters.get(name, {})
-        overrides = parameters.get(_LIST)
-        if not isinstance(overrides, list):
-            raise ConfigInvalid(str(path), f"[{'.'.join(_TABLES)}] needs a list {_LIST}")
+        found: Any = document
+        for name in (*_TABLES, _LIST):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+            where = ".".join(_TABLES)
+            raise ConfigInvalid(str(path), f"[{where}] needs {_LIST}, a list of texts")
+        self._path = path
         self._document = document
-        self._overrides: list[str] = overrides
+        self._overrides: list[str] = found
 
     @classmethod
     def read(cls, path: Path) -> "Samconfig":
         """Raises ConfigInvalid."""
         try:
-            return cls(path, tomlkit.parse(path.read_text()))
-        except (OSError, TOMLKitError) as error:
-            raise ConfigInvalid(str(path), str(error)) from error
+            return cls(path, tomlkit.parse(path.read_bytes().decode()))
+        except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConfigInvalid(str(path), reason) from error
 
-    def write(self, path: Path) -> None:
-        path.write_text(tomlkit.dumps(self._document))
-
-    def pin(self, model: str) -> Pin | None:
-        """Raises PinInvalid."""
-        for text in self._overrides:
-            name, _, value = text.partition("=")
-            if name == _parameter(model) and value:
-                return Pin.parse(value)
-        return None
+    def write(self) -> None:
+        self._path.write_bytes(tomlkit.dumps(self._document).encode())
 
     def pins(self) -> list[Pin]:
-        """Raises PinInvalid."""
-        return [pin for model in CONTRACTS if (pin := self.pin(model)) is not None]
+        """Raises ConfigInvalid."""
+        return [pin for model in CONTRACTS if (pin := self._pin(model)) is not None]
 
     def set_pin(self, model: str, pin: Pin) -> str | None:
         """Return what was pinned before, whatever it was."""
@@ -74,9 +69,8 @@ class Samconfig:
         return pin
 
     def _find(self, model: str) -> int | None:
-        parameter = _parameter(model)
         for index, text in enumerate(self._overrides):
-            if text.partition("=")[0] == parameter:
+            if text.partition("=")[0] == _parameter(model):
                 return index
         return None
 

@@ -10,8 +10,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mlops.cli.output import STATE, AsJson, Model, answer, notes, require_model, table
+from mlops.errors import ConfigInvalid
 
 CANDIDATES = STATE / "candidates"
+_PACKAGE = Path(__file__).parent.parent
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,18 +40,28 @@ def train(
     # scikit-learn takes seconds to import; no other command needs it.
     from mlops.models.plans import PLANS
     from mlops.training.candidate import train as train_candidate
-    from mlops.training.folder import save
+    from mlops.training.folder import require_replaceable, save
 
     plan = PLANS[model]
     source = data or Path(plan.default_data)
     folder = output or CANDIDATES / model
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=notes, transient=True) as progress:
+    require_replaceable(folder)
+    at = training_date()
+    progress = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=notes,
+        transient=True,
+        disable=not notes.is_interactive,
+    )
+    with progress:
         folds = progress.add_task(f"Training {model} on {source}", total=None)
         candidate = train_candidate(
             plan,
             plan.load(source),
-            at=training_date(),
+            at=at,
             code_sha=code_sha(),
             on_fold=lambda done, of: progress.update(folds, completed=done, total=of),
         )
@@ -73,23 +85,35 @@ def train(
 
 
 def training_date() -> datetime:
+    """Raises ConfigInvalid."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return (
-        datetime.fromtimestamp(int(epoch), UTC)
-        if epoch
-        else datetime.now(UTC).replace(microsecond=0)
-    )
+    if not epoch:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigInvalid("SOURCE_DATE_EPOCH", f"{epoch!r} is no number of seconds") from error
 
 
 def code_sha() -> str | None:
-    """The commit checked out here; `-dirty` is added where tracked files differ from it."""
+    """The commit that this very package is from, wherever the command is given.
+
+    `-dirty` is added where the package differs from the commit; None where it is not in git.
+    """
     try:
+        _git("ls-files", "--error-unmatch", "errors.py")
         sha = _git("rev-parse", "HEAD")
-        return f"{sha}-dirty" if _git("status", "--porcelain", "-uno") else sha
+        return f"{sha}-dirty" if _git("status", "--porcelain", ".") else sha
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
 def _git(*arguments: str) -> str:
-    ran = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607 -- the user's own git
+    ran = subprocess.run(  # noqa: S603 -- no text of a stranger
+        ["git", *arguments],  # noqa: S607 -- the user's own git
+        cwd=_PACKAGE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return ran.stdout.strip()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from mlops.errors import ModelUnusable
 from mlops.inference.predictor import Predictor
 from mlops.models.contract import Contract

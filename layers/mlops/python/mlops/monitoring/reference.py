@@ -39,7 +39,10 @@ def reference_profile(
 def _numeric(values: NDArray[np.float64]) -> dict[str, Any]:
     present = values[~np.isnan(values)]
     inner = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(present, inner)) if len(present) else np.array([])
+    # Deciles that are values of the data: interpolated ones are off by a bit, and a value that
+    # many rows share would then lie beside its bin.
+    deciles = np.quantile(present, inner, method="inverted_cdf") if len(present) else present
+    edges = np.unique(deciles)
     counts = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
     shares = [*counts.tolist(), len(values) - len(present)]
     return {"edges": edges.tolist(), "shares": _shares(shares, len(values))}

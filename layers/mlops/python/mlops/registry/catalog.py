@@ -130,6 +130,8 @@ def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]
         try:
             if content is None:
                 connection.executescript(SCHEMA)
+            elif not content:  # SQLite answers with MemoryError
+                raise RegistryCorrupt("it is empty")
             else:
                 connection.deserialize(content)
                 (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()

@@ -1,7 +1,7 @@
 """The registry: versions, their journal, and the catalog that is made from both."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -109,20 +109,24 @@ class Registry:
         def fill(catalog: Catalog) -> None:
             refused.clear()
             for model in models:
-                for version, complete in self.versions.occupied(model):
-                    if not complete:
-                        continue
-                    try:
-                        manifest = self.versions.manifest(version)
-                        history = list(self._journal.read(version))
-                    except (ArtifactError, RegistryCorrupt) as error:
-                        refused.append(error)
-                        continue
-                    catalog.put_version(self.versions.pin(version), manifest)
-                    catalog.put_history(version, history)
+                refused.extend(self._fill(catalog, model))
 
         self._update(fill, anew=True)
         return Rebuilt(tuple(self.entries()), tuple(refused))
+
+    def _fill(self, catalog: Catalog, model: str | None) -> Iterator[MlopsError]:
+        """Enter what the store holds; yield why a version is left out."""
+        for version, complete in self.versions.occupied(model):
+            if not complete:
+                continue
+            try:
+                manifest = self.versions.manifest(version)
+                history = list(self._journal.read(version))
+            except (ArtifactError, RegistryCorrupt) as error:
+                yield error
+                continue
+            catalog.put_version(self.versions.pin(version), manifest)
+            catalog.put_history(version, history)
 
     def _is(
         self, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
@@ -136,6 +140,9 @@ class Registry:
         for _ in tries(_TRIES, self._pause):
             content, tag = self._read()
             with opened(None if anew else content) as (catalog, connection):
+                if content is None and not anew:
+                    # A catalog that got lost must not come back with this one version only.
+                    list(self._fill(catalog, None))
                 change(catalog)
                 changed = serialized(connection)
             with suppress(ObjectChanged):

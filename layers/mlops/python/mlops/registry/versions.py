@@ -55,15 +55,17 @@ class StoredVersions:
         self._create(version, MANIFEST, content)
         return Pin(version, digest_of(content))
 
-    def occupied(self, model: str) -> Iterator[tuple[ModelVersion, bool]]:
-        """Each version of `model` that has any file, and whether it is complete."""
+    def occupied(self, model: str | None = None) -> Iterator[tuple[ModelVersion, bool]]:
+        """Each version of `model`, or of all, that has any file, and whether it is complete."""
         files: dict[ModelVersion, set[str]] = {}
-        for key in self._objects.keys(f"{self._prefix}{model}-model-v"):
+        start = self._prefix if model is None else f"{self._prefix}{model}-model-v"
+        for key in self._objects.keys(start):
             name, _, file = key.removeprefix(self._prefix).partition("/")
             with suppress(VersionInvalid):  # then it is not one of ours
                 files.setdefault(ModelVersion.parse(name), set()).add(file)
-        for version in sorted(version for version in files if version.model == model):
-            yield version, MANIFEST in files[version]
+        for version in sorted(files):
+            if model in (None, version.model):
+                yield version, MANIFEST in files[version]
 
     def _create(self, version: ModelVersion, file: str, content: bytes) -> None:
         key = self._key(version, file)

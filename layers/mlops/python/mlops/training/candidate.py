@@ -9,6 +9,7 @@ from datetime import datetime
 
 import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from mlops.errors import GateRefused
 from mlops.inference.golden import GoldenRow, golden_to_bytes
@@ -44,8 +45,11 @@ def train(
     if reasons := too_few_rows(data):
         raise GateRefused(contract.model, reasons)
     train_rows, holdout_rows = split(data)
-    results = cross_validate(plan, data, SEED, on_fold)
-    estimator = plan.fit(data.columns.take(train_rows), data.labels[train_rows], SEED)
+    # One thread: the estimator remembers how many it was fitted with, and the trees are so small
+    # that on a busy machine more of them mostly wait for one another.
+    with threadpool_limits(limits=1):
+        results = cross_validate(plan, data, SEED, on_fold)
+        estimator = plan.fit(data.columns.take(train_rows), data.labels[train_rows], SEED)
     held_out = data.columns.take(holdout_rows)
     expected = probabilities(estimator, held_out)
     holdout = by_view(plan, estimator, held_out, data.labels[holdout_rows])

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.models.plan import Dataset, TrainingPlan
+from mlops.models.plan import Dataset, TrainingPlan, View
 from mlops.training.evaluation import FOLDS, REPEATS, CrossValidation, Figures, figures
 
 _MIN_SEGMENT_ROWS = 50
@@ -38,15 +38,7 @@ def model_card(
         "",
         *_table(
             ("view", "ROC-AUC", "Brier score", "calibration error"),
-            (
-                (
-                    f"{view.name}: {view.describe}",
-                    f"{results[view.name].mean.roc_auc:.4f} ± {results[view.name].spread.roc_auc:.4f}",
-                    f"{results[view.name].mean.brier:.4f} ± {results[view.name].spread.brier:.4f}",
-                    f"{results[view.name].ece:.4f}",
-                )
-                for view in plan.views
-            ),
+            (_cross_validated(view, results[view.name]) for view in plan.views),
         ),
         "",
         f"Holdout, {len(holdout_rows):,} rows:",
@@ -89,6 +81,16 @@ def _segments(
             else:
                 found = figures(labels[here], predictions[here])
                 yield f"{heading} {group}", *rates, f"{found.roc_auc:.3f}", f"{found.brier:.3f}"
+
+
+def _cross_validated(view: View, found: CrossValidation) -> Sequence[str]:
+    mean, spread = found.mean, found.spread
+    return (
+        f"{view.name}: {view.describe}",
+        f"{mean.roc_auc:.4f} ± {spread.roc_auc:.4f}",
+        f"{mean.brier:.4f} ± {spread.brier:.4f}",
+        f"{found.ece:.4f}",
+    )
 
 
 def _row(name: str, found: Figures) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def _in_view(estimator: Estimator, columns: Columns, view: View) -> NDArray[np.f
     return probabilities(estimator, view.reduce(columns))
 
 
-def _over(reduce: Callable[[list[float]], "np.floating[object]"], found: list[Figures]) -> Figures:
+def _over(reduce: Callable[[list[float]], Any], found: list[Figures]) -> Figures:
     return Figures(
         roc_auc=float(reduce([item.roc_auc for item in found])),
         brier=float(reduce([item.brier for item in found])),

@@ -30,6 +30,10 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
             options={"zipmap": False},
             target_opset=OPSET,
         )
+    # skl2onnx keeps the operator sets in a set, whose order differs from process to process.
+    operator_sets = sorted(model.opset_import, key=lambda entry: entry.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(operator_sets)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 

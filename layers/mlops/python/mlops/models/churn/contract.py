@@ -137,7 +137,21 @@ class ChurnResponse(BaseModel):
     """The answer for one customer."""
 
     # `model_version` is part of the promise; pydantic otherwise warns of its own prefix.
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True,
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "C12345",
+                    "churn_probability": 0.73,
+                    "risk_category": "High",
+                    "model_version": "churn-model-v1.3.2",
+                    "prediction_id": "pred_8f9a2b1c64d04e7f9a35c1d2e8b7f690",
+                }
+            ]
+        },
+    )
 
     customer_id: str
     churn_probability: float = Field(

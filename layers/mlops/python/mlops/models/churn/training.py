@@ -127,7 +127,7 @@ CHURN_PLAN = TrainingPlan(
             "Few customers stay beyond 72 months in the data; above that the answer is that of"
             " 72 months. The same holds for charges above 119 dollars a month.",
             "With three fields the answer is a rough one; see the figures of that view.",
-            "Gender, age and family are among the optional fields. Compare the segments below"
+            "Gender, age and family are among the optional fields. Compare the segments above"
             " before using the answers in a way that treats these groups differently.",
         ),
     ),

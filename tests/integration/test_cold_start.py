@@ -1,0 +1,96 @@
+"""The Lambda's entry point in a process of its own, as at a cold start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops.inference.version import Pin
+from tests.conftest import ROOT
+
+# Each costs start-up time, or has no business in the serving image. Of botocore, Powertools takes
+# the bare package, which is half a millisecond; a session would be all of it.
+UNWANTED = {
+    *("boto3", "botocore.session", "pandas", "sklearn", "skl2onnx", "onnx", "joblib", "scipy"),
+    *("typer", "rich", "tomlkit", "uvicorn"),
+}
+INVOKE = """
+import json, sys
+from types import SimpleNamespace
+
+from functions.api.handler import lambda_handler
+
+context = SimpleNamespace(aws_request_id="8f5ad0c1")
+answers = [lambda_handler(event, context) for event in json.load(sys.stdin)]
+json.dump({"answers": answers, "modules": sorted(sys.modules)}, sys.stdout)
+"""
+
+
+def event(method: str, path: str, body: object = None) -> dict[str, object]:
+    return {
+        "version": "2.0",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": path, "sourceIp": "192.0.2.1"}},
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.fixture(scope="module")
+def started(trained_store: Path, churn_pin: Pin) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Log lines of three invocations, and what they left behind."""
+    events = [
+        event("GET", "/readyz"),
+        event(
+            "POST",
+            "/v1/predict/churn",
+            {"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50},
+        ),
+        event("POST", "/v1/predict/churn", {}),
+    ]
+    output = subprocess.run(
+        [sys.executable, "-c", INVOKE],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "MLOPS_PINS": str(churn_pin),
+            "MLOPS_MODELS_DIR": str(trained_store / "models"),
+            "AWS_LAMBDA_FUNCTION_VERSION": "17",
+            "POWERTOOLS_SERVICE_NAME": "api",
+        },
+        input=json.dumps(events),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    *log, outcome = map(json.loads, output.splitlines())
+    return log, outcome
+
+
+def test_a_start_imports_only_what_predicting_needs(started: tuple[Any, dict[str, Any]]) -> None:
+    _, outcome = started
+    modules = outcome["modules"]
+    unwanted = sorted(UNWANTED.intersection(modules))
+    assert unwanted == [], f"{len(modules)} modules are imported"
+
+
+def test_invocations_are_answered(started: tuple[Any, dict[str, Any]], churn_pin: Pin) -> None:
+    _, outcome = started
+    ready, prediction, refusal = outcome["answers"]
+    assert (ready["statusCode"], prediction["statusCode"], refusal["statusCode"]) == (200, 200, 422)
+    assert json.loads(prediction["body"])["model_version"] == str(churn_pin.version)
+    assert prediction["headers"]["model-digest"] == churn_pin.digest
+    assert prediction["headers"]["release"] == "17"
+    # Problems come as text, as people who read them at the console expect.
+    assert [answer["isBase64Encoded"] for answer in outcome["answers"]] == [False] * 3
+
+
+def test_invocations_are_logged(started: tuple[list[dict[str, Any]], Any]) -> None:
+    log, _ = started
+    assert [line["route"] for line in log] == ["/readyz", *["/v1/predict/churn"] * 2]
+    assert {(line["request_id"], line["service"]) for line in log} == {("8f5ad0c1", "api")}

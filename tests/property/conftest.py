@@ -1,0 +1,35 @@
+"""Thousands of requests to the real model, the same ones each time."""
+
+import io
+from pathlib import Path
+
+import pytest
+from aws_lambda_powertools import Logger
+from fastapi import FastAPI
+from hypothesis import HealthCheck, settings
+
+from functions.api.app import create_app
+from functions.api.settings import Settings
+from mlops.inference.version import Pin
+
+settings.register_profile(
+    "deterministic",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    # The API is made once; no example changes it.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(scope="session")
+def app(trained_store: Path, churn_pin: Pin, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    return create_app(
+        Settings(
+            pins=str(churn_pin),
+            store=str(trained_store),
+            cache_dir=tmp_path_factory.mktemp("cache"),
+        ),
+        logger=Logger(service="property-tests", stream=io.StringIO()),
+    )

@@ -1,0 +1,135 @@
+"""One JSON line a request; customers appear as hashes only."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from functions.api.settings import Settings
+from mlops.errors import StoreUnavailable
+from tests.unit.api.service import (
+    AWS_REQUEST_ID,
+    CUSTOMER,
+    PREDICT,
+    FailingLoader,
+    FakeSource,
+    Service,
+    service,
+)
+from tests.unit.inference.building import version_files
+
+WHOM = "cuStoMer-5f0e"
+BODY = json.dumps(CUSTOMER | {"customer_id": WHOM}).encode()
+
+
+def ticking() -> Iterator[float]:
+    """A clock that moves a quarter of a second at each look."""
+    now = 1_000.0
+    while True:
+        yield now
+        now += 0.25
+
+
+def failing(error: Exception, *, salt: str = "") -> Service:
+    source = FakeSource(version_files())
+    return service(source, settings=Settings(log_salt=salt), loader=FailingLoader(source, error))
+
+
+def hash_of(api: Service) -> str:
+    api.asgi("POST", PREDICT, BODY)
+    found: str = api.log_lines("request")[-1]["subject_hash"]
+    return found
+
+
+def test_a_prediction_is_one_line() -> None:
+    clock = ticking()
+    api = service(clock=lambda: next(clock))
+    api.through_lambda("POST", PREDICT, BODY)
+    (line,) = api.log_lines()
+    assert line["level"] == "INFO"
+    assert line["message"] == "request"
+    assert line["request_id"] == AWS_REQUEST_ID
+    assert line["method"] == "POST"
+    assert line["route"] == PREDICT
+    assert line["status"] == 200
+    assert line["model_version"] == "churn-model-v1.0.0"
+    assert line["duration_ms"] == 250.0
+    assert re.fullmatch("[0-9a-f]{32}", line["subject_hash"])
+
+
+def test_elsewhere_than_on_lambda_requests_get_ids_of_their_own() -> None:
+    ids = iter(["one", "two"])
+    api = service(new_request_id=lambda: next(ids))
+    assert [api.predict().headers["x-request-id"] for _ in range(2)] == ["one", "two"]
+    assert [line["request_id"] for line in api.log_lines()] == ["one", "two"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/models/nobody"])
+def test_every_answer_has_lambdas_request_id(api: Service, path: str) -> None:
+    assert api.through_lambda("GET", path).headers["x-request-id"] == AWS_REQUEST_ID
+    assert api.log_lines("request")[-1]["request_id"] == AWS_REQUEST_ID
+
+
+def test_the_hash_depends_on_salt_and_customer() -> None:
+    salted = [service(settings=Settings(log_salt=salt)) for salt in ("a", "a", "b")]
+    first, again, other_salt = map(hash_of, salted)
+    assert first == again
+    assert first != other_salt
+    salted[0].predict(customer_id="somebody else")
+    assert salted[0].log_lines()[-1]["subject_hash"] != first
+
+
+def test_a_route_is_logged_and_not_the_path(api: Service) -> None:
+    for path in (f"/v1/models/{WHOM}", f"/{WHOM}", f"{PREDICT}/{WHOM}?id={WHOM}"):
+        api.through_lambda("GET", path)
+    assert [line.get("route") for line in api.log_lines()] == ["/v1/models/{model}", None, None]
+    assert WHOM not in api.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (BODY, 200),
+        (BODY.replace(b"24", b"-1"), 422),
+        (BODY.replace(b"24", b"NaN"), 400),
+        (BODY + b" " * 1_000_000, 413),
+        (json.dumps({WHOM: WHOM} | CUSTOMER).encode(), 422),
+        (f'{{"{WHOM}": 1, "{WHOM}": 2}}'.encode(), 400),
+    ],
+)
+def test_no_line_has_the_customers_id(api: Service, body: bytes, status: int) -> None:
+    assert api.asgi("POST", PREDICT, body).status == status
+    assert api.through_lambda("POST", PREDICT, body).status == status
+    assert [line["status"] for line in api.log_lines("request")] == [status, status]
+    assert WHOM not in api.log.getvalue()
+
+
+def test_a_failure_is_logged_where_but_not_in_its_own_words(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = failing(LookupError(f"no row for {WHOM}"))
+    assert api.through_lambda("POST", PREDICT, BODY).status == 500
+    failure, request = api.log_lines()
+    assert (failure["level"], failure["error"]) == ("ERROR", "LookupError")
+    assert "reason" not in failure
+    assert "raise self._error" in "".join(failure["stack"])
+    assert failure["request_id"] == request["request_id"] == AWS_REQUEST_ID
+    assert (request["status"], request["model_version"]) == (500, "churn-model-v1.0.0")
+    # Nor does anybody else log it: Mangum would, if the error got that far.
+    everything = "".join([api.log.getvalue(), caplog.text, *capsys.readouterr()])
+    assert WHOM not in everything
+
+
+def test_an_error_of_ours_is_logged_with_its_reason() -> None:
+    api = failing(StoreUnavailable("models/x", "refused"))
+    assert api.asgi("POST", PREDICT, BODY).status == 503
+    assert api.log_lines("failure")[0]["reason"] == "models/x: refused"
+    assert api.log_lines("request")[0]["status"] == 503
+    assert WHOM not in api.log.getvalue()
+
+
+def test_refusals_are_not_failures(api: Service) -> None:
+    api.predict(tenure=-1)
+    api.asgi("GET", "/nowhere")
+    assert api.log_lines("failure") == []

@@ -1,0 +1,125 @@
+"""`mlops bake`: verified files for the image, all of them or none."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Mlops, trained
+
+V1 = Path(".mlops/models/churn-model-v1.0.0")
+IMAGE = Path(".mlops/image")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def pins_file(path: Path, *parameters: str) -> Path:
+    path.write_text(
+        f"[default.global.parameters]\nparameter_overrides = {json.dumps(parameters)}\n"
+    )
+    return path
+
+
+def test_what_is_pinned_is_baked_whole(mlops: Mlops, registered: str, tmp_path: Path) -> None:
+    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={registered}")
+    ran = mlops("bake", "--json")
+    assert ran.document == {"pins": [registered], "folder": str(IMAGE / "models")}
+    assert contents(IMAGE / "models") == contents(V1.parent)
+
+
+def test_pins_on_the_command_line_come_first(mlops: Mlops, registered: str, tmp_path: Path) -> None:
+    wrong = registered.partition("@")[0] + f"@sha256:{'0' * 64}"
+    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={wrong}")
+    assert mlops("bake", "--pin", registered).out == f"Baked {registered}\n"
+    assert mlops("bake", "--pin", "churn").refusal.startswith("'churn' is not a pin")
+
+
+def test_it_needs_no_registry_and_no_samconfig(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".mlops/registry/registry.sqlite").unlink()
+    assert mlops("bake", "--pin", registered, "--output", tmp_path / "out").code == 0
+    assert (tmp_path / "out/models/churn-model-v1.0.0/model.onnx").is_file()
+
+
+def test_nothing_pinned_is_said_and_no_error(mlops: Mlops, tmp_path: Path) -> None:
+    pins_file(tmp_path / "samconfig.toml")
+    ran = mlops("bake", "--json")
+    assert ran.document["pins"] == []
+    assert ran.err == "Nothing is pinned: the image will hold no model.\n"
+    assert list((tmp_path / IMAGE / "models").iterdir()) == []
+
+
+def test_a_missing_samconfig_is_named(mlops: Mlops) -> None:
+    assert mlops("bake").refusal == "samconfig.toml: No such file or directory"
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.onnx", "model_card.md"])
+@pytest.mark.parametrize("damage", ["changed", "lost"])
+def test_what_is_damaged_changes_nothing(
+    mlops: Mlops, registered: str, tmp_path: Path, file: str, damage: str
+) -> None:
+    mlops("bake", "--pin", registered)
+    before = contents(IMAGE)
+    trained(tmp_path / "other", "b")
+    arguments = ["register", "churn", "--candidate", tmp_path / "other", "--json"]
+    second = mlops(*arguments).document["pin"]
+    path = V1.with_name("churn-model-v1.1.0") / file
+    if damage == "lost":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes() + b" ")
+    assert "churn-model-v1.1.0" in mlops("bake", "--pin", registered, "--pin", second).refusal
+    assert contents(IMAGE) == before
+    assert [path.name for path in IMAGE.iterdir()] == ["models"]
+
+
+def test_the_former_versions_go(mlops: Mlops, registered: str, tmp_path: Path) -> None:
+    mlops("bake", "--pin", registered)
+    pins_file(tmp_path / "samconfig.toml")
+    mlops("bake")
+    assert contents(IMAGE) == {}
+
+
+def test_a_manifest_cannot_write_elsewhere(mlops: Mlops, registered: str, tmp_path: Path) -> None:
+    """Even if somebody has pinned it."""
+    manifest = json.loads((V1 / "manifest.json").read_bytes())
+    manifest["files"]["../../escaped"] = manifest["files"]["metrics.json"]
+    hostile = json.dumps(manifest).encode()
+    (V1 / "manifest.json").write_bytes(hostile)
+    (V1.parent.parent / "escaped").write_bytes((V1 / "metrics.json").read_bytes())
+    pin = f"churn-model-v1.0.0@sha256:{hashlib.sha256(hostile).hexdigest()}"
+    assert "churn-model-v1.0.0" in mlops("bake", "--pin", pin).refusal
+    assert not (tmp_path / IMAGE).exists() or contents(IMAGE) == {}
+    assert list(tmp_path.rglob("escaped")) == [tmp_path / ".mlops/escaped"]
+
+
+def test_certificates_come_along_and_go_again(
+    mlops: Mlops, registered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "proxy.pem"
+    bundle.write_text("certificates")
+    monkeypatch.setenv("MLOPS_CA_BUNDLE", str(bundle))
+    mlops("bake", "--pin", registered)
+    assert (IMAGE / "ca.crt").read_text() == "certificates"
+    monkeypatch.setenv("MLOPS_CA_BUNDLE", "")
+    mlops("bake", "--pin", registered)
+    assert not (IMAGE / "ca.crt").exists()
+
+
+def test_missing_certificates_are_named_before_anything_is_written(
+    mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_CA_BUNDLE", "nowhere.pem")
+    ran = mlops("bake", "--pin", registered)
+    assert ran.code == 2
+    assert "MLOPS_CA_BUNDLE" in ran.err
+    assert "nowhere.pem" in ran.err
+    assert not IMAGE.exists()

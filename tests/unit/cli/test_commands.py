@@ -1,0 +1,143 @@
+"""What holds for every command: help, exit codes, what goes where."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from mlops.cli import app
+from tests.unit.cli.conftest import Mlops
+
+
+def commands() -> dict[str, TyperCommand | TyperGroup]:
+    found: dict[str, TyperCommand | TyperGroup] = {}
+
+    def collect(name: str, command: Any) -> None:
+        found[name] = command
+        for child, below in getattr(command, "commands", {}).items():
+            collect(f"{name} {child}".strip(), below)
+
+    collect("", typer.main.get_command(app))
+    return found
+
+
+def test_these_are_the_commands() -> None:
+    assert commands().keys() == {
+        "",
+        "bake",
+        "models",
+        "pin",
+        "register",
+        "registry",
+        "registry rebuild",
+        "show",
+        "train",
+    }
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_and_option_has_help(mlops: Mlops, name: str) -> None:
+    command = commands()[name]
+    ran = mlops(*name.split(), "--help")
+    assert (ran.code, ran.err) == (0, "")
+    shown = " ".join(ran.out.split())
+    assert command.help
+    assert " ".join(command.help.split()) in shown
+    for parameter in command.params:
+        text = getattr(parameter, "help", None)
+        assert text, f"{name} {parameter.name} has no help"
+        assert " ".join(text.split()) in shown
+
+
+@pytest.mark.parametrize("name", sorted(set(commands()) - {"", "registry"}))
+def test_every_command_answers_with_json_if_asked(name: str) -> None:
+    options = {option for parameter in commands()[name].params for option in parameter.opts}
+    assert "--json" in options
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["registry"],
+        ["deploy"],
+        ["train"],
+        ["train", "churn", "--rows", "3"],
+        ["pin", "churn"],
+        ["pin", "churn", "fraud-model-v1.0.0"],
+        ["register", "churn", "--version", "fraud-model-v1.0.0"],
+        ["bake", "--ca-bundle", "nowhere.pem"],
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2(mlops: Mlops, arguments: list[str]) -> None:
+    assert mlops(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "fraud"],
+        ["register", "fraud"],
+        ["models", "fraud"],
+        ["pin", "fraud", "fraud-model-v1.0.0"],
+    ],
+)
+def test_an_unknown_model_is_named(mlops: Mlops, arguments: list[str]) -> None:
+    assert mlops(*arguments).refusal == "There is no model 'fraud' here. Known: churn."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "churn-v1"],
+        ["pin", "churn", "churn-v1"],
+        ["register", "churn", "--version", "churn-v1"],
+    ],
+)
+def test_what_is_no_version_is_named(mlops: Mlops, arguments: list[str]) -> None:
+    assert mlops(*arguments).refusal.startswith("'churn-v1' is not a model version")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "churn-model-v9.0.0"], ["pin", "churn", "churn-model-v9.0.0"]]
+)
+def test_a_version_that_is_not_there_is_named(
+    mlops: Mlops, registered: str, arguments: list[str]
+) -> None:
+    assert mlops(*arguments).refusal == "There is no version churn-model-v9.0.0 in the store"
+
+
+def test_a_store_of_another_kind_is_refused(mlops: Mlops) -> None:
+    assert "a store is a folder or s3://bucket" in mlops("models", "--store", "ftp://x").refusal
+
+
+def test_a_place_that_cannot_be_written_is_one_line(mlops: Mlops, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "samconfig.toml").write_text("[default.global.parameters]\nparameter_overrides=[]")
+    assert "file" in mlops("bake", "--output", tmp_path / "file").refusal
+
+
+def test_the_installed_command(tmp_path: Path) -> None:
+    """One real process: its streams and exit codes, and that only training waits for training."""
+    script = Path(sys.executable).parent / "mlops"
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1", "MLOPS_STORE": "store"}
+    ran = subprocess.run(
+        [script, "register", "churn"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    *imports, last = ran.stderr.splitlines()
+    assert "no trained candidate" in last
+    imported = {line.rpartition("|")[2].strip() for line in imports}
+    assert "mlops.cli.registry" in imported
+    assert imported.isdisjoint({"sklearn", "skl2onnx", "onnx", "boto3"})
+    assert list(tmp_path.iterdir()) == []

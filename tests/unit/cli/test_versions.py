@@ -1,0 +1,140 @@
+"""`mlops register | models | show | registry rebuild`."""
+
+from pathlib import Path
+
+import pytest
+
+from mlops.training.folder import Candidate, save
+from tests.unit.cli.conftest import CARD, Mlops, trained
+from tests.unit.inference.building import provenance
+
+V1 = Path(".mlops/models/churn-model-v1.0.0")
+CATALOG = Path(".mlops/registry/registry.sqlite")
+
+
+def test_the_first_version_is_1_0_0(mlops: Mlops, candidate: Candidate) -> None:
+    ran = mlops("register", "churn")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("Registered churn-model-v1.0.0. ")
+    assert {path.name for path in V1.iterdir()} == {*candidate.files, "manifest.json"}
+
+
+def test_registering_again_says_the_same(mlops: Mlops, registered: str) -> None:
+    again = mlops("register", "churn", "--json").document
+    assert again == {"version": "churn-model-v1.0.0", "pin": registered}
+    assert len(mlops("models", "--json").document) == 1
+
+
+def test_another_candidate_is_the_next_version(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    trained(tmp_path / "other", "b")
+    ran = mlops("register", "churn", "--candidate", tmp_path / "other", "--json")
+    assert ran.document["version"] == "churn-model-v1.1.0"
+
+
+def test_a_taken_version_is_not_written_over(mlops: Mlops, registered: str, tmp_path: Path) -> None:
+    trained(tmp_path / "other", "b")
+    before = (V1 / "metrics.json").read_bytes()
+    refusal = mlops(
+        "register", "churn", "--version", "churn-model-v1.0.0", "--candidate", tmp_path / "other"
+    ).refusal
+    assert refusal.startswith("churn-model-v1.0.0 has another metrics.json in the store already")
+    assert (V1 / "metrics.json").read_bytes() == before
+
+
+def test_a_candidate_of_another_model(mlops: Mlops, candidate: Candidate, tmp_path: Path) -> None:
+    fraud = Candidate("fraud", candidate.files, provenance(), candidate.metrics)
+    save(fraud, tmp_path / "fraud")
+    refusal = mlops("register", "churn", "--candidate", tmp_path / "fraud").refusal
+    assert refusal == f"{tmp_path / 'fraud'}: holds a candidate of fraud, not of churn"
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [V1 / "manifest.json", CATALOG],  # died while the files were written
+        [V1 / "model.onnx", V1 / "model_card.md", V1 / "manifest.json", CATALOG],
+        [CATALOG],  # died between the version and the registry
+    ],
+)
+def test_an_interrupted_registration_is_mended_by_another(
+    mlops: Mlops, registered: str, lost: list[Path]
+) -> None:
+    for path in lost:
+        path.unlink()
+    arguments = ["register", "churn", "--version", "churn-model-v1.0.0", "--json"]
+    assert mlops(*arguments).document["pin"] == registered
+    assert mlops("show", "churn-model-v1.0.0").code == 0
+
+
+def test_models(mlops: Mlops, registered: str) -> None:
+    ran = mlops("models", "churn")
+    heading, line = ran.out.splitlines()
+    assert heading.split() == [
+        *("version", "stage", "trained", "ROC-AUC", "Brier", "commit", "deployed")
+    ]
+    assert line.split() == [
+        *("churn-model-v1.0.0", "candidate", "2026-01-02", "03:04", "0.8467", "0.1345"),
+        *("c0ffee", "-"),
+    ]
+    (document,) = mlops("models", "--json").document
+    assert document["pin"] == registered
+    assert document["metrics"]["cross_validation"]["full"]["mean"]["roc_auc"] == 0.8467
+
+
+def test_an_empty_store_stays_empty(mlops: Mlops, tmp_path: Path) -> None:
+    assert mlops("models").out == "No version is registered.\n"
+    assert mlops("models", "--json").document == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show(mlops: Mlops, registered: str) -> None:
+    ran = mlops("show", "churn-model-v1.0.0")
+    assert CARD.decode() in ran.out
+    assert registered in ran.out
+    assert mlops("show", "churn-model-v1.0.0", "--json").document["model_card"] == CARD.decode()
+
+
+def test_a_version_with_few_files_shows_what_it_has(mlops: Mlops, tmp_path: Path) -> None:
+    whole = trained(tmp_path / "candidate")
+    bare = Candidate("churn", {**whole.files, "metrics.json": b"{}"}, provenance(), {})
+    save(bare, tmp_path / "candidate")
+    assert mlops("register", "churn", "--candidate", tmp_path / "candidate").code == 0
+    assert mlops("models").out.splitlines()[1].split()[4:6] == ["-", "-"]
+
+
+@pytest.mark.parametrize("file", ["model_card.md", "manifest.json"])
+def test_what_was_tampered_with_is_not_shown(mlops: Mlops, registered: str, file: str) -> None:
+    path = V1 / file
+    path.write_bytes(path.read_bytes() + b" ")
+    refusal = mlops("show", "churn-model-v1.0.0").refusal
+    assert refusal.startswith("churn-model-v1.0.0: ")
+    assert "sha256:" in refusal
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", None])
+def test_the_registry_is_rebuilt_from_the_store(
+    mlops: Mlops, registered: str, tmp_path: Path, damage: bytes | None
+) -> None:
+    trained(tmp_path / "other", "b")
+    mlops("register", "churn", "--candidate", tmp_path / "other")
+    before = mlops("models", "--json").out
+    if damage is None:
+        CATALOG.unlink()
+    else:
+        CATALOG.write_bytes(damage)
+    assert mlops("models", "--json").out != before
+    ran = mlops("registry", "rebuild", "--json")
+    assert ran.document == {
+        "versions": ["churn-model-v1.0.0", "churn-model-v1.1.0"],
+        "left_out": [],
+    }
+    assert mlops("models", "--json").out == before
+
+
+def test_a_rebuild_says_what_it_leaves_out(mlops: Mlops, registered: str) -> None:
+    (V1 / "manifest.json").write_bytes(b"[]")
+    ran = mlops("registry", "rebuild")
+    assert ran.out == "The registry holds 0 versions.\n"
+    assert ran.err.startswith("Left out: churn-model-v1.0.0: the manifest cannot be read")

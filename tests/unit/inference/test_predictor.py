@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from mlops.errors import ModelUnusable
+from mlops.inference.predictor import Predictor
+from mlops.models.columns import Columns
+from tests.unit.inference.building import failing_model, onnx_model, predicted
+
+NAN = float("nan")
+
+
+def predictor(model: bytes) -> Predictor:
+    return Predictor("churn-model-v1.0.0", model, numeric=4, categorical=15)
+
+
+def columns(*tenures: float) -> Columns:
+    rows = [[tenure, NAN, 0, 0] for tenure in tenures]
+    return Columns(
+        np.array(rows, dtype=np.float32).reshape(len(rows), 4),
+        np.full((len(rows), 15), "", dtype=object),
+    )
+
+
+def test_the_positive_class_is_predicted_for_each_row() -> None:
+    predictions = predictor(onnx_model()).predict(columns(0, 24, 2))
+    assert predictions.tolist() == [0.5, predicted(24), predicted(2)]
+    assert predictions.dtype == np.float64
+
+
+def test_no_rows_give_no_predictions() -> None:
+    assert predictor(onnx_model()).predict(columns()).tolist() == []
+
+
+def test_predictions_have_six_decimals() -> None:
+    (prediction,) = predictor(onnx_model()).predict(columns(1 / 3)).tolist()
+    assert prediction == round(prediction, 6) == 0.504167
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        b"",
+        b"\x00",
+        b"no model " * 100,
+        onnx_model()[:-20],
+        onnx_model(numeric=5),
+        onnx_model(categorical=14),
+        onnx_model(number_type=TensorProto.DOUBLE),
+        onnx_model(classes=1),
+        onnx_model(classes=3),
+        onnx_model(output="scores_of_something"),
+    ],
+    ids=[
+        "empty",
+        "zero",
+        "text",
+        "truncated",
+        "more numbers",
+        "fewer categories",
+        "other numbers",
+        "one class",
+        "three classes",
+        "other output",
+    ],
+)
+def test_what_is_no_model_of_this_contract(model: bytes) -> None:
+    with pytest.raises(ModelUnusable) as caught:
+        predictor(model)
+    assert caught.value.version == "churn-model-v1.0.0"
+
+
+def test_a_model_that_fails_while_it_predicts() -> None:
+    failing = predictor(failing_model())
+    with pytest.raises(ModelUnusable, match=r"churn-model-v1\.0\.0: it cannot predict"):
+        failing.predict(columns(1))

@@ -1,0 +1,204 @@
+"""A registry that was lost or damaged is made anew from manifests and journal."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+
+from mlops.errors import ManifestInvalid, RegistryBusy, RegistryCorrupt
+from mlops.inference.manifest import MANIFEST
+from mlops.inference.version import ModelVersion
+from mlops.registry.journal import Journal, Stage, StageChange
+from mlops.registry.objects import ObjectStore
+from mlops.registry.registry import CATALOG, Registry
+from tests.unit.fakes import MemoryObjects, WatchedObjects, no_pause, overwrite
+from tests.unit.inference.building import V1, candidate, provenance, version_files
+
+NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
+V2 = V1.next_minor()
+
+
+@pytest.fixture
+def registry(objects: ObjectStore) -> Registry:
+    """Two versions with a history, and one of another model."""
+    registry = Registry(objects, no_pause)
+    registry.register(V1, candidate("a"), provenance())
+    registry.register(V2, candidate("b"), provenance(code_sha=None))
+    registry.register(ModelVersion("fraud", 1, 0, 0), candidate("c"), provenance())
+    registry.move(StageChange(V1, Stage.CANARY, NOON, "d00d"))
+    registry.move(StageChange(V1, Stage.CHAMPION, NOON, "d00d"))
+    registry.move(StageChange(V1, Stage.RETIRED, NOON))
+    registry.move(StageChange(V2, Stage.CHAMPION, NOON, "beef"))
+    return registry
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def with_statement(content: bytes, statement: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(content)
+        connection.execute(statement)
+        connection.commit()
+        return connection.serialize()
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "truncated": truncated,
+    "no database": lambda content: b"<html>Bad gateway</html>" * 500,
+    "a page of zeros": lambda content: content[:4096] + bytes(4096) + content[8192:],
+    "an index of other rows": lambda content: (
+        content[:8192] + content[8192:12288].replace(b"churn", b"churm") + content[12288:]
+    ),
+    "no tables": lambda content: with_statement(content, "DROP TABLE versions"),
+    "no version": lambda content: with_statement(
+        content, "UPDATE versions SET version = 'X' || version"
+    ),
+    "no time": lambda content: with_statement(content, "UPDATE versions SET trained_at = 'x'"),
+    "no metrics": lambda content: with_statement(content, "UPDATE versions SET metrics = '{'"),
+    "no stage": lambda content: with_statement(content, "UPDATE stages SET stage = 'x'"),
+    "no text": lambda content: with_statement(
+        content, "UPDATE versions SET code_sha = CAST(x'ff' AS TEXT)"
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_registry_is_an_error_until_it_is_rebuilt_and_nothing_is_lost(
+    objects: ObjectStore, registry: Registry, damage: str
+) -> None:
+    before = registry.entries()
+    overwrite(objects, CATALOG, DAMAGES[damage](objects.get(CATALOG).content))
+    with pytest.raises(RegistryCorrupt) as caught:
+        registry.entries()
+    assert "mlops registry rebuild" in str(caught.value)
+
+    rebuilt = registry.rebuild(["churn", "fraud"])
+    assert list(rebuilt.entries) == before
+    assert rebuilt.refused == ()
+    assert registry.entries() == before
+
+
+def test_a_lost_registry_is_rebuilt() -> None:
+    complete, without = MemoryObjects(), MemoryObjects()
+    registry = Registry(complete, no_pause)
+    registry.register(V1, candidate("a"), provenance())
+    registry.move(StageChange(V1, Stage.CHAMPION, NOON, "d00d"))
+    for key in complete.keys(""):
+        if key != CATALOG:
+            without.create(key, complete.get(key).content)
+    assert Registry(without, no_pause).entries() == []
+    assert list(Registry(without, no_pause).rebuild(["churn"]).entries) == registry.entries()
+
+
+def test_nobody_registers_into_a_damaged_registry(objects: ObjectStore, registry: Registry) -> None:
+    overwrite(objects, CATALOG, b"damaged")
+    with pytest.raises(RegistryCorrupt):
+        registry.register_next("churn", candidate("d"), provenance())
+    assert objects.get(CATALOG).content == b"damaged"
+    # The version itself was written before; the rebuilt registry has it too.
+    assert len(registry.rebuild(["churn"]).entries) == 3
+
+
+def test_what_is_refused_is_named_and_the_rest_is_there(
+    objects: ObjectStore, registry: Registry
+) -> None:
+    overwrite(objects, f"models/{V1}/{MANIFEST}", b"{}")
+    overwrite(objects, f"registry/journal/{V2}/000000.json", b"{}")
+    rebuilt = registry.rebuild(["churn", "fraud"])
+    assert [str(entry.version) for entry in rebuilt.entries] == ["fraud-model-v1.0.0"]
+    assert [type(error) for error in rebuilt.refused] == [ManifestInvalid, RegistryCorrupt]
+    assert str(V1) in str(rebuilt.refused[0])
+    assert str(V2) in str(rebuilt.refused[1])
+
+
+def test_a_half_written_version_is_no_version(objects: ObjectStore, registry: Registry) -> None:
+    objects.create("models/churn-model-v1.2.0/model.onnx", b"")
+    assert len(registry.rebuild(["churn", "fraud"]).entries) == 3
+
+
+def test_who_registers_during_a_rebuild_is_not_lost() -> None:
+    objects, pauses = MemoryObjects(), list[int]()
+    other = Registry(objects, no_pause)
+    other.register(V1, candidate("a"), provenance())
+    objects.create("models/churn-model-v1.9.0/manifest.json", b"damaged")
+    during = [lambda: other.register(V2, candidate("b"), provenance())]
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CATALOG) and during:
+            during.pop()()
+
+    rebuilt = Registry(WatchedObjects(objects, before), pauses.append).rebuild(["churn"])
+    assert [entry.version for entry in rebuilt.entries] == [V1, V2]
+    assert len(rebuilt.refused) == 1
+    assert pauses == [0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"stage": "champion", "at": "2026-02-01T12:00:00+00:00"}',
+        b'{"stage": "unheard-of", "at": "2026-02-01T12:00:00+00:00", "deployed_sha": null}',
+        b'{"stage": "champion", "at": "noon", "deployed_sha": null}',
+        b'{"stage": "champion", "at": 12, "deployed_sha": null}',
+    ],
+)
+def test_a_journal_that_cannot_be_read_is_an_error(content: bytes) -> None:
+    objects = MemoryObjects()
+    objects.create(f"registry/journal/{V1}/000000.json", content)
+    with pytest.raises(RegistryCorrupt):
+        list(Journal(objects).read())
+
+
+def test_the_journal_of_all_versions() -> None:
+    journal = Journal(MemoryObjects())
+    changes = [StageChange(V2, Stage.CANARY, NOON), StageChange(V1, Stage.CHAMPION, NOON, "d00d")]
+    for change in changes:
+        journal.append(change)
+    assert list(journal.read()) == changes[::-1]
+
+
+def test_a_journal_in_which_every_number_is_taken() -> None:
+    objects = MemoryObjects()
+
+    def take(operation: str, key: str) -> None:
+        if operation == "create":
+            objects.create(key, b"the other's")
+
+    with pytest.raises(RegistryBusy):
+        Journal(WatchedObjects(objects, take)).append(StageChange(V1, Stage.CANARY, NOON))
+
+
+def test_the_registry_of_a_store_that_holds_versions_only() -> None:
+    objects = MemoryObjects()
+    registry = Registry(objects, no_pause)
+    registry.register(V1, version_files(), provenance())
+    assert registry.rebuild([]).entries == ()
+    assert len(registry.rebuild(["churn"]).entries) == 1
+
+
+def test_registering_after_the_registry_was_lost_brings_all_of_it_back() -> None:
+    kept = MemoryObjects()
+    first = Registry(kept, no_pause)
+    first.register(V1, candidate("a"), provenance())
+    first.move(StageChange(V1, Stage.CHAMPION, NOON, "d00d"))
+    without = MemoryObjects()
+    for key in kept.keys(""):
+        if key != CATALOG:
+            without.create(key, kept.get(key).content)
+
+    registry = Registry(without, no_pause)
+    registry.register(V2, candidate("b"), provenance())
+
+    assert [(entry.version, entry.stage) for entry in registry.entries()] == [
+        (V1, Stage.CHAMPION),
+        (V2, Stage.CANDIDATE),
+    ]

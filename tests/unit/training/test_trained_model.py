@@ -1,0 +1,158 @@
+"""The model that the project ships: its figures, its files, and that they can be made again."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.exceptions import InconsistentVersionWarning
+
+from mlops.bootstrap import open_registry
+from mlops.inference.golden import golden_from_bytes
+from mlops.inference.loading import ModelLoader
+from mlops.inference.manifest import GOLDEN, METRICS, MODEL
+from mlops.inference.predictor import Predictor
+from mlops.inference.version import Pin
+from mlops.models.catalogue import CONTRACTS
+from mlops.models.churn.contract import CHURN
+from mlops.models.churn.data import load
+from mlops.models.churn.training import CHURN_PLAN
+from mlops.training.evaluation import probabilities, split
+from mlops.training.folder import read
+from tests.unit.models.telco import TELCO
+
+# Whoever comes first waits for the model of the whole session to be trained.
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def files(trained_store: Path, churn_pin: Pin) -> dict[str, bytes]:
+    folder = trained_store / "models" / str(churn_pin.version)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def metrics(files: dict[str, bytes]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(files[METRICS])
+    return document
+
+
+def test_a_version_has_all_its_files(files: dict[str, bytes]) -> None:
+    assert files.keys() == {
+        "golden.json",
+        "manifest.json",
+        "metrics.json",
+        "model.joblib",
+        "model.onnx",
+        "model_card.md",
+        "reference.json",
+    }
+
+
+def test_figures_reach_what_is_promised(metrics: dict[str, Any]) -> None:
+    found = metrics["cross_validation"]
+    assert found["full"]["mean"]["roc_auc"] >= 0.846
+    assert found["full"]["mean"]["brier"] <= 0.135
+    assert found["three_fields"]["mean"]["roc_auc"] >= 0.818
+    assert found["three_fields"]["mean"]["brier"] <= 0.145
+    assert found["full"]["ece"] <= 0.02
+
+
+def test_metrics_hold_the_holdout_too(metrics: dict[str, Any]) -> None:
+    assert metrics["rows"] == {"train": 5634, "holdout": 1409}
+    for view in ("full", "three_fields"):
+        assert metrics["holdout"][view].keys() == {"roc_auc", "brier", "ece"}
+        cross_validated = metrics["cross_validation"][view]
+        for figure in ("roc_auc", "brier"):
+            distance = abs(metrics["holdout"][view][figure] - cross_validated["mean"][figure])
+            assert distance < 3 * cross_validated["spread"][figure]
+
+
+def test_onnx_equals_scikit_learn_over_the_holdout(
+    files: dict[str, bytes], metrics: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InconsistentVersionWarning)
+        estimator = joblib.load(io.BytesIO(files["model.joblib"]))
+    predictor = Predictor("churn", files[MODEL], numeric=4, categorical=15)
+    data = load(TELCO)
+    held_out = data.columns.take(split(data)[1])
+    for view in CHURN_PLAN.views:
+        rows = view.reduce(held_out)
+        worst = np.abs(predictor.predict(rows) - probabilities(estimator, rows)).max()
+        assert worst <= 1e-5
+        assert worst <= metrics["onnx_parity"]["max_difference"] * 1.1
+
+
+def test_golden_rows_reproduce(
+    trained_store: Path, churn_pin: Pin, files: dict[str, bytes]
+) -> None:
+    served = ModelLoader([open_registry(str(trained_store)).versions], CONTRACTS).load(churn_pin)
+    served.check()
+    golden = golden_from_bytes("churn", files[GOLDEN])
+    sizes = {len(row.request) for row in golden}
+    assert {3, 20} <= sizes
+    assert len({row.prediction for row in golden}) > len(golden) / 2
+
+
+def test_model_card(files: dict[str, bytes], metrics: dict[str, Any]) -> None:
+    card = files["model_card.md"].decode()
+    headings = [line for line in card.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "## What it is for",
+        "## Data",
+        "## Figures",
+        "## By segment",
+        "## Limits",
+    ]
+    for provenance in ("IBM", "`evalml`", "`modeldata`", load(TELCO).digest, "7,043"):
+        assert provenance in card
+    segments = [line.split("|")[1].strip() for line in card.splitlines() if line.count("|") == 7]
+    assert segments[2:] == [
+        "contract Month-to-month",
+        "contract One year",
+        "contract Two year",
+        "senior_citizen 0",
+        "senior_citizen 1",
+        "gender Female",
+        "gender Male",
+    ]
+    for view in ("full", "three_fields"):
+        assert f"{metrics['cross_validation'][view]['mean']['roc_auc']:.4f} ±" in card
+        assert f"{metrics['holdout'][view]['brier']:.4f}" in card
+
+
+def test_reference_describes_every_feature_and_the_prediction(files: dict[str, bytes]) -> None:
+    reference = json.loads(files["reference.json"])
+    assert tuple(sorted(reference["numeric"])) == tuple(sorted(CHURN.numeric))
+    assert tuple(sorted(reference["categorical"])) == tuple(sorted(CHURN.categorical))
+    assert reference["rows"] == 7043
+    features = {**reference["numeric"], **reference["categorical"]}
+    for profile in (*features.values(), reference["prediction"]):
+        assert sum(profile["shares"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_another_process_makes_the_same_bytes(
+    tmp_path: Path, trained_store: Path, churn_pin: Pin, files: dict[str, bytes]
+) -> None:
+    """Elsewhere, with another order of hashes, and with one thread."""
+    environment = os.environ | {
+        "PYTHONHASHSEED": "4711",
+        "OMP_NUM_THREADS": "1",
+        "SOURCE_DATE_EPOCH": "1767225600",  # as for the session's model
+    }
+    mlops = Path(sys.executable).parent / "mlops"
+    for command in (["train", "churn", "--data", TELCO], ["register", "churn", "--json"]):
+        answer = subprocess.run(
+            [mlops, *command], cwd=tmp_path, env=environment, check=True, capture_output=True
+        ).stdout
+    candidate = read(tmp_path / ".mlops" / "candidates" / "churn")
+    assert candidate.files == {name: files[name] for name in candidate.files}
+    assert json.loads(answer)["pin"] == str(churn_pin)
