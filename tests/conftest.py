@@ -24,7 +24,7 @@ def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["train", "churn", "--output", str(candidate)],
         ["register", "churn", "--candidate", str(candidate)],
     ):
-        subprocess.run([mlops, *command], cwd=ROOT, env=environment, check=True, timeout=300)
+        subprocess.run([mlops, *command], cwd=ROOT, env=environment, check=True, timeout=600)
     return store
 
 

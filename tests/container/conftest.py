@@ -98,7 +98,7 @@ def emulator(image: str) -> Path:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def function(image: str, emulator: Path, churn_pin: Pin) -> Iterator[Function]:
     """The function with its model baked in, and no network at all."""
     environment = {"MLOPS_PINS": str(churn_pin), "MLOPS_STORE": "s3://store"}

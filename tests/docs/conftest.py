@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,22 @@ from tests.docs.terminal import Terminal
 
 
 @pytest.fixture(scope="module")
-def terminal(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Terminal]:
-    """The blocks of one document share it; the next document gets a new one."""
-    document = Path(request.param)
-    with Terminal(tmp_path_factory.mktemp(document.stem)) as terminal:
-        yield terminal
+def terminals(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Terminal]]:
+    """The terminal of a document: its blocks share it, the next document gets a new one."""
+    opened: dict[str, Terminal] = {}
+
+    def of(document: str) -> Terminal:
+        if document not in opened:
+            for other in opened.values():
+                other.stop()
+            opened[document] = Terminal(tmp_path_factory.mktemp(Path(document).stem))
+        return opened[document]
+
+    yield of
+    for terminal in opened.values():
+        terminal.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """What the documentation tells a reader to type works, and answers what it shows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -37,9 +37,9 @@ def executed(found: list[Block]) -> Iterator[object]:
 
 
 @pytest.mark.timeout(2 * PATIENCE + 60)
-@pytest.mark.parametrize(("terminal", "block"), list(executed(BLOCKS)), indirect=["terminal"])
-def test_commands_work(terminal: Terminal, block: Block) -> None:
-    terminal.execute(block)
+@pytest.mark.parametrize(("document", "block"), list(executed(BLOCKS)))
+def test_commands_work(terminals: Callable[[str], Terminal], document: str, block: Block) -> None:
+    terminals(document).execute(block)
 
 
 def test_no_command_is_left_untried() -> None:
