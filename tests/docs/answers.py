@@ -11,7 +11,7 @@ from typing import Any
 TOLERANCE = 0.01  # of a probability: another machine's training differs in the last digits
 VOLATILE = (
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
-    (re.compile(r"\b[0-9a-f]{12,64}\b"), "<digest>"),
+    (re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{12,64}\b"), "<digest>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d([T ][\d:.]+(Z|[+-]\d\d:\d\d)?)?"), "<date>"),
 )
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")

@@ -41,7 +41,7 @@ def s3_client() -> "S3Client":
     Raises StoreUnavailable where these are wrong.
     """
     try:
-        return boto3.client("s3", config=_CONFIG)
+        return boto3.Session().client("s3", config=_CONFIG)
     except BotoCoreError as error:
         raise StoreUnavailable("s3", str(error)) from error
 
