@@ -36,7 +36,7 @@ def bare_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def s3(trained_store: Path) -> Iterator[str]:
     """An S3 that holds the trained store; its address as a container sees it."""
     # On all interfaces: the engine's bridge, over which containers come, is not the loopback.
-    server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)  # noqa: S104
+    server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)  # noqa: S104 -- see above
     server.start()
     try:
         _, port = server.get_host_and_port()

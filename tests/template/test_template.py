@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]
+from cfnlint.decode import decode  # type: ignore[import-untyped]  # ships no types
 
 from tests.project.files import ROOT
 

@@ -85,6 +85,6 @@ def test_no_rows_prove_nothing() -> None:
 @pytest.mark.parametrize("request_", [{}, {"tenure": -1}, None, [], "row"])
 def test_a_request_that_the_contract_refuses(request_: object) -> None:
     rows = golden_from_bytes(VERSION, golden_to_bytes(ROWS))
-    broken = GoldenRow(request_, 0.5)  # type: ignore[arg-type]
+    broken = GoldenRow(request_, 0.5)  # type: ignore[arg-type]  # on purpose
     with pytest.raises(ModelUnusable, match="contract"):
         check([*rows, broken])
