@@ -44,7 +44,7 @@ def create_app(
     next request, and answered with a 503 until it is there.
     Raises PinInvalid where the settings hold no pins that can be read.
     """
-    telemetry = Telemetry(logger or Logger(), settings.log_salt)
+    telemetry = Telemetry(logger or Logger(location=None), settings.log_salt)
     if models is None:
         models = pinned_models(
             settings.parsed_pins(),

@@ -1,5 +1,6 @@
 """JSON bodies, read strictly: one value, standard JSON, no duplicate keys, bounded in size."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -8,6 +9,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 MAX_BODY_BYTES = 1_000_000
+MAX_NAME = 64
+"""Characters of a field's name that an answer repeats."""
+
+_LONG_KEY = re.compile(rf'("[^"]{{{MAX_NAME}}}).*"', re.DOTALL)
 
 
 class MalformedJson(Exception):
@@ -72,5 +77,5 @@ def _parse(body: bytes) -> Any:
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        # jiter names a duplicate key; no name is long enough to need more than this.
-        raise MalformedJson(str(error)[:200]) from error
+        # jiter quotes a duplicate key, however long it is.
+        raise MalformedJson(_LONG_KEY.sub(r'\1"', str(error))) from error

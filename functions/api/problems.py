@@ -6,6 +6,7 @@ No answer repeats what the client sent, but for names of fields, cut to a sane l
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.body import BodyTooLarge, MalformedJson, UnsupportedMediaType
+from functions.api.body import MAX_NAME, BodyTooLarge, MalformedJson, UnsupportedMediaType
 from functions.api.telemetry import Telemetry
 from mlops.errors import (
     ArtifactError,
@@ -29,7 +30,8 @@ from mlops.errors import (
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mlops-pipeline:problem:"
 _MAX_FIELDS = 50
-_MAX_NAME = 64
+# Where pydantic's own words speak of Python.
+_OUR_WORDS = {"model_attributes_type": "Input should be an object"}
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,9 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
     async def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         blame = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
+        shown = f" The first {_MAX_FIELDS} are shown." if len(found) > _MAX_FIELDS else ""
         return _response(
-            request, INVALID, detail=f"{blame} not right.", errors=list(_fields(found))
+            request, INVALID, detail=f"{blame} not right.{shown}", errors=list(_fields(found))
         )
 
     @app.exception_handler(HTTPException)
@@ -183,12 +186,11 @@ class _LastResort:
 
 
 def _fields(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldProblem]:
-    for number, error in enumerate(errors):
-        if number == _MAX_FIELDS:
-            return
+    for error in islice(errors, _MAX_FIELDS):
         # The first part of a location says where the value came from: "body" or "path".
-        names = [str(part)[:_MAX_NAME] for part in error["loc"][1:]] or ["body"]
-        yield FieldProblem(field=".".join(names), type=error["type"], detail=error["msg"])
+        names = [str(part)[:MAX_NAME] for part in error["loc"][1:]] or ["body"]
+        detail = _OUR_WORDS.get(error["type"], error["msg"])
+        yield FieldProblem(field=".".join(names), type=error["type"], detail=detail)
 
 
 def _response(
@@ -199,6 +201,7 @@ def _response(
     errors: list[FieldProblem] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
+    request.state.facts["problem"] = kind.slug
     problem = Problem(
         type=TYPE_PREFIX + kind.slug,
         title=kind.title,

@@ -16,8 +16,8 @@ from tests.container.engine import (
     Function,
     docker,
     inspect,
+    require_engine,
     running,
-    why_no_engine,
 )
 from tests.project.files import ROOT, project_files
 
@@ -36,16 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
-    problem = why_no_engine()
-    if problem is None:
-        return
-    message = (
+    require_engine(
         "no container test was run, so the image's size, its start without a network, its fallback"
-        f" to S3, the runtime emulator and `sam local start-api` are unproved: {problem}"
+        " to S3, the runtime emulator and `sam local start-api` are unproved"
     )
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 def copy_project(folder: Path) -> Path:

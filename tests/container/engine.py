@@ -1,6 +1,7 @@
 """The Docker engine through its own command line, and the image's function inside a container."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.project.files import ROOT
 
@@ -52,6 +55,15 @@ def why_no_engine() -> str | None:
         check=False,
     )
     return None if probe.returncode == 0 else f"no engine answers ({probe.stderr.strip()})"
+
+
+def require_engine(unproved: str) -> None:
+    """End the test where no engine answers, saying what that leaves unproved."""
+    problem = why_no_engine()
+    if problem is not None and os.environ.get("CI") == "true":
+        pytest.fail(f"{unproved}: {problem}")
+    if problem is not None:
+        pytest.skip(f"{unproved}: {problem}")
 
 
 def build(project: Path, stage: str = "serve") -> str:

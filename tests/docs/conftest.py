@@ -1,13 +1,11 @@
 """A terminal for each document, and the engine that some commands need."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.container.engine import require_engine
 from tests.docs.terminal import Terminal
 
 
@@ -38,13 +36,4 @@ def engine_for_containers(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    docker = shutil.which("docker")
-    if (
-        docker
-        and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
-    ):
-        return
-    reason = "no Docker engine answers, so what the documents show of containers is not run"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    require_engine("what the documents show of containers was not run")

@@ -57,3 +57,12 @@ def bucket_location(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
     return f"s3://{BUCKET}/{request.node.name}"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store of each kind."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    found: str = request.getfixturevalue("bucket_location")
+    return found

@@ -43,14 +43,6 @@ def test_a_prefix_keeps_stores_in_one_bucket_apart(bucket_location: str) -> None
     assert list(open_objects(bucket_location).keys("")) == ["one/key"]
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "folder":
-        return str(tmp_path / "store")
-    found: str = request.getfixturevalue("bucket_location")
-    return found
-
-
 def test_a_registered_version_is_served(location: str, tmp_path: Path) -> None:
     pin = register(location)
     served = pinned_models([pin], baked=None, store=location, cache=tmp_path / "cache").get("churn")

@@ -37,7 +37,7 @@ def store(trained_store: Path, churn_pin: Pin, tmp_path: Path) -> Path:
     copy = tmp_path / "store"
     shutil.copytree(trained_store, copy)
     registry = open_registry(str(copy))
-    manifest = registry.versions.manifest(churn_pin.version)
+    _, manifest = registry.versions.manifest(churn_pin.version)
     files = {name: registry.versions.read(churn_pin.version, name) for name in manifest.files}
     for minor in (10, 9):
         registry.register(ModelVersion("churn", 1, minor, 0), files, manifest.provenance)

@@ -5,8 +5,6 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from mlops.bootstrap import open_registry
 from mlops.inference.version import ModelVersion, Pin
 from tests.integration.writer import STOPS
@@ -15,14 +13,6 @@ from tests.unit.inference.building import candidate, provenance
 ROOT = Path(__file__).resolve().parent.parent.parent
 EACH = 3
 SECONDS = 45
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "folder":
-        return str(tmp_path / "store")
-    found: str = request.getfixturevalue("bucket_location")
-    return found
 
 
 def start(location: str, name: str) -> subprocess.Popen[str]:

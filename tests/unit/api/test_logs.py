@@ -42,6 +42,14 @@ def hash_of(api: Service) -> str:
     return found
 
 
+def test_a_refusal_says_which() -> None:
+    api = service()
+    api.asgi("POST", PREDICT, b"{}")
+    api.asgi("POST", PREDICT, b"{")
+    lines = api.log_lines("request")
+    assert [line["problem"] for line in lines] == ["invalid-request", "malformed-json"]
+
+
 def test_a_prediction_is_one_line() -> None:
     clock = ticking()
     api = service(clock=lambda: next(clock))

@@ -88,7 +88,7 @@ def test_a_contradiction_names_both_fields(api: Service) -> None:
 def test_at_most_50_errors_are_listed_and_all_are_counted(api: Service) -> None:
     problem = refuse(api, **{f"unknown{number}": 1 for number in range(73)})
     assert len(problem["errors"]) == 50
-    assert problem["detail"] == "73 fields are not right."
+    assert problem["detail"] == "73 fields are not right. The first 50 are shown."
 
 
 def test_names_are_cut(api: Service) -> None:
@@ -100,7 +100,14 @@ def test_a_long_duplicate_name_is_cut(api: Service) -> None:
     pair = f'"{"n" * 5_000}": 1'.encode()
     answer = api.asgi("POST", PREDICT, b"{" + pair + b"," + pair + b"}")
     assert answer.status == 400
-    assert len(answer.json()["detail"]) <= 200
+    assert f'"{"n" * 64}"' in answer.json()["detail"]
+    assert "n" * 65 not in answer.json()["detail"]
+
+
+def test_a_list_is_told_in_words_of_json(api: Service) -> None:
+    answer = api.asgi("POST", PREDICT, b"[]")
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["detail"]) == ("body", "Input should be an object")
 
 
 @pytest.mark.parametrize("field", ChurnRequest.model_fields)

@@ -47,6 +47,17 @@ def test_the_committed_file_gets_one_line(mlops: Mlops, registered: str, tmp_pat
     assert Samconfig.read(path).pins() == [Pin.parse(registered)]
 
 
+def test_a_version_that_lost_a_file_is_not_pinned(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(COMMENTED % PINNED)
+    Path(".mlops/models/churn-model-v1.0.0/model.onnx").unlink()
+    ran = mlops("pin", "churn", "churn-model-v1.0.0")
+    assert (ran.code, ran.err) == (1, "mlops: churn-model-v1.0.0: model.onnx is missing\n")
+    assert path.read_text() == COMMENTED % PINNED
+
+
 @pytest.mark.parametrize("previous", ["", str(PINNED), "written by hand"])
 def test_a_pin_is_replaced_in_its_line(
     mlops: Mlops, registered: str, tmp_path: Path, previous: str

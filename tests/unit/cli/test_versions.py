@@ -84,7 +84,7 @@ def test_models(mlops: Mlops, registered: str) -> None:
 
 
 def test_an_empty_store_stays_empty(mlops: Mlops, tmp_path: Path) -> None:
-    assert mlops("models").out == "No version is registered.\n"
+    assert mlops("models").out == "No version is registered in .mlops.\n"
     assert mlops("models", "--json").document == []
     assert list(tmp_path.iterdir()) == []
 
@@ -136,5 +136,6 @@ def test_the_registry_is_rebuilt_from_the_store(
 def test_a_rebuild_says_what_it_leaves_out(mlops: Mlops, registered: str) -> None:
     (V1 / "manifest.json").write_bytes(b"[]")
     ran = mlops("registry", "rebuild")
-    assert ran.out == "The registry holds 0 versions.\n"
+    assert ran.code == 1
+    assert ran.out == "Versions in the registry: 0\n"
     assert ran.err.startswith("Left out: churn-model-v1.0.0: the manifest cannot be read")

@@ -15,8 +15,7 @@ def test_a_written_version_is_read_back(objects: ObjectStore) -> None:
     versions, files = StoredVersions(objects), version_files()
     pin = versions.write(manifest_of(files), files)
     assert {file: versions.read(V1, file) for file in files} == files
-    assert versions.manifest(V1) == manifest_of(files)
-    assert versions.pin(V1) == pin
+    assert versions.manifest(V1) == (pin, manifest_of(files))
     assert pin.digest == digest_of(objects.get(f"models/{V1}/{MANIFEST}").content)
     assert list(objects.keys("")) == sorted(f"models/{V1}/{file}" for file in [*files, MANIFEST])
 
@@ -45,8 +44,6 @@ def test_what_is_not_there_has_its_own_error(objects: ObjectStore) -> None:
     with pytest.raises(VersionNotFound) as unknown:
         versions.manifest(V1)
     assert unknown.value.version == str(V1)
-    with pytest.raises(VersionNotFound):
-        versions.pin(V1)
     with pytest.raises(ArtifactMissing) as missing:
         versions.read(V1, MODEL)
     assert (missing.value.version, missing.value.file) == (str(V1), MODEL)

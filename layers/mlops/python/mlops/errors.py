@@ -33,8 +33,11 @@ class MlopsError(Exception):
 
 
 class DataInvalid(MlopsError):
-    def __init__(self, source: str, line: int, field: str, reason: str) -> None:
-        super().__init__(f"{source}, line {line}, {field}: {reason}")
+    """line: None where the whole of `source` is to blame."""
+
+    def __init__(self, source: str, line: int | None, field: str, reason: str) -> None:
+        where = source if line is None else f"{source}, line {line}"
+        super().__init__(f"{where}, {field}: {reason}")
         self.source, self.line, self.field, self.reason = source, line, field, reason
 
 

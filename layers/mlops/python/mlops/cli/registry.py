@@ -85,7 +85,11 @@ def models(
     if model is not None:
         require_model(model)
     entries = open_registry(store).entries(model)
-    text = table([_row(entry) for entry in entries]) if entries else "No version is registered."
+    text = (
+        table([_row(entry) for entry in entries])
+        if entries
+        else f"No version is registered in {store}."
+    )
     answer([entry_document(entry) for entry in entries], as_json, text)
 
 
@@ -114,7 +118,12 @@ def pin(
 ) -> None:
     """Write the version and its digest into samconfig.toml: a one-line change to review."""
     require_model(model)
-    pinned = open_registry(store).entry(version_of(model, version)).pin
+    registry = open_registry(store)
+    pinned = registry.entry(version_of(model, version)).pin
+    # What is pinned is deployed: better to learn here that the store has lost a file.
+    manifest = read_manifest(registry.versions, pinned)
+    for name in manifest.files:
+        read_listed(registry.versions, manifest, name)
     file = Samconfig.read(samconfig)
     previous = file.set_pin(model, pinned)
     file.write()
@@ -170,7 +179,7 @@ def bake(
 
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Make the registry anew from the manifests and the journal in the store."""
+    """Make the registry anew from manifests and journal (exit code 1: a version is left out)."""
     rebuilt = open_registry(store).rebuild(CONTRACTS)
     for error in rebuilt.refused:
         notes.print(f"Left out: {error}")
@@ -180,8 +189,10 @@ def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
             "left_out": [str(error) for error in rebuilt.refused],
         },
         as_json,
-        f"The registry holds {len(rebuilt.entries)} versions.",
+        f"Versions in the registry: {len(rebuilt.entries)}",
     )
+    if rebuilt.refused:
+        raise typer.Exit(1)
 
 
 def _row(entry: Entry) -> dict[str, str]:

@@ -80,8 +80,7 @@ class Registry:
 
     def move(self, change: StageChange) -> None:
         """Note that a version entered a stage. Raises VersionNotFound."""
-        manifest = self.versions.manifest(change.version)
-        pin = self.versions.pin(change.version)
+        pin, manifest = self.versions.manifest(change.version)
         self._journal.append(change)
 
         def note(catalog: Catalog) -> None:
@@ -120,19 +119,20 @@ class Registry:
             if not complete:
                 continue
             try:
-                manifest = self.versions.manifest(version)
+                pin, manifest = self.versions.manifest(version)
                 history = list(self._journal.read(version))
             except (ArtifactError, RegistryCorrupt) as error:
                 yield error
                 continue
-            catalog.put_version(self.versions.pin(version), manifest)
+            catalog.put_version(pin, manifest)
             catalog.put_history(version, history)
 
     def _is(
         self, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
     ) -> bool:
         try:
-            return self.versions.manifest(version) == _manifest(version, files, provenance)
+            _, manifest = self.versions.manifest(version)
+            return manifest == _manifest(version, files, provenance)
         except ArtifactError:
             return False
 

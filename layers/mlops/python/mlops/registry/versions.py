@@ -34,13 +34,10 @@ class StoredVersions:
                 raise VersionNotFound(str(version)) from error
             raise ArtifactMissing(str(version), file) from error
 
-    def pin(self, version: ModelVersion) -> Pin:
-        """The pin of a version as it lies here. Raises VersionNotFound."""
-        return Pin(version, digest_of(self.read(version, MANIFEST)))
-
-    def manifest(self, version: ModelVersion) -> Manifest:
-        """Raises VersionNotFound, ManifestInvalid."""
-        return Manifest.from_bytes(version, self.read(version, MANIFEST))
+    def manifest(self, version: ModelVersion) -> tuple[Pin, Manifest]:
+        """A version as it lies here. Raises VersionNotFound, ManifestInvalid."""
+        content = self.read(version, MANIFEST)
+        return Pin(version, digest_of(content)), Manifest.from_bytes(version, content)
 
     def write(self, manifest: Manifest, files: Mapping[str, bytes]) -> Pin:
         """Write a version; the manifest comes last, so a crash leaves nothing that can be seen.

@@ -53,7 +53,9 @@ def read(folder: Path) -> Candidate:
         provenance = Provenance(trained_at=trained_at, **origin)
         return Candidate(model, files, provenance, metrics=json.loads(files[METRICS]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataInvalid(str(folder), 0, _PROVENANCE, f"no trained candidate: {error}") from error
+        raise DataInvalid(
+            str(folder), None, _PROVENANCE, f"no trained candidate: {error}"
+        ) from error
 
 
 def require_replaceable(folder: Path) -> None:
