@@ -24,7 +24,7 @@ def test_a_lost_registry_is_made_from_the_models(
     (tmp_path / ".venv/.run").touch()
     shutil.copytree(trained_store / "models", tmp_path / ".mlops/models")
     subprocess.run(["make", REGISTRY], cwd=tmp_path, check=True, timeout=60)
-    shown = [tools / "mlops", "show", str(churn_pin.version)]
+    shown = [str(tools / "mlops"), "show", str(churn_pin.version)]
     ran = subprocess.run(
         shown, cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True
     )
