@@ -12,7 +12,7 @@ from moto import mock_aws
 from mlops.aws.s3 import BucketObjects
 from mlops.errors import ObjectChanged, ObjectExists, ObjectNotFound
 from mlops.local.files import FolderObjects
-from mlops.registry.objects import ObjectStore, Stamped, check_key, check_prefix
+from mlops.registry.objects import ObjectStore, Stamped, Stat, check_key, check_prefix
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -33,6 +33,10 @@ class MemoryObjects:
         if key not in self._objects:
             raise ObjectNotFound(key)
         return self._objects[key]
+
+    def stat(self, key: str) -> Stat:
+        found = self.get(key)
+        return Stat(found.tag, len(found.content))
 
     def create(self, key: str, content: bytes) -> None:
         check_key(key)
@@ -69,6 +73,10 @@ class WatchedObjects:
     def get(self, key: str) -> Stamped:
         self._before("get", key)
         return self._objects.get(key)
+
+    def stat(self, key: str) -> Stat:
+        self._before("stat", key)
+        return self._objects.stat(key)
 
     def create(self, key: str, content: bytes) -> None:
         self._before("create", key)

@@ -1,10 +1,16 @@
 """The only wiring: makes ports and services from settings. Every entry point starts here."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlops.errors import StoreUnavailable
+from mlops.batch.job import Uploads
+from mlops.batch.jobs import Jobs
+from mlops.batch.ports import Links, Queue
+from mlops.errors import ConfigInvalid, StoreUnavailable
 from mlops.inference.loading import ArtifactSource, ModelLoader
 from mlops.inference.pinned import PinnedModels
 from mlops.inference.version import ModelVersion, Pin
@@ -15,6 +21,15 @@ from mlops.registry.objects import ObjectStore
 from mlops.registry.pausing import jittered_pause
 from mlops.registry.registry import Registry
 from mlops.registry.versions import StoredVersions
+
+if TYPE_CHECKING:
+    from mlops.batch.worker import Limits, Worker
+
+_LINKS_LIVE_SECONDS = 3600
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def open_objects(location: str) -> ObjectStore:
@@ -51,6 +66,72 @@ def open_registry(location: str) -> Registry:
     return Registry(open_objects(location), pause=jittered_pause)
 
 
+def open_queue(location: str) -> Queue:
+    """Open a queue: a folder, or the URL of an SQS queue."""
+    if urlsplit(location).scheme in ("http", "https"):
+        from mlops.aws.sqs import SqsQueue, sqs_client
+
+        return SqsQueue(sqs_client(), location)
+    from mlops.local.queue import FolderQueue
+
+    return FolderQueue(Path(location), utc_now)
+
+
+def open_jobs(store: str, queue: str, pins: Sequence[Pin]) -> Jobs:
+    """Raises StoreUnavailable, ConfigInvalid."""
+    return Jobs(
+        open_objects(store),
+        open_queue(queue),
+        Uploads(_root(store)),
+        {pin.version.model: pin for pin in pins},
+        utc_now,
+    )
+
+
+def open_links(store: str, served_at: str | None) -> Links:
+    """Links to the objects of a store.
+
+    served_at: URL of the server that serves a folder's objects; a bucket serves its own.
+    """
+    if urlsplit(store).scheme == "s3":
+        from mlops.aws.links import PresignedLinks
+        from mlops.aws.s3 import s3_client
+
+        parts = urlsplit(store)
+        prefix = parts.path.strip("/")
+        return PresignedLinks(
+            s3_client(),
+            parts.netloc,
+            f"{prefix}/" if prefix else "",
+            seconds=_LINKS_LIVE_SECONDS,
+            now=utc_now,
+        )
+    if served_at is None:
+        raise ConfigInvalid("MLOPS_SERVED_AT", "a folder's objects have no links without it")
+    from mlops.local.links import ServedLinks
+
+    return ServedLinks(served_at, seconds=_LINKS_LIVE_SECONDS, now=utc_now)
+
+
+def open_worker(
+    store: str, queue: str, *, baked: Path | None, cache: Path, limits: "Limits"
+) -> "Worker":
+    """Whoever only submits jobs does without the columnar reader that a worker imports."""
+    from mlops.batch.worker import Worker
+
+    # A warm process mostly sees one version; a release and a job from before it make two.
+    load = lru_cache(maxsize=4)(_loader(baked, store, cache).load)
+    return Worker(open_objects(store), open_queue(queue), load, limits, utc_now)
+
+
+def _root(store: str) -> str:
+    """What the URLs of inputs begin with; a folder's do as if it were a bucket."""
+    parts = urlsplit(store)
+    prefix = parts.path.strip("/")
+    bucket = parts.netloc if parts.scheme == "s3" else "local"
+    return f"s3://{bucket}/{prefix}/" if parts.scheme == "s3" and prefix else f"s3://{bucket}/"
+
+
 def pinned_models(
     pins: Sequence[Pin], *, baked: Path | None, store: str | None, cache: Path
 ) -> PinnedModels:
@@ -59,9 +140,13 @@ def pinned_models(
     baked: a folder with one folder a version.
     cache: what came from a store is kept here; for the process, and for the next one.
     """
+    return PinnedModels(pins, _loader(baked, store, cache))
+
+
+def _loader(baked: Path | None, store: str | None, cache: Path) -> ModelLoader:
     sources: list[ArtifactSource] = []
     if baked is not None:
         sources.append(StoredVersions(FolderObjects(baked), prefix=""))
     if store is not None:
         sources.append(CachedSource(_StoreOnDemand(store), cache))
-    return PinnedModels(pins, ModelLoader(sources, CONTRACTS))
+    return ModelLoader(sources, CONTRACTS)

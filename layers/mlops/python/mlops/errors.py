@@ -22,7 +22,14 @@ MlopsError
 │   ├── StoreThrottled      still throttled after the last retry
 │   └── StoreUnavailable    refused, unreachable or misconfigured
 ├── RegistryCorrupt         the SQLite file is not a registry
-└── RegistryBusy            other writers won every try
+├── RegistryBusy            other writers won every try
+├── MalformedJson           text that is not JSON as the standard has it
+├── JobNotFound             no such batch job, or another caller's
+├── JobConflict             the job's id is taken by another job
+├── JobEnded                too late to cancel it, or nothing to retry
+├── InputForbidden          an input outside of the caller's own folder
+├── InputRefused            an input that cannot be predicted at all: the job fails
+└── OutOfTime               no time is left to go on; another try will
 """
 
 from collections.abc import Sequence
@@ -151,6 +158,46 @@ class StoreThrottled(StoreError):
 
 
 class StoreUnavailable(StoreError):
+    pass
+
+
+class MalformedJson(MlopsError):
+    pass
+
+
+class JobNotFound(MlopsError):
+    def __init__(self, job_id: str) -> None:
+        super().__init__("There is no such job")
+        self.job_id = job_id
+
+
+class JobConflict(MlopsError):
+    def __init__(self, job_id: str) -> None:
+        super().__init__("The same id or Idempotency-Key was used for another job")
+        self.job_id = job_id
+
+
+class JobEnded(MlopsError):
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"The job has {state}")
+        self.job_id, self.state = job_id, state
+
+
+class InputForbidden(MlopsError):
+    def __init__(self, prefix: str) -> None:
+        super().__init__(f"An input must lie below {prefix}, in a key without % or ..")
+        self.prefix = prefix
+
+
+class InputRefused(MlopsError):
+    """line: of the file, where one is to blame."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"Line {line}: {reason}")
+        self.reason, self.line = reason, line
+
+
+class OutOfTime(MlopsError):
     pass
 
 

@@ -14,7 +14,7 @@ from mlops.errors import (
     StoreThrottled,
     StoreUnavailable,
 )
-from mlops.registry.objects import Stamped, check_key, check_prefix
+from mlops.registry.objects import Stamped, Stat, check_key, check_prefix
 from mlops.registry.pausing import jittered_pause, tries
 
 if TYPE_CHECKING:
@@ -66,6 +66,16 @@ class BucketObjects:
         try:
             found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
             return Stamped(found["Body"].read(), found["ETag"])
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) in _NOT_FOUND:
+                raise ObjectNotFound(key) from error
+            _refuse(key, error)
+
+    def stat(self, key: str) -> Stat:
+        check_key(key)
+        try:
+            found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+            return Stat(found["ETag"], found["ContentLength"])
         except (ClientError, BotoCoreError) as error:
             if _code(error) in _NOT_FOUND:
                 raise ObjectNotFound(key) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlops.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
 from mlops.inference.manifest import digest_of
-from mlops.registry.objects import Stamped, check_key, check_prefix
+from mlops.registry.objects import Stamped, Stat, check_key, check_prefix
 
 _LOCK = ".lock"
 _MODE = 0o644  # a temporary file is its owner's alone; an object is anybody's to read
@@ -30,6 +30,10 @@ class FolderObjects:
         except OSError as error:
             raise StoreUnavailable(key, str(error)) from error
         return Stamped(content, digest_of(content))
+
+    def stat(self, key: str) -> Stat:
+        found = self.get(key)
+        return Stat(found.tag, len(found.content))
 
     def create(self, key: str, content: bytes) -> None:
         with self._written(key, content) as temporary:

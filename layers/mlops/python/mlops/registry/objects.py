@@ -15,6 +15,14 @@ class Stamped:
     tag: str
 
 
+@dataclass(frozen=True)
+class Stat:
+    """An object's tag and size, without its content."""
+
+    tag: str
+    bytes: int
+
+
 class ObjectStore(Protocol):
     """Objects by key. Keys are relative, with `/` between their parts: see `check_key`.
 
@@ -22,6 +30,9 @@ class ObjectStore(Protocol):
     """
 
     def get(self, key: str) -> Stamped:
+        """Raises ObjectNotFound."""
+
+    def stat(self, key: str) -> Stat:
         """Raises ObjectNotFound."""
 
     def create(self, key: str, content: bytes) -> None:

@@ -1,0 +1,237 @@
+"""A batch job as it was accepted, and the keys of all that is written about it."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mlops.errors import InputForbidden, JobNotFound
+from mlops.inference.version import Pin
+
+ROWS_PER_CHUNK = 10_000
+UPLOADS = "batch/uploads/"
+JOBS = "batch/jobs/"
+
+JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+OWNER = re.compile(r"[\x21-\x7e]{1,256}")
+"""Names of submitters: visible ASCII, as ARNs and the subjects of tokens are."""
+
+
+class Format(StrEnum):
+    """Of an input and of results; the value is the file's suffix."""
+
+    CSV = "csv"
+    CSV_GZIP = "csv.gz"
+    JSONL = "jsonl"
+    JSONL_GZIP = "jsonl.gz"
+    PARQUET = "parquet"
+
+    @property
+    def plain(self) -> "Format":
+        return Format(self.value.removesuffix(".gz"))
+
+    @property
+    def compressed(self) -> bool:
+        return self is not self.plain
+
+
+def format_of(name: str) -> Format | None:
+    """The format that a file's name tells."""
+    return next((format for format in Format if name.endswith(f".{format}")), None)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Written once, at submission. What comes later cannot change what the job means.
+
+    owner: who submitted it; nobody else gets to know of it.
+    pin: the model as it was resolved at submission.
+    input_tag: the state of the input object at submission; another one is refused.
+    request: digest of what was asked for, by which a repeated submission is known.
+    submitted_at: aware, UTC.
+    """
+
+    job_id: str
+    owner: str
+    pin: Pin
+    input_key: str
+    input_tag: str
+    input_format: Format
+    output_format: Format
+    submitted_at: datetime
+    request: str
+
+    def to_bytes(self) -> bytes:
+        document = {
+            "job_id": self.job_id,
+            "owner": self.owner,
+            "pin": str(self.pin),
+            "input_key": self.input_key,
+            "input_tag": self.input_tag,
+            "input_format": self.input_format,
+            "output_format": self.output_format,
+            "submitted_at": self.submitted_at.isoformat(),
+            "request": self.request,
+        }
+        return (json.dumps(document, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Job":
+        document = json.loads(content)
+        return cls(
+            job_id=document["job_id"],
+            owner=document["owner"],
+            pin=Pin.parse(document["pin"]),
+            input_key=document["input_key"],
+            input_tag=document["input_tag"],
+            input_format=Format(document["input_format"]),
+            output_format=Format(document["output_format"]),
+            submitted_at=datetime.fromisoformat(document["submitted_at"]),
+            request=document["request"],
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One message of ours on the queue: a whole job, or one chunk of it, counted from 0."""
+
+    job_id: str
+    chunk: int | None = None
+
+    def to_text(self) -> str:
+        return json.dumps({"job_id": self.job_id, "chunk": self.chunk})
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Where the objects of one job lie. Each is written once and never changed.
+
+    Raises JobNotFound for an id that no job can have.
+    """
+
+    job_id: str
+
+    def __post_init__(self) -> None:
+        if JOB_ID.fullmatch(self.job_id) is None:
+            raise JobNotFound(self.job_id)
+
+    @property
+    def folder(self) -> str:
+        return f"{JOBS}{self.job_id}/"
+
+    @property
+    def job(self) -> str:
+        return f"{self.folder}job.json"
+
+    @property
+    def rejected(self) -> str:
+        """Why a message with this job's id was no job."""
+        return f"{self.folder}rejected.json"
+
+    @property
+    def inline_rows(self) -> str:
+        return f"{self.folder}input.jsonl"
+
+    @property
+    def started(self) -> str:
+        return f"{self.folder}started.json"
+
+    @property
+    def plan(self) -> str:
+        return f"{self.folder}plan.json"
+
+    @property
+    def chunks(self) -> str:
+        return f"{self.folder}chunks/"
+
+    def chunk(self, number: int, part: str) -> str:
+        """part: input, results or errors."""
+        return f"{self.chunks}{number:06}/{part}"
+
+    @property
+    def done(self) -> str:
+        return f"{self.folder}done/"
+
+    def done_chunk(self, number: int, predicted: int, refused: int) -> str:
+        """The counts are in the name: one listing tells how far a job has come."""
+        return f"{self.done}{number:06}-{predicted}-{refused}"
+
+    @property
+    def outcome(self) -> str:
+        """Whoever creates it first decides: cancelled, or finished."""
+        return f"{self.folder}outcome.json"
+
+    def results(self, format: Format) -> str:
+        return f"{self.folder}results.{format}"
+
+    def errors(self, format: Format) -> str:
+        return f"{self.folder}errors.{format}"
+
+    @property
+    def summary(self) -> str:
+        """Written last: where it is, everything is."""
+        return f"{self.folder}summary.json"
+
+    @property
+    def retries(self) -> str:
+        return f"{self.folder}retries/"
+
+    @property
+    def failures(self) -> str:
+        return f"{self.folder}failures/"
+
+    def failure(self, generation: int, task: Task) -> str:
+        """Of the tries since the job was last retried."""
+        return f"{self.failures}{generation:04}/{_name(task)}"
+
+    @property
+    def last_tries(self) -> str:
+        return f"{self.folder}last-tries/"
+
+    def last_try(self, generation: int, task: Task) -> str:
+        """Written before a task's last try: should that be killed, nobody else could tell."""
+        return f"{self.last_tries}{generation:04}/{_name(task)}"
+
+
+def _name(task: Task) -> str:
+    return "job" if task.chunk is None else f"{task.chunk:06}"
+
+
+def folder_of(owner: str) -> str:
+    """The folder of an owner's uploads; different owners have different ones.
+
+    What a key could not hold is written as `=` and two hexadecimal digits.
+    """
+    return re.sub(r"[^A-Za-z0-9_-]", lambda match: f"={ord(match[0]):02x}", owner)
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """Where inputs may lie.
+
+    root: URL of the store, `s3://bucket/` or `s3://bucket/prefix/`.
+    """
+
+    root: str
+
+    def url(self, key: str) -> str:
+        return self.root + key
+
+    def prefix(self, owner: str) -> str:
+        return f"{self.root}{UPLOADS}{folder_of(owner)}/"
+
+    def key(self, url: str, owner: str) -> str:
+        """The key of an input in the store. Raises InputForbidden, without asking the store."""
+        prefix = self.prefix(owner)
+        name = url.removeprefix(prefix)
+        parts = name.split("/")
+        if (
+            not url.startswith(prefix)
+            or len(name) > 512
+            or not name.isprintable()
+            or any(mark in name for mark in "%\\?#")
+            or any(part[:1] in {"", "."} for part in parts)
+        ):
+            raise InputForbidden(prefix)
+        return url.removeprefix(self.root)

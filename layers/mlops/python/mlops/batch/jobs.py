@@ -1,0 +1,223 @@
+"""Submitting jobs, asking after them, cancelling and retrying them."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops.batch.job import Format, Job, Keys, Task, Uploads
+from mlops.batch.ports import Queue
+from mlops.batch.progress import JobState, Outcome, Progress, Status, note
+from mlops.errors import (
+    InputRefused,
+    JobConflict,
+    JobEnded,
+    JobNotFound,
+    ModelNotFound,
+    ObjectExists,
+    ObjectNotFound,
+)
+from mlops.inference.version import Pin
+from mlops.registry.objects import ObjectStore
+
+MAX_INPUT_BYTES = 512 * 1024 * 1024
+"""Of an input object as it lies in the store, so compressed where it is."""
+
+_ENDED = {
+    JobState.SUCCEEDED: "succeeded already",
+    JobState.CANCELLED: "been cancelled",
+    JobState.FAILED: "failed; it can be retried",
+}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What somebody asks for.
+
+    pin: of another version than the one that is served; None for that one.
+    input: URL of an object, `s3://…`; or else `rows`, objects as the API takes them.
+    """
+
+    owner: str
+    model: str
+    input_format: Format
+    output_format: Format
+    pin: Pin | None = None
+    input: str | None = None
+    rows: Sequence[Mapping[str, Any]] | None = None
+
+    @property
+    def digest(self) -> str:
+        document = {
+            "owner": self.owner,
+            "model": self.model,
+            "pin": None if self.pin is None else str(self.pin),
+            "input": self.input,
+            "rows": self.rows,
+            "formats": [self.input_format, self.output_format],
+        }
+        text = json.dumps(document, sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Jobs:
+    """The jobs in a store. now: aware, UTC."""
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        queue: Queue,
+        uploads: Uploads,
+        pins: Mapping[str, Pin],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._objects = objects
+        self._queue = queue
+        self._uploads = uploads
+        self._pins = pins
+        self._now = now
+
+    def submit(self, job_id: str, submission: Submission) -> Status:
+        """Accept a job and put it on the queue. The same submission again gives the same job.
+
+        Raises ModelNotFound, InputForbidden, InputRefused, JobConflict, any StoreError.
+        """
+        self.accept(job_id, submission)
+        progress = Progress(self._objects, job_id)
+        # Sent again where it was there already: its first sender may have died before doing so.
+        if not progress.has(progress.keys.started):
+            self._queue.send([Task(job_id).to_text()])
+        return self.status(job_id, submission.owner)
+
+    def accept(self, job_id: str, submission: Submission) -> Job:
+        """Write the job down, resolved: its model to a pin, its input to one state of an object.
+
+        Raises as `submit` does.
+        """
+        keys = Keys(job_id)
+        with suppress(JobNotFound):
+            return self._same(self._read(job_id), submission)
+        pin = submission.pin or self._pins.get(submission.model)
+        if pin is None or pin.version.model != submission.model:
+            raise ModelNotFound(submission.model, tuple(self._pins))
+        if submission.input is not None:
+            key = self._uploads.key(submission.input, submission.owner)
+        else:
+            key = keys.inline_rows
+            with suppress(ObjectExists):
+                self._objects.create(key, _as_lines(submission.rows or ()))
+        job = Job(
+            job_id=job_id,
+            owner=submission.owner,
+            pin=pin,
+            input_key=key,
+            input_tag=self._tag(key),
+            input_format=submission.input_format,
+            output_format=submission.output_format,
+            submitted_at=self._now(),
+            request=submission.digest,
+        )
+        try:
+            self._objects.create(keys.job, job.to_bytes())
+        except ObjectExists:  # somebody was faster
+            return self._same(self._read(job_id), submission)
+        return job
+
+    def reject(self, job_id: str, owner: str, reason: str) -> None:
+        """Let a submitter know that their message was no job: it is shown as a failed one."""
+        keys = Keys(job_id)
+        with suppress(ObjectExists):
+            note(self._objects, keys.rejected, self._now(), owner=owner, reason=reason)
+
+    def get(self, job_id: str) -> Job:
+        """Raises JobNotFound."""
+        return self._read(job_id)
+
+    def status(self, job_id: str, owner: str) -> Status:
+        """Raises JobNotFound, also for a job of somebody else."""
+        return self._look(job_id, owner)[1]
+
+    def cancel(self, job_id: str, owner: str) -> Status:
+        """What has not been done will not be. Raises JobNotFound, JobEnded."""
+        progress, status = self._look(job_id, owner)
+        if status.state in (JobState.SUCCEEDED, JobState.FAILED):
+            raise JobEnded(job_id, _ENDED[status.state])
+        with suppress(ObjectExists):
+            note(self._objects, progress.keys.outcome, self._now(), outcome=Outcome.CANCELLED)
+        if Progress(self._objects, job_id).outcome is not Outcome.CANCELLED:
+            raise JobEnded(job_id, "finished already")
+        return self.status(job_id, owner)
+
+    def retry(self, job_id: str, owner: str) -> Status:
+        """Put what is missing on the queue anew. Raises JobNotFound, JobEnded."""
+        progress, status = self._look(job_id, owner)
+        if status.job is None:
+            raise JobEnded(job_id, "been refused as no valid job; submit it anew")
+        if status.state in (JobState.SUCCEEDED, JobState.CANCELLED):
+            raise JobEnded(job_id, _ENDED[status.state])
+        if status.state is JobState.FAILED:
+            key = f"{progress.keys.retries}{progress.generation:04}"
+            with suppress(ObjectExists):  # two retries at once are one
+                note(self._objects, key, self._now())
+        self._queue.send([task.to_text() for task in outstanding(progress)])
+        return self.status(job_id, owner)
+
+    def _look(self, job_id: str, owner: str) -> tuple[Progress, Status]:
+        progress = Progress(self._objects, job_id)
+        if not progress.has(progress.keys.job):
+            return progress, self._rejected(progress, owner)
+        job = self._read(job_id)
+        if job.owner != owner:
+            raise JobNotFound(job_id)
+        return progress, progress.status(job, self._now())
+
+    def _rejected(self, progress: Progress, owner: str) -> Status:
+        job_id, key = progress.keys.job_id, progress.keys.rejected
+        if not progress.has(key) or progress.read(key)["owner"] != owner:
+            raise JobNotFound(job_id)
+        return Status(
+            job_id=job_id,
+            job=None,
+            state=JobState.FAILED,
+            rows_done=0,
+            rows_failed=0,
+            rows_total=None,
+            started_at=None,
+            ended_at=progress.time(key),
+            reason=progress.read(key)["reason"],
+        )
+
+    def _read(self, job_id: str) -> Job:
+        try:
+            return Job.from_bytes(self._objects.get(Keys(job_id).job).content)
+        except ObjectNotFound as error:
+            raise JobNotFound(job_id) from error
+
+    def _same(self, job: Job, submission: Submission) -> Job:
+        if job.request != submission.digest:
+            raise JobConflict(job.job_id)
+        return job
+
+    def _tag(self, key: str) -> str:
+        try:
+            found = self._objects.stat(key)
+        except ObjectNotFound as error:
+            raise InputRefused("There is no such input object") from error
+        if found.bytes > MAX_INPUT_BYTES:
+            raise InputRefused(f"The input has more than {MAX_INPUT_BYTES:,} bytes")
+        return found.tag
+
+
+def outstanding(progress: Progress) -> list[Task]:
+    """What is left to be done: the chunks that are not, or the whole job."""
+    job_id = progress.keys.job_id
+    plan = progress.plan
+    missing = [] if plan is None else progress.missing(plan)
+    return [Task(job_id, chunk) for chunk in missing] or [Task(job_id)]
+
+
+def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()

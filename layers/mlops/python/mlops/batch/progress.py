@@ -1,0 +1,175 @@
+"""How far a job has come, told by which of its objects exist."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mlops.batch.job import ROWS_PER_CHUNK, Job, Keys
+from mlops.registry.objects import ObjectStore
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """What the outcome's object says: the one or the other, whoever came first."""
+
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Status:
+    """rows_total: None until the input was read. Times are aware, in UTC.
+
+    job: None where a message on the queue was refused as no valid job.
+    reason: why it failed, in words for the submitter.
+    """
+
+    job_id: str
+    job: Job | None
+    state: JobState
+    rows_done: int
+    rows_failed: int
+    rows_total: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An input that was split: what each chunk holds.
+
+    lines: for each chunk, the line of the file on which it begins; empty where there are none.
+    """
+
+    rows: int
+    lines: tuple[int, ...] = ()
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.rows // ROWS_PER_CHUNK)
+
+    def first_row(self, chunk: int) -> int:
+        """Counted from 1."""
+        return chunk * ROWS_PER_CHUNK + 1
+
+    def first_line(self, chunk: int) -> int | None:
+        return self.lines[chunk] if self.lines else None
+
+    def to_bytes(self) -> bytes:
+        return json.dumps({"rows": self.rows, "lines": self.lines}).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Plan":
+        document = json.loads(content)
+        return cls(document["rows"], tuple(document["lines"]))
+
+
+class Progress:
+    """A look at a job's objects."""
+
+    def __init__(self, objects: ObjectStore, job_id: str) -> None:
+        self.keys = Keys(job_id)
+        self._objects = objects
+        self._found = tuple(objects.keys(self.keys.folder))
+        self._names = frozenset(self._found)
+
+    def has(self, key: str) -> bool:
+        return key in self._names
+
+    @property
+    def generation(self) -> int:
+        """How often the job was retried."""
+        return len(self._below(self.keys.retries))
+
+    @property
+    def plan(self) -> Plan | None:
+        key = self.keys.plan
+        return Plan.from_bytes(self._objects.get(key).content) if self.has(key) else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        key = self.keys.outcome
+        return Outcome(self.read(key)["outcome"]) if self.has(key) else None
+
+    @property
+    def done(self) -> Mapping[int, tuple[int, int]]:
+        """Rows predicted and refused, by chunk."""
+        counts = (map(int, name.split("-")) for name in self._below(self.keys.done))
+        return {chunk: (predicted, refused) for chunk, predicted, refused in counts}
+
+    def missing(self, plan: Plan) -> Sequence[int]:
+        done = self.done
+        return [chunk for chunk in range(plan.chunks) if chunk not in done]
+
+    def status(self, job: Job, now: datetime) -> Status:
+        predicted = sum(counts[0] for counts in self.done.values())
+        refused = sum(counts[1] for counts in self.done.values())
+        plan = self.plan
+        state, at, reason = self._state(now)
+        total = None if plan is None else plan.rows
+        if state is JobState.SUCCEEDED:
+            rows = self.read(self.keys.summary)["rows"]
+            predicted, refused, total = rows["done"], rows["failed"], rows["total"]
+        return Status(
+            job_id=job.job_id,
+            job=job,
+            state=state,
+            rows_done=predicted,
+            rows_failed=refused,
+            rows_total=total,
+            started_at=self.time(self.keys.started),
+            ended_at=at,
+            reason=reason,
+        )
+
+    def _state(self, now: datetime) -> tuple[JobState, datetime | None, str | None]:
+        if self.has(self.keys.summary):
+            return JobState.SUCCEEDED, self.time(self.keys.summary), None
+        if self.outcome is Outcome.CANCELLED:
+            return JobState.CANCELLED, self.time(self.keys.outcome), None
+        failure = self._failure(now)
+        if failure is not None:
+            at, reason = failure
+            return JobState.FAILED, at, reason
+        running = self.has(self.keys.started)
+        return (JobState.RUNNING if running else JobState.QUEUED), None, None
+
+    def _failure(self, now: datetime) -> tuple[datetime, str] | None:
+        """The first failure since the last retry."""
+        for folder in (self.keys.failures, self.keys.last_tries):
+            generation = f"{folder}{self.generation:04}/"
+            for name in self._below(generation):
+                document = self.read(generation + name)
+                at = datetime.fromisoformat(document["at"])
+                # A last try counts once its time is over and its task is still not done.
+                if at <= now and not (name.isdigit() and int(name) in self.done):
+                    return at, document["reason"]
+        return None
+
+    def time(self, key: str) -> datetime | None:
+        return datetime.fromisoformat(self.read(key)["at"]) if self.has(key) else None
+
+    def _below(self, prefix: str) -> Sequence[str]:
+        return [key.removeprefix(prefix) for key in self._found if key.startswith(prefix)]
+
+    def read(self, key: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self._objects.get(key).content)
+        return document
+
+
+def note(objects: ObjectStore, key: str, at: datetime, **facts: object) -> None:
+    """Create a small object that says what happened when. Raises ObjectExists."""
+    objects.create(key, (json.dumps({"at": at.isoformat(), **facts}) + "\n").encode())
+
+
