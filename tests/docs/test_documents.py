@@ -70,3 +70,10 @@ def test_links_inside_the_project_lead_somewhere(document: str) -> None:
         path = address.partition("#")[0]
         if path and "://" not in path:
             assert ((ROOT / document).parent / path).exists(), address
+
+
+@each_document
+def test_tests_that_are_named_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for name, path in re.findall(r"\[(test_\w+)\]\(([^)]+)\)", text):
+        assert f"def {name}(" in ((ROOT / document).parent / path).read_text(), name

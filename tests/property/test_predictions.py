@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mangum import Mangum
 
+from functions.api.gateway import behind_gateway
 from mlops.models.churn.contract import CHURN, ChurnRequest, risk_category
 from tests.property.requests import IDS, JSON_VALUES, valid_requests
 
@@ -21,7 +21,7 @@ class Api:
     """By Lambda's way in, which is the quickest one."""
 
     def __init__(self, app: FastAPI) -> None:
-        self._handler: Any = Mangum(app, lifespan="off")
+        self._handler: Any = behind_gateway(app)
 
     def predict(self, body: bytes) -> tuple[int, Any]:
         """Status and answer."""

@@ -55,6 +55,10 @@ class MemoryObjects:
         check_prefix(prefix)
         return iter(sorted(key for key in self._objects if key.startswith(prefix)))
 
+    def remove(self, key: str) -> None:
+        """What no port can: for tests of what got lost."""
+        del self._objects[key]
+
     def _put(self, key: str, content: bytes) -> None:
         self._writes += 1
         self._objects[key] = Stamped(content, str(self._writes))

@@ -93,6 +93,14 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """rows: of a job. bytes: of an input, uncompressed."""
+
+    rows: int = 1_000_000
+    bytes: int = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True)
 class Task:
     """One message of ours on the queue: a whole job, or one chunk of it, counted from 0."""
 

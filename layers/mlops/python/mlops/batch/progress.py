@@ -63,6 +63,9 @@ class Plan:
         """Counted from 1."""
         return chunk * ROWS_PER_CHUNK + 1
 
+    def rows_of(self, chunk: int) -> int:
+        return min(ROWS_PER_CHUNK, self.rows - chunk * ROWS_PER_CHUNK)
+
     def first_line(self, chunk: int) -> int | None:
         return self.lines[chunk] if self.lines else None
 
@@ -171,5 +174,3 @@ class Progress:
 def note(objects: ObjectStore, key: str, at: datetime, **facts: object) -> None:
     """Create a small object that says what happened when. Raises ObjectExists."""
     objects.create(key, (json.dumps({"at": at.isoformat(), **facts}) + "\n").encode())
-
-

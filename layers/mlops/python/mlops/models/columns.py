@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 MISSING_NUMBER = float("nan")
 MISSING_CATEGORY = ""
 
+# Positions from the end: where these stand, `Codes.texts` has its missing categories.
+ABSENT, UNKNOWN = -1, -2
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -28,6 +31,31 @@ class Columns:
 
     def take(self, rows: NDArray[np.intp]) -> "Columns":
         return Columns(self.numeric[rows], self.categorical[rows])
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A column of categories, each row's as its position.
+
+    codes: int16 of shape (n,); ABSENT where there is no value, UNKNOWN for any other one.
+    """
+
+    codes: NDArray[np.int16]
+    categories: tuple[str, ...]
+
+    def are(self, category: str) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = self.codes == self.categories.index(category)
+        return found
+
+    @property
+    def absent(self) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = self.codes == ABSENT
+        return found
+
+    def texts(self) -> NDArray[np.object_]:
+        """As a model takes them."""
+        known = np.array([*self.categories, MISSING_CATEGORY, MISSING_CATEGORY], dtype=object)
+        return known[self.codes]
 
 
 def to_columns(

@@ -1,18 +1,35 @@
 """What every model declares about its requests and answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
 
-from mlops.models.columns import Columns, to_columns
+from mlops.models.columns import Codes, Columns, to_columns
 
 
 class Request(BaseModel):
     """Base of all requests: exact JSON types, no unknown fields, no NaN or Infinity."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _whole_number(value: object) -> object:
+    # JSON has one kind of number: 24.0 is the integer 24. True is no number at all, though
+    # Python, and with it Literal[0, 1], thinks so.
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+WHOLE = BeforeValidator(_whole_number)
+"""Goes with every field that holds integers."""
 
 
 class Answer(Protocol):
@@ -38,6 +55,12 @@ class Contract:
     examples: Mapping[str, Mapping[str, Any]]
     subject_field: str
     """The request's field that says whom it is about: personal data, never to be logged."""
+    consistent: Callable[[Mapping[str, Codes]], NDArray[np.bool_]] | None
+    """For whole columns what the request's own validators say of categories that contradict each
+    other: bool of shape (n,). It may doubt a row they take, but not take one they refuse."""
+    answer_columns: Callable[[NDArray[np.float64]], Mapping[str, NDArray[Any]]]
+    """For whole columns what `answer` makes of predictions: the response's fields between the
+    subject and the model's version, in their order."""
 
     def columns(self, requests: list[Any]) -> Columns:
         return to_columns(requests, self.numeric, self.categorical)

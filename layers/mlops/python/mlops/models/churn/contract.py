@@ -3,11 +3,13 @@
 Field names are the Telco data's column names in snake_case; categories are spelled as there.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -15,7 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mlops.models.contract import Contract, Request
+from mlops.models.columns import Codes
+from mlops.models.contract import WHOLE, Contract, Request
 
 YesNo = Literal["Yes", "No"]
 NO_PHONE: Literal["No phone service"] = "No phone service"
@@ -37,26 +40,13 @@ MEDIUM_FROM, HIGH_FROM = 0.4, 0.7
 """Churn probabilities at which the risk category changes; each bound is the higher one's."""
 
 
-def _whole_number(value: object) -> object:
-    # JSON has one kind of number: 24.0 is the integer 24. True is no number at all, though
-    # Python, and with it Literal[0, 1], thinks so.
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "Input should be a valid integer")
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-Whole = BeforeValidator(_whole_number)
-
-
 class ChurnRequest(Request):
     """One customer. Three fields are required; each further one makes the answer better."""
 
     customer_id: str = Field(
         min_length=1, max_length=128, description="Your id; it comes back unchanged."
     )
-    tenure: Annotated[int, Whole] = Field(
+    tenure: Annotated[int, WHOLE] = Field(
         ge=0, le=1_200, description="Months that the customer has been one."
     )
     # The upper bounds are far beyond any customer; they keep a slip of the unit (cents, yearly
@@ -65,7 +55,7 @@ class ChurnRequest(Request):
     total_charges: float | None = Field(
         default=None, ge=0, le=10_000_000, description="Charged so far, US dollars."
     )
-    senior_citizen: Annotated[Literal[0, 1] | None, Whole] = Field(
+    senior_citizen: Annotated[Literal[0, 1] | None, WHOLE] = Field(
         default=None, description="1 for a customer of 65 or older."
     )
     gender: Literal["Female", "Male"] | None = None
@@ -133,6 +123,24 @@ def _refuse_contradiction(says_none: bool, there_is_none: bool, none: str, other
     raise PydanticCustomError("contradiction", "{reason}", {"reason": message})
 
 
+def consistent(columns: Mapping[str, Codes]) -> NDArray[np.bool_]:
+    """The same for whole columns; bool of shape (n,)."""
+    phone, lines = columns["phone_service"], columns["multiple_lines"]
+    agree: NDArray[np.bool_] = (
+        phone.absent | lines.absent | (phone.are("No") == lines.are(NO_PHONE))
+    )
+    internet = columns["internet_service"]
+    some_say_none = some_say_one = np.zeros(len(agree), dtype=np.bool_)
+    for name in INTERNET_EXTRAS:
+        extra = columns[name]
+        some_say_none = some_say_none | extra.are(NO_INTERNET)
+        some_say_one = some_say_one | ~(extra.absent | extra.are(NO_INTERNET))
+    there_is_none = internet.are("No") | (internet.absent & some_say_none)
+    there_is_one = ~(internet.absent | internet.are("No")) | (internet.absent & some_say_one)
+    agree &= ~(there_is_none & some_say_one) & ~(there_is_one & some_say_none)
+    return agree
+
+
 class ChurnResponse(BaseModel):
     """The answer for one customer."""
 
@@ -182,6 +190,12 @@ def answer(
     )
 
 
+def answer_columns(predictions: NDArray[np.float64]) -> Mapping[str, NDArray[Any]]:
+    categories = np.array(get_args(RiskCategory), dtype=object)
+    above = np.searchsorted((MEDIUM_FROM, HIGH_FROM), predictions, side="right")
+    return {"churn_probability": predictions, "risk_category": categories[above]}
+
+
 def _categories(field: str) -> tuple[str, ...]:
     annotation: Any = ChurnRequest.model_fields[field].annotation
     literal, _none = get_args(annotation)
@@ -203,6 +217,8 @@ CHURN = Contract(
     categories={field: _categories(field) for field in CATEGORICAL},
     answer=answer,
     subject_field="customer_id",
+    consistent=consistent,
+    answer_columns=answer_columns,
     examples={
         "the three required fields": {
             "customer_id": "C12345",

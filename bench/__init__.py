@@ -1,0 +1,1 @@
+"""What this project is compared with, side by side in one run."""

@@ -1,0 +1,153 @@
+"""One chunk: from its bytes to the bytes of its results and errors.
+
+Rows are checked in columns, which decide for the plain ones alone. A row that the columns do not
+accept is asked of the contract itself, as the API does with a request: so both agree on every row,
+and say the same words about it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
+from numpy.typing import NDArray
+
+from mlops.batch.csv_rows import read_csv
+from mlops.batch.job import Format
+from mlops.batch.json_rows import read_json
+from mlops.batch.parquet_rows import read_parquet
+from mlops.batch.reading import Rows
+from mlops.batch.splitting import Chunk
+from mlops.batch.tables import to_bytes
+from mlops.inference.loading import ServedModel
+from mlops.models.columns import Columns
+from mlops.models.contract import Contract
+from mlops.models.rules import NumberRule, Rules, rules_of
+from mlops.models.validation import Fault, validate
+
+_ROW_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """results, errors: files of the job's output format, uncompressed."""
+
+    results: bytes
+    errors: bytes
+    done: int
+    failed: int
+
+
+def predict_chunk(
+    chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel
+) -> Predicted:
+    """Equal arguments give equal bytes. Raises InputRefused, ModelUnusable."""
+    rules = rules_of(served.contract)
+    rows = read(chunk, input, rules)
+    sure = accepted(rows, rules, served.contract)
+    columns = _columns(rows, rules)
+    failed: list[tuple[int, Fault]] = []
+    for position in np.flatnonzero(~sure).tolist():
+        found = _asked(rows, position, served.contract)
+        if isinstance(found, Columns):
+            columns.numeric[position], columns.categorical[position] = (
+                found.numeric[0],
+                found.categorical[0],
+            )
+            sure[position] = True
+        else:
+            failed.extend((position, fault) for fault in found)
+    kept = np.flatnonzero(sure)
+    predictions = served.predictor.predict(
+        columns if len(kept) == len(rows) else columns.take(kept)
+    )
+    results = {
+        rules.subject.name: rows.subjects.take(pa.array(kept)),
+        **served.contract.answer_columns(predictions),
+        "model_version": pa.repeat(served.version, len(kept)),
+        "prediction_id": _prediction_ids(job_id, chunk.first_row + kept),
+    }
+    return Predicted(
+        results=to_bytes(pa.table(results), output, rules.subject.name),
+        errors=to_bytes(_errors(rows, chunk.first_row, failed), output, "field"),
+        done=len(kept),
+        failed=len(rows) - len(kept),
+    )
+
+
+def read(chunk: Chunk, format: Format, rules: Rules) -> Rows:
+    """Raises InputRefused."""
+    if format.plain is Format.PARQUET:
+        return read_parquet(chunk.content, rules)
+    reader = read_csv if format.plain is Format.CSV else read_json
+    return reader(chunk.content, rules, chunk.first_line or 1)
+
+
+def accepted(rows: Rows, rules: Rules, contract: Contract) -> NDArray[np.bool_]:
+    """The rows that keep the contract for sure; bool of shape (n,). It doubts what it must."""
+    lengths = compute.fill_null(compute.utf8_length(rows.subjects), -1)
+    subjects = lengths.to_numpy(zero_copy_only=False)
+    sure: NDArray[np.bool_] = rows.well_formed & (subjects >= rules.subject.shortest)
+    sure &= subjects <= rules.subject.longest
+    for rule in rules.numbers:
+        found = rows.numbers[rule.name]
+        sure &= np.where(found.given, _allowed(found.values, rule), not rule.required)
+    for category in rules.categories:
+        codes = rows.categories[category.name]
+        sure &= (codes.codes >= 0) | (codes.absent & (not category.required))
+    if contract.consistent is not None:
+        sure &= contract.consistent(rows.categories)
+    return sure
+
+
+def _allowed(values: NDArray[np.float64], rule: NumberRule) -> NDArray[np.bool_]:
+    # A comparison with NaN is False: what was no number is doubted here.
+    allowed: NDArray[np.bool_] = (values >= rule.low) & (values <= rule.high) & np.isfinite(values)
+    if rule.whole:
+        allowed &= values == np.floor(values)
+    if rule.allowed is not None:
+        allowed &= np.isin(values, rule.allowed)
+    return allowed
+
+
+def _columns(rows: Rows, rules: Rules) -> Columns:
+    numbers = [rows.numbers[rule.name].values for rule in rules.numbers]
+    texts = [rows.categories[rule.name].texts() for rule in rules.categories]
+    shape = (len(rows), -1)
+    with np.errstate(over="ignore"):  # of rows that are refused for it
+        numeric = np.column_stack(numbers).astype(np.float32).reshape(shape)
+    return Columns(numeric, np.column_stack(texts).astype(object).reshape(shape))
+
+
+def _asked(rows: Rows, position: int, contract: Contract) -> Columns | tuple[Fault, ...]:
+    fault = rows.faults.get(position)
+    if fault is not None:
+        return (fault,)
+    answer = validate(contract, rows.value(position))
+    return answer if isinstance(answer, tuple) else contract.columns([answer])
+
+
+def _prediction_ids(job_id: str, rows: NDArray[np.intp]) -> pa.Array:
+    """`pred_` and 32 hexadecimal digits: of the job's digest, then the row's number in decimal.
+
+    So no two rows of a job share one, two jobs do not in practice (80 bits), and a repeated run
+    gives the same ones.
+    """
+    job = hashlib.sha256(job_id.encode()).hexdigest()[: 32 - _ROW_DIGITS]
+    numbers = compute.utf8_lpad(compute.cast(pa.array(rows), pa.string()), _ROW_DIGITS, "0")
+    return compute.binary_join_element_wise(f"pred_{job}", numbers, "")
+
+
+def _errors(rows: Rows, first_row: int, failed: list[tuple[int, Fault]]) -> pa.Table:
+    places = [position for position, _ in failed]
+    lines = None if rows.lines is None else rows.lines[places]
+    return pa.table(
+        {
+            "row": pa.array([first_row + place for place in places], pa.int64()),
+            "line": pa.array([None] * len(places) if lines is None else lines, pa.int64()),
+            "field": pa.array([fault.field for _, fault in failed], pa.string()),
+            "type": pa.array([fault.type for _, fault in failed], pa.string()),
+            "detail": pa.array([fault.detail for _, fault in failed], pa.string()),
+        }
+    )

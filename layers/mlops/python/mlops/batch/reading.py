@@ -1,0 +1,78 @@
+"""A chunk's rows as columns, one reader a format. Nothing is checked here but the rows' form."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as compute
+from numpy.typing import NDArray
+
+from mlops.errors import InputRefused
+from mlops.models.columns import ABSENT, UNKNOWN, Codes
+from mlops.models.rules import CategoryRule, Rules
+from mlops.models.validation import Fault
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """float64 of shape (n,), NaN where there is none or it is no number; `given`: something is."""
+
+    values: NDArray[np.float64]
+    given: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`n` rows as they were sent.
+
+    subjects: StringArray of length n, null where there is no text.
+    well_formed: bool of shape (n,); False where the columns do not tell all there is in a row.
+    faults: what is wrong with the form of a row, by its position.
+    value: a row by its position as the API would get it, where its form is right.
+    lines: of each row in the input; None where there are none.
+    """
+
+    subjects: pa.Array
+    numbers: Mapping[str, Numbers]
+    categories: Mapping[str, Codes]
+    well_formed: NDArray[np.bool_]
+    faults: Mapping[int, Fault]
+    value: Callable[[int], object]
+    lines: NDArray[np.intp] | None = None
+
+    def __len__(self) -> int:
+        return len(self.well_formed)
+
+    def on_lines(self, lines: NDArray[np.intp]) -> "Rows":
+        return replace(self, lines=lines)
+
+
+def require_columns(names: Sequence[str], rules: Rules, line: int | None = None) -> None:
+    """Raises InputRefused for columns that are missing, unknown, or there twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    missing = sorted(rules.required - set(names))
+    unknown = sorted(set(names) - rules.names)
+    for what, wrong in (("twice", twice), ("missing", missing), ("unknown", unknown)):
+        if wrong:
+            named = ", ".join(name[:64] for name in wrong[:20])
+            raise InputRefused(f"columns that are {what}: {named}", line)
+
+
+def absent_numbers(rows: int) -> Numbers:
+    return Numbers(np.full(rows, np.nan), np.zeros(rows, dtype=np.bool_))
+
+
+def absent_codes(rule: CategoryRule, rows: int) -> Codes:
+    return Codes(np.full(rows, ABSENT, np.int16), rule.categories)
+
+
+def codes_of(column: pa.DictionaryArray, rule: CategoryRule, absent: str | None = None) -> Codes:
+    """absent: the text that stands for no value, besides null."""
+    positions: dict[str | None, int] = {name: place for place, name in enumerate(rule.categories)}
+    positions[absent] = ABSENT
+    found = column.dictionary.to_pylist()
+    known = np.array([*(positions.get(name, UNKNOWN) for name in found), ABSENT], np.int16)
+    # A null has the position behind the last one, where `known` says ABSENT.
+    indices = compute.fill_null(column.indices, len(found)).to_numpy(zero_copy_only=False)
+    return Codes(known[indices], rule.categories)

@@ -1,0 +1,71 @@
+"""Tables as files of each format, and files of chunks as one."""
+
+import gzip
+import json
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as compute
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as parquet
+
+from mlops.batch.job import Format
+
+# What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = "^[=+\\-@\t\r]"
+
+
+def to_bytes(table: pa.Table, format: Format, foreign: str) -> bytes:
+    """A file of the format's plain kind.
+
+    foreign: the column of texts that strangers chose.
+    """
+    if format.plain is Format.JSONL:
+        return _as_json(table)
+    if format is Format.PARQUET:
+        return _as_parquet(table)
+    sink = pa.BufferOutputStream()
+    arrow_csv.write_csv(_harmless(table, foreign), sink)
+    return bytes(sink.getvalue())
+
+
+def merge(parts: Sequence[bytes], format: Format) -> bytes:
+    """The files of a job's chunks as one file of its format; there is at least one."""
+    if format is Format.PARQUET:
+        tables = [parquet.read_table(pa.BufferReader(part)) for part in parts]
+        return _as_parquet(pa.concat_tables(tables))
+    merged = b"".join(_without_header(parts) if format.plain is Format.CSV else parts)
+    # Without the time of day, the same content is the same file.
+    return gzip.compress(merged, mtime=0) if format.compressed else merged
+
+
+def _without_header(parts: Sequence[bytes]) -> Iterable[bytes]:
+    yield parts[0]
+    for part in parts[1:]:
+        yield part[part.index(b"\n") + 1 :]
+
+
+def _harmless(table: pa.Table, name: str) -> pa.Table:
+    """An apostrophe before each text that a spreadsheet would run."""
+    texts = table.column(name)
+    risky = compute.match_substring_regex(texts, _FORMULA)
+    escaped = compute.if_else(risky, compute.binary_join_element_wise("'", texts, ""), texts)
+    return table.set_column(table.schema.get_field_index(name), name, escaped)
+
+
+def _as_parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+def _as_json(table: pa.Table) -> bytes:
+    """One object a line; a null is left out."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    names = table.column_names
+    columns = [table.column(name).to_pylist() for name in names]
+    lines = (
+        encode({name: cell for name, cell in zip(names, row, strict=True) if cell is not None})
+        for row in zip(*columns, strict=True)
+    )
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,23 @@
+"""JSON, read strictly: one value as the standard has it, without duplicate keys."""
+
+from typing import Any
+
+import jiter
+
+from mlops.errors import MalformedJson
+from mlops.models.validation import MAX_NAME
+
+
+def parse(text: bytes) -> Any:
+    """Raises MalformedJson, which quotes nothing but the names of fields, cut to a sane length."""
+    try:
+        return jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise MalformedJson(_with_short_name(str(error))) from error
+
+
+def _with_short_name(message: str) -> str:
+    """jiter quotes a duplicate key, however long it is and whatever is in it."""
+    before, _, rest = message.partition('"')
+    name, _, after = rest.rpartition('"')
+    return f'{before}"{name[:MAX_NAME]}"{after}' if name else message

@@ -1,0 +1,365 @@
+"""Never lost, never doubled: a fault at every place where there can be one."""
+
+import gzip
+import json
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from mlops.batch.job import Format, Keys, Limits, Task
+from mlops.batch.jobs import Submission
+from mlops.batch.progress import JobState
+from mlops.errors import (
+    ArtifactCorrupt,
+    InputForbidden,
+    OutOfTime,
+    StoreThrottled,
+)
+from mlops.inference.loading import ServedModel
+from mlops.inference.version import Pin
+from tests.unit.batch.bench import OWNER, Bench, csv_of, load, task_of
+
+SMALL = csv_of(50, bad=[7, 50])
+LARGE = csv_of(20_001, bad=[10_000, 10_001])
+BOTH = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["one chunk", "three chunks"])
+
+
+class Killed(BaseException):
+    """What no handler catches: the process is gone."""
+
+
+def failing_at(number: int, fault: BaseException) -> Callable[[str, str], None]:
+    """Fail ahead of the operation of that number, counted from 1."""
+    operations = count(1)
+
+    def before(operation: str, key: str) -> None:
+        if next(operations) == number:
+            raise fault
+
+    return before
+
+
+def undisturbed(content: bytes) -> dict[str, bytes]:
+    bench = Bench()
+    bench.submit(content)
+    bench.drain()
+    return bench.written()
+
+
+@BOTH
+def test_the_same_messages_twice(content: bytes) -> None:
+    bench = Bench()
+    bench.submit(content)
+    while bench.queue.waiting:
+        body = bench.queue.waiting.popleft()
+        for _ in range(2):
+            bench.worker.run(task_of(body), bench.attempt())
+    assert bench.written() == undisturbed(content)
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+@BOTH
+def test_two_workers_at_every_moment(content: bytes) -> None:
+    """Ahead of each object the one writes, the other does the whole task."""
+    bench = Bench()
+    bench.submit(content)
+    racing = False
+
+    def race(operation: str, key: str) -> None:
+        nonlocal racing
+        if operation == "create" and not racing:
+            racing = True
+            bench.worker.run(task, bench.attempt())
+            racing = False
+
+    while bench.queue.waiting:
+        task = task_of(bench.queue.waiting.popleft())
+        if task.chunk is not None and task.chunk in (0, 2) or len(content) == len(SMALL):
+            bench.before = race
+        bench.worker.run(task, bench.attempt())
+        bench.before = lambda operation, key: None
+    assert bench.written() == undisturbed(content)
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+@BOTH
+@pytest.mark.parametrize("fault", [Killed(), StoreThrottled("key", "slow down")], ids=repr)
+def test_a_fault_at_every_operation(content: bytes, fault: BaseException) -> None:
+    """The n-th operation on the store fails, for each n; the messages come again."""
+    expected, n = undisturbed(content), 0
+    while True:
+        bench = Bench()
+        bench.submit(content)
+        bench.before = failing_at(n, fault)
+        failed = 0
+        while bench.queue.waiting:
+            try:
+                bench.step()
+            except type(fault):
+                failed += 1
+                assert bench.status().state in (JobState.QUEUED, JobState.RUNNING)
+        assert bench.written() == expected
+        assert bench.status().state is JobState.SUCCEEDED
+        if not failed and n:
+            return  # past the last operation
+        n += 1 if content is SMALL else 7
+
+
+def test_a_crash_between_results_and_summary() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+
+    def crash(operation: str, key: str) -> None:
+        if operation == "create" and key == Keys("job-1").summary:
+            raise Killed
+
+    bench.before = crash
+    with pytest.raises(Killed):
+        bench.step()
+    assert bench.status().state is JobState.RUNNING
+    assert bench.written() == undisturbed(SMALL)
+    bench.before = lambda operation, key: None
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
+    assert bench.written() == undisturbed(SMALL)
+
+
+def test_a_worker_killed_at_each_of_its_tries() -> None:
+    """Nobody is left to say so: once its last try's time is over, the job has failed."""
+    bench = Bench()
+    bench.submit(SMALL)
+
+    def killed(pin: Pin) -> ServedModel:
+        raise Killed
+
+    bench.model = killed
+    for last in (False, False, True):
+        with pytest.raises(Killed):
+            bench.step(last=last, seconds=120)
+    assert bench.status().state is JobState.RUNNING
+    bench.clock.time = bench.clock.time.replace(minute=30)
+    status = bench.status()
+    assert status.state is JobState.FAILED
+    assert status.reason is not None and "stopped in the middle" in status.reason
+
+
+def test_a_last_try_that_succeeds_is_no_failure() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    while bench.queue.waiting:
+        bench.step(last=True, seconds=120)
+    bench.clock.time = bench.clock.time.replace(hour=23)
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+def test_too_little_time_is_not_begun() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+    with pytest.raises(OutOfTime):
+        bench.step(seconds=5)
+    assert bench.written() == {}
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+def test_time_runs_out_while_an_input_is_cut() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+
+    def slow(operation: str, key: str) -> None:
+        if operation == "create" and key.endswith("/input"):
+            bench.clock.time = bench.clock.time.replace(minute=bench.clock.time.minute + 1)
+
+    bench.before = slow
+    with pytest.raises(OutOfTime):
+        bench.step(seconds=120)
+    assert all(task_of(body).chunk is None for body in bench.queue.waiting)
+    bench.before = lambda operation, key: None
+    bench.drain()
+    assert bench.written() == undisturbed(LARGE)
+
+
+def test_a_poison_job_fails_with_the_reason_and_a_redrive_completes_it() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+    poisoned: list[Callable[[Pin], ServedModel]] = [bench.model]
+
+    def corrupt(pin: Pin) -> ServedModel:
+        raise ArtifactCorrupt("churn-model-v1.0.0", "model.onnx", "sha256:1", "sha256:2")
+
+    bench.model = corrupt
+    for last in (False, False, True):
+        with pytest.raises(ArtifactCorrupt):
+            bench.step(last=last)
+        failed = JobState.FAILED if last else JobState.RUNNING
+        assert bench.status().state is failed
+    assert "model.onnx" in (bench.status().reason or "")
+    bench.model = poisoned[0]
+    bench.drain()  # the redrive
+    assert bench.status().state is JobState.SUCCEEDED
+    assert bench.written() == undisturbed(SMALL)
+
+
+def test_an_unexpected_error_is_not_quoted() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+
+    def surprising(pin: Pin) -> ServedModel:
+        raise ValueError("C12345 is secret")
+
+    bench.model = surprising
+    with pytest.raises(ValueError, match="secret"):
+        bench.step(last=True)
+    assert bench.status().reason == (
+        "An unexpected error (ValueError); the service's logs say more"
+    )
+
+
+def test_one_chunk_fails_and_a_retry_runs_only_what_is_missing() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    bench.step()
+
+    def throttled(operation: str, key: str) -> None:
+        if key == Keys("job-1").chunk(1, "input"):
+            raise StoreThrottled(key, "slow down")
+
+    bench.before = throttled
+    while bench.queue.waiting:
+        if task_of(bench.queue.waiting[0]).chunk == 1:
+            with pytest.raises(StoreThrottled):
+                bench.step(last=True)
+            bench.queue.waiting.pop()  # to the dead letters
+        else:
+            bench.step()
+    status = bench.status()
+    assert (status.state, status.rows_done + status.rows_failed) == (JobState.FAILED, 10_001)
+    assert bench.written() == {}
+    bench.before = lambda operation, key: None
+    assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
+    assert [task_of(body) for body in bench.queue.waiting] == [Task("job-1", 1)]
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
+    assert bench.written() == undisturbed(LARGE)
+
+
+def test_an_input_that_was_replaced() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+    bench.replace_input(csv_of(50))
+    bench.drain()
+    status = bench.status()
+    assert (status.state, status.reason) == (
+        JobState.FAILED,
+        "The input was replaced after the job was submitted",
+    )
+    assert bench.written() == {}
+
+
+def test_an_input_that_is_gone() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+    bench.objects.remove(f"batch/uploads/{OWNER}/job-1.csv")
+    bench.drain()
+    assert bench.status().reason == "The input is gone"
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "reason"),
+    [
+        (b"", Format.CSV, "The input is empty"),
+        (gzip.compress(b""), Format.CSV_GZIP, "The input is empty"),
+        (b"customer_id,tenure,monthly_charges\n", Format.CSV, "The input has no rows"),
+        (b"\n\r\n\n", Format.JSONL, "The input has no rows"),
+        (csv_of(101), Format.CSV, "The input has more than 100 rows"),
+        (csv_of(20_001), Format.CSV, "The input has more than 100 rows"),
+        (b"tenure,monthly_charges\n1,2\n", Format.CSV, "Line 1: columns that are missing"),
+        (b"customer_id,tenure,monthly_charges,X\n", Format.CSV, "The input has no rows"),
+        (b"customer_id,tenure,monthly_charges,X\na,1,2,3", Format.CSV, "Line 1: columns that are"),
+        (b"customer_id,tenure,tenure\na,1,2", Format.CSV, "Line 1: columns that are twice: tenure"),
+        (csv_of(9).replace(b"C5", b'"C5'), Format.CSV, "Line 6: a quote that is never closed"),
+        (csv_of(9).replace(b"C5", b'C"5'), Format.CSV, "Line 6: a quote that neither opens"),
+        (csv_of(9).replace(b"C5", b"C\r5"), Format.CSV, "Line 6: a carriage return without"),
+        (csv_of(9).decode().encode("utf-16"), Format.CSV, "The input is UTF-16"),
+        (b"\xe9" + csv_of(9), Format.CSV, "Line 1: not UTF-8"),
+        (csv_of(9), Format.CSV_GZIP, "The input is not gzip"),
+        (gzip.compress(csv_of(9))[:-9], Format.CSV_GZIP, "The input is not gzip, or cut off"),
+        (gzip.compress(b"x" * 2_000_000), Format.CSV_GZIP, "The input has more than 1,000,000 by"),
+        (csv_of(9), Format.PARQUET, "The input is not Parquet"),
+    ],
+)
+def test_an_input_that_cannot_be_predicted(content: bytes, format: Format, reason: str) -> None:
+    predicted = []
+
+    def watched(pin: Pin) -> ServedModel:
+        predicted.append(pin)
+        return load(pin)
+
+    bench = Bench(limits=Limits(rows=100, bytes=1_000_000), model=watched)
+    bench.submit(content, format)
+    bench.drain()  # nothing is raised: another try would end the same way
+    status = bench.status()
+    assert status.state is JobState.FAILED
+    assert (status.reason or "").startswith(reason)
+    assert bench.written() == {}
+    assert not list(bench.objects.keys(Keys("job-1").done))
+
+
+def test_just_the_limit_is_predicted() -> None:
+    bench = Bench(limits=Limits(rows=10_000))
+    bench.submit(csv_of(10_000))
+    assert len(bench.queue.waiting) == 1
+    bench.drain()
+    assert bench.status().rows_done == 10_000
+    assert not list(bench.objects.keys(Keys("job-1").chunks)), "one invocation, no chunks"
+
+
+def test_one_more_than_the_limit_is_refused_before_anything_is_predicted() -> None:
+    bench = Bench(limits=Limits(rows=10_000))
+    bench.submit(csv_of(10_001))
+    bench.drain()
+    assert bench.status().reason == "The input has more than 10,000 rows"
+    assert bench.written() == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://other/batch/uploads/ann/in.csv",
+        "s3://store/batch/uploads/bob/in.csv",
+        "s3://store/batch/uploads/ann",
+        "s3://store/batch/uploads/ann/",
+        "s3://store/batch/uploads/ann/../bob/in.csv",
+        "s3://store/batch/uploads/ann/./in.csv",
+        "s3://store/batch/uploads/ann//in.csv",
+        "s3://store/batch/uploads/ann/%2e%2e/bob/in.csv",
+        "s3://store/batch/uploads/ann/..%2fbob/in.csv",
+        "s3://store/batch/uploads/ann/in.csv?versionId=1",
+        "s3://store/batch/uploads/ann/in.csv#",
+        "s3://store/batch/uploads/ann/a\\..\\in.csv",
+        "s3://store/batch/uploads/ann/in\0.csv",
+        "s3://store/models/churn-model-v1.0.0/model.onnx",
+        "S3://store/batch/uploads/ann/in.csv",
+        "https://store.s3.amazonaws.com/batch/uploads/ann/in.csv",
+        "/batch/uploads/ann/in.csv",
+        "",
+    ],
+)
+def test_an_input_elsewhere_is_forbidden_and_the_store_not_asked(url: str) -> None:
+    asked: list[str] = []
+    bench = Bench(before=lambda operation, key: asked.append(key))
+    wanted = Submission(OWNER, "churn", Format.CSV, Format.CSV, input=url)
+    with pytest.raises(InputForbidden):
+        bench.jobs.submit("job-1", wanted)
+    assert [key for key in asked if key != Keys("job-1").job] == []
+    assert not bench.queue.waiting
+
+
+def test_a_release_meanwhile_changes_nothing() -> None:
+    bench = Bench()
+    bench.submit(SMALL)
+    job = json.loads(bench.objects.get(Keys("job-1").job).content)
+    assert job["pin"].startswith("churn-model-v1.0.0@sha256:")
+    bench.drain()  # `load` takes no other pin than that
+    assert b"churn-model-v1.0.0" in bench.results()

@@ -1,0 +1,231 @@
+"""What a submitter gets: complete, in order, the same bytes each time."""
+
+import csv
+import gzip
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from mlops.batch.job import Format
+from tests.unit.batch.bench import HEADER, START, Bench, csv_of
+from tests.unit.inference.building import predicted
+
+COLUMNS = ["customer_id", "churn_probability", "risk_category", "model_version", "prediction_id"]
+FORMATS = pytest.mark.parametrize("format", Format)
+
+
+def as_format(rows: list[dict[str, Any]], format: Format) -> bytes:
+    if format is Format.PARQUET:
+        sink = io.BytesIO()
+        parquet.write_table(pa.Table.from_pylist(rows), sink)
+        return sink.getvalue()
+    if format.plain is Format.JSONL:
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    else:
+        file = io.StringIO(newline="")
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        text = file.getvalue()
+    content = text.encode()
+    return gzip.compress(content) if format.compressed else content
+
+
+def as_rows(content: bytes, format: Format) -> list[dict[str, Any]]:
+    if format is Format.PARQUET:
+        found: list[dict[str, Any]] = parquet.read_table(pa.BufferReader(content)).to_pylist()
+        return found
+    text = (gzip.decompress(content) if format.compressed else content).decode()
+    if format.plain is Format.JSONL:
+        return [json.loads(line) for line in text.splitlines()]
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    return [
+        {"customer_id": f"C{n // 2}", "tenure": n % 73, "monthly_charges": 20.5}
+        for n in range(count)
+    ]
+
+
+@FORMATS
+@pytest.mark.parametrize("count", [1, 20_001])
+def test_every_row_is_there_in_its_order(format: Format, count: int) -> None:
+    bench = Bench()
+    bench.submit(as_format(rows(count), format), format)
+    bench.drain()
+    found = as_rows(bench.results(format), format)
+    assert [row["customer_id"] for row in found] == [f"C{n // 2}" for n in range(count)]
+    assert list(found[0]) == COLUMNS
+    assert [float(row["churn_probability"]) for row in found] == pytest.approx(
+        [predicted(n % 73) for n in range(count)],
+        abs=2e-6,  # its sum is of float32
+    )
+    assert len({row["prediction_id"] for row in found}) == count
+    assert as_rows(bench.errors(format), format) == []
+
+
+@FORMATS
+@pytest.mark.parametrize("output", Format)
+def test_any_format_to_any_other(format: Format, output: Format) -> None:
+    bench = Bench()
+    wrong = {"customer_id": "X", "tenure": -1, "monthly_charges": 1.0}
+    bench.submit(as_format([*rows(3), wrong], format), format, output)
+    bench.drain()
+    assert len(as_rows(bench.results(output), output)) == 3
+    (error,) = as_rows(bench.errors(output), output)
+    assert (int(error["row"]), error["field"], error["type"]) == (4, "tenure", "greater_than_equal")
+
+
+@pytest.mark.parametrize("order", ["in order", "last chunk first"])
+def test_the_same_job_gives_the_same_bytes(order: str) -> None:
+    content = as_format(rows(20_001), Format.CSV_GZIP)
+    written = []
+    for hour in (12, 18):
+        bench = Bench()
+        bench.clock.time = START.replace(hour=hour)
+        bench.submit(content, Format.CSV_GZIP)
+        bench.step()
+        if order == "last chunk first" and hour == 18:
+            bench.queue.waiting.reverse()
+        bench.drain()
+        written.append(bench.written())
+    assert written[0] == written[1]
+
+
+def test_errors_name_row_and_line() -> None:
+    text = (
+        "\ufeff" + HEADER + '"C\r\n1",1,1\r\n\r\nC2,,2\r\nC3,3\r\nC4,4,4,4\r\n"C5",x,-5\r\nC6,6,6'
+    )
+    bench = Bench()
+    bench.submit(text.replace("\r\n", "\n").replace("\n", "\r\n").encode())
+    bench.drain()
+    found = [
+        (int(error["row"]), int(error["line"]), error["field"], error["type"])
+        for error in as_rows(bench.errors(), Format.CSV)
+    ]
+    assert found == [
+        (2, 5, "tenure", "missing"),
+        (3, 6, "row", "cells"),
+        (4, 7, "row", "cells"),
+        (5, 8, "tenure", "int_type"),
+        (5, 8, "monthly_charges", "greater_than_equal"),
+    ]
+    kept = [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)]
+    assert kept == ["C\r\n1", "C6"]
+
+
+def test_a_row_that_is_not_utf8_is_one_error_with_its_line() -> None:
+    content = csv_of(5).replace(b"C3", "C\xfc3".encode("latin-1"))
+    bench = Bench()
+    bench.submit(content)
+    bench.drain()
+    (error,) = as_rows(bench.errors(), Format.CSV)
+    assert (error["row"], error["line"], error["field"], error["type"], error["detail"]) == (
+        *("3", "4", "row", "encoding"),
+        "line 4 is not UTF-8",
+    )
+    assert len(as_rows(bench.results(), Format.CSV)) == 4
+
+
+def test_lines_count_on_through_chunks() -> None:
+    content = csv_of(20_001, bad=[10_000, 10_001, 20_001])
+    bench = Bench()
+    bench.submit(content)
+    bench.drain()
+    found = [(error["row"], error["line"]) for error in as_rows(bench.errors(), Format.CSV)]
+    assert found == [("10000", "10001"), ("10001", "10002"), ("20001", "20002")]
+
+
+def test_a_thousand_bad_rows_of_many_do_not_keep_the_others() -> None:
+    bench = Bench()
+    bench.submit(csv_of(10_000, bad=range(1, 1_001)))
+    bench.drain()
+    status = bench.status()
+    assert (status.rows_done, status.rows_failed, status.rows_total) == (9_000, 1_000, 10_000)
+
+
+@pytest.mark.parametrize("risky", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "=cmd|' /C calc'!A0"])
+def test_no_cell_is_a_formula(risky: str) -> None:
+    row = {"customer_id": risky, "tenure": 1, "monthly_charges": 1.0}
+    bench = Bench()
+    bench.submit(as_format([row], Format.JSONL), Format.JSONL, Format.CSV)
+    bench.drain()
+    (found,) = as_rows(bench.results(), Format.CSV)
+    assert found["customer_id"] == f"'{risky}"
+
+
+def test_a_strangers_field_name_is_no_formula() -> None:
+    row = {"customer_id": "a", "tenure": 1, "monthly_charges": 1.0, "=1+1": 1}
+    bench = Bench()
+    bench.submit(as_format([row], Format.JSONL), Format.JSONL, Format.CSV)
+    bench.drain()
+    (found,) = as_rows(bench.errors(), Format.CSV)
+    assert found["field"] == "'=1+1"
+
+
+def test_ids_of_other_formats_are_left_as_they_are() -> None:
+    row = {"customer_id": "=ключ \U0001f600\n", "tenure": 1, "monthly_charges": 1.0}
+    bench = Bench()
+    bench.submit(as_format([row], Format.JSONL), Format.JSONL)
+    bench.drain()
+    (found,) = as_rows(bench.results(Format.JSONL), Format.JSONL)
+    assert found["customer_id"] == row["customer_id"]
+
+
+def test_prediction_ids_tell_the_row_and_differ_between_jobs() -> None:
+    bench = Bench()
+    for job_id in ("job-1", "job-2"):
+        bench.submit(csv_of(3), job_id=job_id)
+    bench.drain()
+    first, second = (
+        [row["prediction_id"] for row in as_rows(bench.results(job_id=job_id), Format.CSV)]
+        for job_id in ("job-1", "job-2")
+    )
+    assert not set(first) & set(second)
+    assert [int(prediction_id[-12:]) for prediction_id in first] == [1, 2, 3]
+    assert all(len(prediction_id) == len("pred_") + 32 for prediction_id in first)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "reason"),
+    [
+        ("tenure", pa.string(), "tenure is string, not a number"),
+        ("tenure", pa.bool_(), "tenure is bool, not a number"),
+        ("monthly_charges", pa.decimal128(9, 2), "monthly_charges is decimal128(9, 2), not a num"),
+        ("customer_id", pa.int64(), "customer_id is int64, not text"),
+        ("customer_id", pa.list_(pa.string()), "customer_id is list"),
+    ],
+)
+def test_parquet_of_the_wrong_types(column: str, kind: pa.DataType, reason: str) -> None:
+    fields = {"customer_id": pa.string(), "tenure": pa.int64(), "monthly_charges": pa.float64()}
+    table = pa.table({name: pa.nulls(2, kind) for name, kind in (fields | {column: kind}).items()})
+    sink = io.BytesIO()
+    parquet.write_table(table, sink)
+    bench = Bench()
+    bench.submit(sink.getvalue(), Format.PARQUET)
+    bench.drain()
+    assert f"columns of the wrong type: {reason}" in (bench.status().reason or "")
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.dictionary(pa.int8(), pa.string())])
+def test_parquet_as_other_programs_write_texts(kind: pa.DataType) -> None:
+    table = pa.table(
+        {
+            "customer_id": pa.array(["a", "b"]).cast(kind),
+            "tenure": pa.array([1.0, 2.0], pa.float32()),
+            "monthly_charges": pa.array([1, 2], pa.uint8()),
+            "partner": pa.array(["Yes", None]).cast(kind),
+            "gender": pa.nulls(2),
+        }
+    )
+    sink = io.BytesIO()
+    parquet.write_table(table, sink)
+    bench = Bench()
+    bench.submit(sink.getvalue(), Format.PARQUET)
+    bench.drain()
+    assert bench.status().rows_done == 2
