@@ -7,21 +7,31 @@ SAM := .tools/sam/bin/sam
 STATE := .mlops
 REGISTRY := $(STATE)/registry/registry.sqlite
 CANDIDATE := $(STATE)/candidates/churn/candidate.json
+# The first version is made for the local store only. Another one, named by MLOPS_STORE, is served as
+# it is: what is registered there is not for make to decide.
+ifeq ($(or $(strip $(MLOPS_STORE)),$(STATE)),$(STATE))
+REGISTERED := $(REGISTRY)
+PIN_FIRST = $(MAKE) --no-print-directory $(REGISTRY) && \
+	  $(BIN)/mlops pin churn churn-model-v1.0.0 --store $(STATE)
+else
+REGISTERED := $(VENV)/.run
+PIN_FIRST := true
+endif
 # A lock is whole: nothing is left for pip to resolve.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit train build local openapi lock clean
+.PHONY: help run test check unit train build local openapi bench-batch lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-run: $(REGISTRY) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
-	@$(BIN)/python -m functions.api --port $(PORT)
+run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
+	@$(BIN)/python -m functions.api --port '$(PORT)'
 
-test: $(VENV)/.test .tools/sam/.done .tools/checkov/.done ## Run every check and test
+test: $(VENV)/.test .tools/sam/.done .tools/checkov/.done .tools/ministack/.done ## Run every check and test
 	@$(BIN)/python -m tests
 
 check: $(VENV)/.test ## Run the quick checks only: style, types, room borders
@@ -33,22 +43,27 @@ unit: $(VENV)/.test ## Run the unit tests only
 train: $(VENV)/.run ## Train the churn model and show its figures
 	@$(BIN)/mlops train churn
 
-build: $(REGISTRY) .tools/sam/.done ## Bake the pinned models and build the image (sam build)
-	@grep -q 'Pin=.*@sha256' samconfig.toml || $(BIN)/mlops pin churn churn-model-v1.0.0
+build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the images (sam build)
+	@grep -q '^[^#]*Pin=.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
 	@$(BIN)/mlops bake
 	@$(SAM) build
 
 local: build ## Serve the container behind a local API Gateway (sam local start-api)
 	@$(SAM) local start-api --port $(PORT)
 
-openapi: $(VENV)/.test ## Write docs/openapi.json anew
+openapi: $(VENV)/.test ## Write docs/openapi.json and docs/batch-message.schema.json anew
 	@$(BIN)/python -m tests.tools.openapi
+	@$(BIN)/python -m tests.tools.message_schema
+
+bench-batch: $(REGISTRY) .tools/bench/.done ## Time batch against the plain way, side by side
+	@PYTHONPATH=.:layers/mlops/python .tools/bench/bin/python -m bench.batch
 
 lock: $(VENV)/.test ## Resolve all requirements files anew
 	@$(BIN)/python -m tests.tools.lock
 
 clean: ## Remove what make made, but not the local models and registry
-	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+	  .coverage .coverage.* htmlcov
 
 # --- local state: the first version of the first model -----------------------------------------
 # In two steps, so that one that was interrupted goes on with the candidate it had. Models without a
@@ -57,16 +72,17 @@ $(CANDIDATE): | $(VENV)/.run
 	@$(BIN)/mlops train churn
 
 $(REGISTRY): | $(VENV)/.run
-	@if ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then $(BIN)/mlops registry rebuild; \
+	@if ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then $(BIN)/mlops registry rebuild --store $(STATE); \
 	  else $(MAKE) --no-print-directory $(CANDIDATE) && \
-	    $(BIN)/mlops register churn --version churn-model-v1.0.0; fi
+	    $(BIN)/mlops register churn --version churn-model-v1.0.0 --store $(STATE); fi
 
 # --- environments: one for the project, one for each tool that pins what we use too ------------
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV), once ..."
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) && $@ -m pip --version >/dev/null || { rm -rf $(VENV); \
+	  echo "'$(PYTHON)' makes no environment with pip in it; on Debian that needs the package python3-venv"; exit 1; }
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python $(PIP_INSTALL) -r requirements.txt

@@ -12,6 +12,8 @@ from mlops.inference.version import Pin
 
 ROOT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.container.images"]
+
 
 @pytest.fixture(scope="session")
 def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -2,9 +2,11 @@
 
 import argparse
 import os
+import re
 import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import ValidationError
@@ -16,15 +18,20 @@ from mlops.errors import MlopsError
 _CURL = """\
 curl -X POST {url}/v1/predict/churn -H 'Content-Type: application/json' \\
   -d '{{"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}}'
+
+Or submit a file of customers:
+
+MLOPS_API_URL={url} .venv/bin/mlops batch submit FILE --wait
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m functions.api", description=__doc__)
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", default="8000")
     parser.add_argument("--host", default="127.0.0.1")
     arguments = parser.parse_args()
-    store = os.environ.setdefault("MLOPS_STORE", ".mlops")
+    port = _port(arguments.port)
+    store = os.environ["MLOPS_STORE"] = os.environ.get("MLOPS_STORE") or ".mlops"
     try:
         if "MLOPS_PINS" not in os.environ:
             newest = {entry.version.model: entry.pin for entry in open_registry(store).entries()}
@@ -36,21 +43,32 @@ def main() -> None:
         sys.exit(str(error))
     if not os.environ["MLOPS_PINS"]:
         sys.exit(f"No model is registered in {store}: mlops train churn && mlops register churn")
-    _require_free(arguments.host, arguments.port)
+    _require_free(arguments.host, port)
+    # A queue belongs to its store: it names jobs that lie there.
+    state = ".mlops" if urlsplit(store).scheme else store
+    os.environ.setdefault("MLOPS_QUEUE", str(Path(state) / "queue"))
     os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "api")
     os.environ.setdefault("MLOPS_CACHE_DIR", ".mlops/cache")
-    url = f"http://{arguments.host}:{arguments.port}"
+    url = f"http://{arguments.host}:{port}"
+    os.environ.setdefault("MLOPS_SERVED_AT", url)
     print(f"Serving {os.environ['MLOPS_PINS']}\nSwagger: {url}/docs\nTry it:\n")
     print(_CURL.format(url=url), flush=True)
     uvicorn.run(
         "functions.api.asgi:create",
         factory=True,
         host=arguments.host,
-        port=arguments.port,
+        port=port,
         reload=True,
         reload_dirs=[str(Path(folder)) for folder in ("functions", "layers")],
         log_level="warning",
     )
+
+
+def _port(text: str) -> int:
+    # 0 would be any free one, and another after each reload.
+    if re.fullmatch("[0-9]{1,5}", text) is None or not 0 < int(text) <= 65535:
+        sys.exit(f"{text!r} is no port; ports are numbers from 1 to 65535: make run PORT=8000")
+    return int(text)
 
 
 def _require_free(host: str, port: int) -> None:
@@ -58,8 +76,6 @@ def _require_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OverflowError:
-            sys.exit(f"{port} is no port; ports go up to 65535")
         except OSError as error:
             sys.exit(f"Port {port} cannot be used ({error.strerror}): make run PORT={port + 1}")
 

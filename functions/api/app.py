@@ -7,14 +7,17 @@ from collections.abc import Callable
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 
+from functions.api.batch import Batch, batch_on_demand
 from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
+from functions.api.routes.batch import batch_router
 from functions.api.routes.health import health_router
+from functions.api.routes.local_objects import local_objects_router
 from functions.api.routes.models import models_router
 from functions.api.routes.predict import predict_router
 from functions.api.settings import Settings
 from functions.api.telemetry import RequestLog, Telemetry
-from mlops.bootstrap import pinned_models
+from mlops.bootstrap import open_objects, pinned_models
 from mlops.errors import MlopsError
 from mlops.inference.pinned import PinnedModels
 from mlops.models.catalogue import CONTRACTS
@@ -33,6 +36,7 @@ def create_app(
     settings: Settings,
     *,
     models: PinnedModels | None = None,
+    batch: Batch | None = None,
     logger: Logger | None = None,
     clock: Callable[[], float] = time.perf_counter,
     new_request_id: Callable[[], str] = new_uuid,
@@ -81,5 +85,8 @@ def create_app(
                 new_prediction_id=new_prediction_id,
             )
         )
+    app.include_router(batch_router(batch or batch_on_demand(settings), telemetry))
+    if settings.serves_objects:
+        app.include_router(local_objects_router(lambda: open_objects(settings.store or "")))
     app.add_middleware(RequestLog, telemetry=telemetry, new_id=new_request_id, clock=clock)
     return app

@@ -1,22 +1,14 @@
 """JSON bodies, read strictly: one value, standard JSON, no duplicate keys, bounded in size."""
 
-import re
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
-import jiter
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from mlops.models.strict_json import parse
+
 MAX_BODY_BYTES = 1_000_000
-MAX_NAME = 64
-"""Characters of a field's name that an answer repeats."""
-
-_LONG_KEY = re.compile(rf'("[^"]{{{MAX_NAME}}}).*"', re.DOTALL)
-
-
-class MalformedJson(Exception):
-    pass
 
 
 class BodyTooLarge(Exception):
@@ -33,6 +25,8 @@ class StrictJsonRoute(APIRoute):
     FastAPI's own reading takes NaN and duplicate keys, and its body limit answers in plain text.
     """
 
+    max_bytes: ClassVar[int] = MAX_BODY_BYTES
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         if self.body_field is None:
@@ -40,10 +34,20 @@ class StrictJsonRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             _require_json(request.headers.get("content-type", ""))
-            body = await _read(request)
-            return await handle(_ParsedRequest(request, body, _parse(body)))
+            body = await read_body(request, self.max_bytes)
+            return await handle(_ParsedRequest(request, body, parse(body)))
 
         return handle_strictly
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Raises BodyTooLarge above so many bytes."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLarge(f"At most {limit:,} bytes are taken.")
+    return bytes(body)
 
 
 class _ParsedRequest(Request):
@@ -62,20 +66,3 @@ class _ParsedRequest(Request):
 def _require_json(content_type: str) -> None:
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaType("Send it with Content-Type: application/json.")
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"At most {MAX_BODY_BYTES:,} bytes are taken.")
-    return bytes(body)
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
-    except ValueError as error:
-        # jiter quotes a duplicate key, however long it is.
-        raise MalformedJson(_LONG_KEY.sub(r'\1"', str(error))) from error

@@ -1,12 +1,7 @@
 """The Lambda's entry point. Work at import is on purpose: it is the cold start."""
 
-from mangum import Mangum
-
 from functions.api.app import create_app
+from functions.api.gateway import behind_gateway
 from functions.api.settings import read_settings
 
-lambda_handler = Mangum(
-    create_app(read_settings()),
-    lifespan="off",  # Mangum would run it around every single invocation
-    text_mime_types=["application/json", "application/problem+json", "text/html"],
-)
+lambda_handler = behind_gateway(create_app(read_settings()))

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from functions.api.documents import JobDocument
 from functions.api.problems import Problem
 from functions.api.telemetry import REQUEST_ID_HEADER
 
@@ -26,7 +27,7 @@ class DocumentedApi(FastAPI):
         schemas = document["components"]["schemas"]
         for name in _FASTAPIS_OWN:
             schemas.pop(name, None)
-        schemas |= _problem_schemas()
+        schemas |= _own_schemas()
         for operations in document["paths"].values():
             for operation in operations.values():
                 _drop_fastapis_422(operation["responses"])
@@ -35,9 +36,11 @@ class DocumentedApi(FastAPI):
         return document
 
 
-def _problem_schemas() -> dict[str, Any]:
+def _own_schemas() -> dict[str, Any]:
+    """Those that FastAPI does not know, and those from whose examples it takes every null."""
     _, schema = models_json_schema(
-        [(Problem, "serialization")], ref_template="#/components/schemas/{model}"
+        [(Problem, "serialization"), (JobDocument, "serialization")],
+        ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Any] = schema["$defs"]
     return schemas

@@ -3,10 +3,9 @@
 No answer repeats what the client sent, but for names of fields, cut to a sane length.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,22 +15,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.body import MAX_NAME, BodyTooLarge, MalformedJson, UnsupportedMediaType
+from functions.api.batch import BatchUnavailable, CallerUnknown
+from functions.api.body import BodyTooLarge, UnsupportedMediaType
 from functions.api.telemetry import Telemetry
 from mlops.errors import (
     ArtifactError,
     ConfigInvalid,
+    InputForbidden,
+    InputRefused,
+    JobConflict,
+    JobEnded,
+    JobNotFound,
+    MalformedJson,
     MlopsError,
     ModelNotFound,
     StoreError,
     VersionNotFound,
 )
+from mlops.models.validation import MAX_FAULTS, Fault, faults
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mlops-pipeline:problem:"
-_MAX_FIELDS = 50
-# Where pydantic's own words speak of Python.
-_OUR_WORDS = {"model_attributes_type": "Input should be an object"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ UNAVAILABLE = Kind(
     "The service's logs say why.",
     retry_after_seconds=5,
 )
-INVALID = Kind(422, "invalid-request", "The request breaks the model's contract")
+INVALID = Kind(422, "invalid-request", "The request breaks its contract")
 INTERNAL = Kind(500, "internal-error", "Something went wrong here", "The service's logs say what.")
 
 PROBLEMS: Mapping[type[Exception], Kind] = {
@@ -62,13 +66,32 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     ModelNotFound: Kind(
         404, "model-not-found", "There is no such model", "GET /v1/models lists those there are."
     ),
+    RequestValidationError: INVALID,
+    JobNotFound: Kind(404, "job-not-found", "There is no such job", "Jobs are their submitters'."),
+    JobConflict: Kind(
+        409,
+        "idempotency-key-reused",
+        "The Idempotency-Key was used for another job",
+        "It stands for one request; another one needs another key.",
+    ),
+    JobEnded: Kind(409, "job-ended", "The job is beyond that"),
+    InputForbidden: Kind(403, "input-forbidden", "The input is not where yours may lie"),
+    InputRefused: Kind(422, "input-refused", "The input cannot be used"),
+    CallerUnknown: Kind(403, "caller-unknown", "Jobs need to know whose they are"),
+    BatchUnavailable: Kind(
+        503,
+        "batch-unavailable",
+        "Batch jobs cannot be used at the moment",
+        "The service's logs say why.",
+        retry_after_seconds=5,
+    ),
     ConfigInvalid: UNAVAILABLE,
     VersionNotFound: UNAVAILABLE,
     ArtifactError: UNAVAILABLE,
     StoreError: UNAVAILABLE,
     MlopsError: INTERNAL,
 }
-_KINDS = (*PROBLEMS.values(), INVALID)
+BODY_PROBLEMS = (MalformedJson, BodyTooLarge, UnsupportedMediaType, RequestValidationError)
 
 
 class FieldProblem(BaseModel):
@@ -109,17 +132,23 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's `responses` for problems of these statuses."""
-    return {kind.status: _documented(kind) for kind in _KINDS if kind.status in statuses}
+def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` for what a route may raise; that it fails is always one of these."""
+    by_status: dict[int, list[Kind]] = {}
+    for kind in sorted(
+        {PROBLEMS.get(error, INTERNAL) for error in errors} | {INTERNAL},
+        key=lambda kind: (kind.status, kind.slug),
+    ):
+        by_status.setdefault(kind.status, []).append(kind)
+    return {status: _documented(kinds) for status, kinds in by_status.items()}
 
 
-def _documented(kind: Kind) -> dict[str, Any]:
+def _documented(kinds: Sequence[Kind]) -> dict[str, Any]:
     response: dict[str, Any] = {
-        "description": f"{kind.title}: `{kind.slug}`.",
+        "description": " ".join(f"{kind.title}: `{kind.slug}`." for kind in kinds),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if kind.retry_after_seconds:
+    if any(kind.retry_after_seconds for kind in kinds):
         response["headers"] = {
             "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
         }
@@ -143,10 +172,10 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
     async def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         blame = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
-        shown = f" The first {_MAX_FIELDS} are shown." if len(found) > _MAX_FIELDS else ""
-        return _response(
-            request, INVALID, detail=f"{blame} not right.{shown}", errors=list(_fields(found))
-        )
+        shown = f" The first {MAX_FAULTS} are shown." if len(found) > MAX_FAULTS else ""
+        # The first part of a location says where the value came from: "body" or "header".
+        listed = list(faults(found, whole="body", skip=1))
+        return _response(request, INVALID, detail=f"{blame} not right.{shown}", errors=listed)
 
     @app.exception_handler(HTTPException)
     async def from_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -185,20 +214,12 @@ class _LastResort:
             await response(scope, receive, send)
 
 
-def _fields(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldProblem]:
-    for error in islice(errors, _MAX_FIELDS):
-        # The first part of a location says where the value came from: "body" or "path".
-        names = [str(part)[:MAX_NAME] for part in error["loc"][1:]] or ["body"]
-        detail = _OUR_WORDS.get(error["type"], error["msg"])
-        yield FieldProblem(field=".".join(names), type=error["type"], detail=detail)
-
-
 def _response(
     request: Request,
     kind: Kind,
     *,
     detail: str | None = None,
-    errors: list[FieldProblem] | None = None,
+    errors: Sequence[Fault] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     request.state.facts["problem"] = kind.slug
@@ -208,7 +229,7 @@ def _response(
         status=kind.status,
         detail=detail,
         request_id=request.state.request_id,
-        errors=errors,
+        errors=[FieldProblem(**vars(fault)) for fault in errors] or None,
     )
     retry = {"Retry-After": str(kind.retry_after_seconds)} if kind.retry_after_seconds else {}
     return JSONResponse(

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,10 +18,22 @@ class Settings(BaseModel):
     pins: str = Field(default="", validation_alias="MLOPS_PINS")
     models_dir: Path = Field(default=Path("/opt/models"), validation_alias="MLOPS_MODELS_DIR")
     store: str | None = Field(default=None, validation_alias="MLOPS_STORE")
+    queue: str | None = Field(default=None, validation_alias="MLOPS_QUEUE")
+    served_at: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        validation_alias="MLOPS_SERVED_AT",
+        description="URL of this server, where it serves the objects of a folder.",
+    )
     cache_dir: Path = Field(default=Path("/tmp/mlops-models"), validation_alias="MLOPS_CACHE_DIR")  # noqa: S108 -- a Lambda's only writable folder; its content is checked by digest
     docs: bool = Field(default=True, validation_alias="MLOPS_DOCS")
     log_salt: str = Field(default="", validation_alias="MLOPS_LOG_SALT")
     release: str = Field(default="local", validation_alias="AWS_LAMBDA_FUNCTION_VERSION")
+
+    @property
+    def serves_objects(self) -> bool:
+        """Whether this server stands in for a bucket: on one's own machine, with a folder."""
+        return bool(self.served_at and self.store) and not urlsplit(self.store).scheme
 
     def parsed_pins(self) -> tuple[Pin, ...]:
         """Raises PinInvalid."""

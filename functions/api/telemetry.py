@@ -22,8 +22,16 @@ class Telemetry:
 
     def predicting(self, scope: Scope, *, subject: str, model_version: str) -> None:
         """Note whose prediction this request is; the id is logged as a keyed hash."""
-        hashed = hashlib.blake2b(subject.encode(), key=self._salt, digest_size=16).hexdigest()
+        hashed = self._hashed(subject)
         scope["state"]["facts"].update(subject_hash=hashed, model_version=model_version)
+
+    def caller(self, scope: Scope, owner: str) -> None:
+        """Note who asks; the name is logged as a keyed hash."""
+        scope["state"]["facts"]["caller_hash"] = self._hashed(owner)
+
+    def job(self, scope: Scope, job_id: str) -> None:
+        """Note which job it is about; one that exists, for what was asked for may be anything."""
+        scope["state"]["facts"]["job_id"] = job_id
 
     def request(self, facts: Mapping[str, object]) -> None:
         self._logger.info("request", extra=facts)
@@ -33,6 +41,9 @@ class Telemetry:
 
     def not_loaded(self, model: str, error: MlopsError) -> None:
         self._logger.error("model not loaded", extra={"model": model, **_described(error)})
+
+    def _hashed(self, name: str) -> str:
+        return hashlib.blake2b(name.encode(), key=self._salt, digest_size=16).hexdigest()
 
 
 def _described(error: Exception) -> dict[str, object]:

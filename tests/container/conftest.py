@@ -1,37 +1,17 @@
-"""One image a session, built as `make build` builds it, in a copy of the project."""
+"""The API function in its image, and the engine that all of these tests need."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlops.inference.version import Pin
-from tests.container.engine import (
-    BUILD_SECONDS,
-    CALL_SECONDS,
-    Function,
-    docker,
-    inspect,
-    require_engine,
-    running,
-)
-from tests.project.files import ROOT, project_files
-
-SESSION_SECONDS = 2 * BUILD_SECONDS
-HERE = Path(__file__).parent
-SAM = ROOT / ".tools/sam/bin/sam"
-BUILT_FROM = (".dockerignore", "template.yaml", "samconfig.toml", "functions", "layers")
+from tests.container.engine import Function, docker, require_engine, running
+from tests.container.images import mark_container_tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker("container")
-            item.add_marker(pytest.mark.timeout(SESSION_SECONDS))  # whichever comes first builds
+    mark_container_tests(items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,56 +20,6 @@ def engine() -> None:
         "no container test was run, so the image's size, its start without a network, its fallback"
         " to S3, the runtime emulator and `sam local start-api` are unproved"
     )
-
-
-def copy_project(folder: Path) -> Path:
-    """What the image and the stack are made of: the tests leave the working copy alone.
-
-    Nothing is baked in it, but for the certificates that a proxy makes necessary.
-    """
-    for path in project_files():
-        if path.parts[0] in BUILT_FROM:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, folder / path)
-    if certificates := os.environ.get("MLOPS_CA_BUNDLE"):
-        (folder / ".mlops/image").mkdir(parents=True)
-        shutil.copyfile(certificates, folder / ".mlops/image/ca.crt")
-    return folder
-
-
-def sam_environment() -> dict[str, str]:
-    return os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"}
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin) -> Path:
-    """A copy of the project after `make build`: the model baked, the image built."""
-    folder = copy_project(tmp_path_factory.mktemp("project"))
-    mlops = Path(sys.executable).with_name("mlops")
-    bake = ["bake", "--pin", str(churn_pin), "--store", str(trained_store)]
-    subprocess.run([mlops, *bake], cwd=folder, check=True, timeout=CALL_SECONDS)
-    subprocess.run(
-        [SAM, "build", "--parameter-overrides", f"ChurnPin={churn_pin}"],
-        cwd=folder,
-        env=sam_environment(),
-        check=True,
-        timeout=BUILD_SECONDS,
-    )
-    return folder
-
-
-@pytest.fixture(scope="session")
-def image(project: Path) -> str:
-    """Its id, which still names it when its tag has moved on."""
-    return str(inspect("apifunction:latest")["Id"])
-
-
-@pytest.fixture(scope="session")
-def emulator(image: str) -> Path:
-    """AWS's runtime emulator, which the SAM CLI brings along."""
-    name = {"amd64": "x86_64", "arm64": "arm64"}[inspect(image)["Architecture"]]
-    (found,) = ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from mlops.inference.version import Pin
-from tests.container.conftest import SAM, sam_environment
+from tests.container.images import SAM, sam_environment
 
 START_SECONDS = 180
 PROMISED = {"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}

@@ -1,5 +1,6 @@
 """Where the model comes from at a start, and what a start loads."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from mlops.inference.version import Pin
-from tests.container.conftest import copy_project
 from tests.container.engine import build, docker, run_python, running
+from tests.container.images import copy_project
 from tests.container.test_events import EVENTS, body, event
 
 BUCKET = "store"
@@ -65,6 +66,17 @@ def test_a_prediction_loads_neither_boto3_nor_pandas_nor_scikit_learn(
     environment = ("--env", f"MLOPS_PINS={churn_pin}", "--env", "MLOPS_STORE=s3://store")
     sent = (EVENTS / "predict.json").read_text()
     assert run_python(image, PREDICT, *environment, stdin=sent).splitlines()[-1] == "200"
+
+
+def test_every_line_of_a_start_is_json(image: str, churn_pin: Pin) -> None:
+    """Also of what libraries say of a read-only root, and without a home folder."""
+    sent = (EVENTS / "predict.json").read_text()
+    script = f"import os; os.dup2(1, 2)\n{PREDICT}"
+    *log, answer = run_python(
+        image, script, "--env", f"MLOPS_PINS={churn_pin}", stdin=sent
+    ).splitlines()
+    assert answer == "200"
+    assert [json.loads(line)["message"] for line in log] == ["request"]
 
 
 def test_a_model_that_is_not_baked_in_comes_from_s3(

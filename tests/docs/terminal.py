@@ -151,8 +151,12 @@ def answers(url: str) -> bool:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Interrupt the whole group as Ctrl-C would, and insist when it does not obey."""
-    for wish, patience in ((signal.SIGINT, 20), (signal.SIGKILL, 5)):
+    """Ask the whole group to end, and insist when it does not obey.
+
+    Not by SIGINT, as Ctrl-C would: under nohup or in the background it is ignored, and a server
+    that is killed in the end leaves its containers behind.
+    """
+    for wish, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
         try:
             os.killpg(process.pid, wish)
         except ProcessLookupError:

@@ -14,6 +14,8 @@ SERVED = (
     "import http.server as h, os; h.test(h.SimpleHTTPRequestHandler, port=int(os.environ['P']))"
 )
 
+ENDLESS = f'P=$(PORT) {sys.executable} -c "{SERVED}" & wait'
+
 
 def block(info: str, text: str) -> Block:
     return Block("a.md", 1, info, text)
@@ -123,3 +125,16 @@ def test_a_server_is_started_asked_and_ended(tmp_path: Path) -> None:
         terminal.execute(block("console", "$ curl -sf http://127.0.0.1:8000/healthz\n"))
         assert answers(f"http://127.0.0.1:{terminal.port}/healthz")
     assert not answers(f"http://127.0.0.1:{terminal.port}/healthz")
+
+
+@pytest.mark.docs
+def test_a_server_that_ignores_interrupts_is_ended_in_peace(
+    tmp_path: Path,
+) -> None:
+    """As under nohup; what it has to tidy up, such as containers, it tidies up."""
+    serve = f"\t@trap 'touch tidied; exit' TERM; trap '' INT; touch healthz; {ENDLESS}"
+    with Terminal(tmp_path / "copy") as terminal:
+        makefile = f"PORT ?= 8000\nrun:\n{serve}\n.venv/.test:\n\t@touch $@\n"
+        (terminal.folder / "Makefile").write_text(makefile)
+        terminal.execute(block("bash", "make run\n"))
+    assert (terminal.folder / "tidied").exists()

@@ -86,3 +86,11 @@ def test_a_version_that_is_nowhere(tmp_path: Path) -> None:
     for store in (None, str(tmp_path / "other")):
         with pytest.raises(VersionNotFound):
             pinned_models([pin], baked=tmp_path, store=store, cache=tmp_path / "c").get("churn")
+
+
+def test_an_empty_store_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the folder that one happens to be in."""
+    monkeypatch.chdir(tmp_path)
+    pin = register(str(tmp_path))
+    with pytest.raises(VersionNotFound):
+        pinned_models([pin], baked=None, store="", cache=tmp_path / "cache").get("churn")

@@ -1,5 +1,7 @@
 """S3 in trouble, over a real connection: how often it is asked again, and what comes of it."""
 
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,9 +81,9 @@ def settings(s3_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return s3_settings
 
 
-def as_it_is_used(url: str, settings: pytest.MonkeyPatch) -> ObjectStore:
+def as_it_is_used(url: str, settings: pytest.MonkeyPatch, *, patient: bool = False) -> ObjectStore:
     settings.setenv("AWS_ENDPOINT_URL_S3", url)
-    return BucketObjects(s3_client(), "bucket", pause=no_pause)
+    return BucketObjects(s3_client(patient=patient), "bucket", pause=no_pause)
 
 
 def asking_once(url: str) -> ObjectStore:
@@ -95,12 +97,15 @@ def test_throttling_that_ends_goes_unnoticed(settings: pytest.MonkeyPatch) -> No
     assert server.answered == 2
 
 
-def test_throttling_that_lasts_is_asked_about_four_times(settings: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("patient", "attempts"), [(False, 3), (True, 4)])
+def test_throttling_that_lasts_is_asked_about_a_few_times(
+    settings: pytest.MonkeyPatch, patient: bool, attempts: int
+) -> None:
     with running(Troubled(1000)) as server:
         with pytest.raises(StoreThrottled) as caught:
-            as_it_is_used(server.url, settings).create("key", b"content")
+            as_it_is_used(server.url, settings, patient=patient).create("key", b"content")
         assert caught.value.key == "key"
-    assert server.answered == 4
+    assert server.answered == attempts
 
 
 def test_an_answer_that_breaks_off_is_no_content() -> None:
@@ -113,6 +118,16 @@ def test_no_answer_in_time() -> None:
         with pytest.raises(StoreUnavailable):
             asking_once(server.url).get("key")
         assert server.answered == 1
+
+
+def test_a_server_that_never_answers_is_given_up_in_time(settings: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = as_it_is_used(f"http://127.0.0.1:{silent.getsockname()[1]}", settings)
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            store.get("key")
+        # Ten seconds is what a Lambda's start has; the rest is for a busy machine.
+        assert time.monotonic() - started < 15
 
 
 def test_nobody_there() -> None:

@@ -52,8 +52,8 @@ def port() -> int:
         return number
 
 
-def command(port: int) -> list[str]:
-    return [sys.executable, "-m", "functions.api", "--port", str(port)]
+def command(port: int | str) -> list[str]:
+    return [sys.executable, "-m", "functions.api", f"--port={port}"]
 
 
 def environment(tree: Path, **changed: str) -> dict[str, str]:
@@ -100,7 +100,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 40) -> None:
     pytest.fail(f"nothing after {seconds} seconds")
 
 
-def refusal(tree: Path, port: int, **changed: str) -> tuple[int, list[str]]:
+def refusal(tree: Path, port: int | str, **changed: str) -> tuple[int, list[str]]:
     """Exit code and lines of a server that does not start."""
     ended = subprocess.run(
         command(port),
@@ -152,7 +152,79 @@ def test_a_taken_port_is_one_clear_line(tree: Path, store: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("port", ["", "0", "65536", "-1", "http", "9" * 5000])
+def test_what_is_no_port_is_one_clear_line(tree: Path, port: str) -> None:
+    code, (line,) = refusal(tree, port)
+    assert code == 1
+    assert line.startswith(f"{port!r} is no port; ports are numbers from 1 to 65535")
+
+
+def test_an_empty_store_is_the_local_one(tree: Path, port: int) -> None:
+    _, (line,) = refusal(tree, port, MLOPS_STORE="")
+    assert line.startswith("No model is registered in .mlops: ")
+
+
 def test_without_a_registered_model_it_says_what_to_do(tree: Path, port: int) -> None:
     code, lines = refusal(tree, port, MLOPS_STORE="nothing")
     assert code == 1
     assert lines == ["No model is registered in nothing: mlops train churn && mlops register churn"]
+
+
+def submit(port: int, *rows: dict[str, Any]) -> str:
+    body = {"model": "churn", "rows": list(rows)}
+    job_id: str = answer(port, "/v1/predict/batch", body)["job_id"]
+    return job_id
+
+
+def ended(port: int, job_id: str) -> bool:
+    return bool(answer(port, f"/v1/predict/batch/{job_id}")["status"] == "succeeded")
+
+
+def workers(server: int) -> list[int]:
+    """Processes that work on the queue: the server's descendants of that name."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    parents = {int(row[0]): int(row[1]) for row in rows}
+
+    def descends(process: int) -> bool:
+        return process == server or (process in parents and descends(parents[process]))
+
+    return [
+        int(pid)
+        for pid, _, *args in rows
+        if "-m functions.batch" in "".join(args) and descends(int(pid))
+    ]
+
+
+def test_a_batch_job_is_worked_on_by_the_code_of_the_moment(
+    tree: Path, store: Path, port: int
+) -> None:
+    handling = tree / "functions/batch/handling.py"
+    with serving(tree, port, MLOPS_STORE=str(store)) as server:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        first = submit(port, CUSTOMER, CUSTOMER | {"tenure": -1})
+        wait_until(lambda: ended(port, first))
+        (before,) = workers(server.pid)
+        handling.write_text(handling.read_text().replace('outcome="done"', 'outcome="changed"'))
+        wait_until(lambda: workers(server.pid) not in ([], [before]))
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        second = submit(port, CUSTOMER)
+        wait_until(lambda: ended(port, second))
+        (after,) = workers(server.pid)
+        server.terminate()
+        printed = server.communicate(timeout=20)[0]
+    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    tasks = {line["job_id"]: line["outcome"] for line in lines if line["message"] == "task"}
+    assert tasks == {first: "done", second: "changed"}
+    assert (store / "queue").is_dir()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in (before, after)))
+
+
+def test_it_shows_how_to_submit_a_batch(tree: Path, store: Path, port: int) -> None:
+    with serving(tree, port, MLOPS_STORE=str(store)) as server:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        server.terminate()
+        printed = server.communicate(timeout=20)[0]
+    assert f"MLOPS_API_URL=http://127.0.0.1:{port} .venv/bin/mlops batch submit FILE" in printed

@@ -3,8 +3,10 @@
 import re
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -92,3 +94,18 @@ def test_all_that_is_locked_within_the_main_file_agrees_with_it() -> None:
             ours, theirs = versions(main, python), versions(lock, python)
             both = ours.keys() & theirs.keys()
             assert {name: ours[name] for name in both} == {name: theirs[name] for name in both}
+
+
+@each_lock
+def test_its_updates_are_asked_for(lock: Lock) -> None:
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    (pip,) = (update for update in updates if update["package-ecosystem"] == "pip")
+    assert f"/{Path(lock.path).parent}".rstrip(".") in pip["directories"]
+
+
+@each_lock
+def test_it_is_resolved_by_the_command_that_it_names(lock: Lock) -> None:
+    """Whether with or without upgrades: its head tells how it can be made again."""
+    command = " ".join(lock.command(upgrade=False))
+    assert command == " ".join(lock.command(upgrade=True)).replace(" --upgrade", "")
+    assert f"#    {command}\n" in (ROOT / lock.path).read_text()

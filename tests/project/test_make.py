@@ -22,3 +22,12 @@ def test_every_target_is_phony() -> None:
     makefile = (ROOT / "Makefile").read_text()
     lines = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert set(" ".join(lines).split()) == make_targets()
+
+
+def test_clean_removes_all_that_git_ignores_but_the_models() -> None:
+    recipe = subprocess.run(
+        ["make", "--dry-run", "clean"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    ignored = {line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split()}
+    beside_sources = {"__pycache__", "*.egg-info"}
+    assert ignored - beside_sources - set(recipe.replace("\\", "").split()) == {".mlops"}

@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from mlops.models.churn.contract import CHURN, INTERNET_EXTRAS, NO_INTERNET, NO_PHONE
 
+UPLOADED = "s3://store/batch/uploads/local/rows.csv"
+"""An input of a batch job; it is there."""
+
 NUMBERS: dict[str, st.SearchStrategy[Any]] = {
     "tenure": st.integers(0, 1_200) | st.integers(0, 1_200).map(float),
     "monthly_charges": st.floats(0, 10_000) | st.integers(0, 10_000),

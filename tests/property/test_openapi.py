@@ -1,5 +1,6 @@
 """The API keeps its own description: schemathesis writes the requests."""
 
+import re
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.property.requests import consistent
+from mlops.batch.job import Format
+from tests.property.requests import UPLOADED, consistent
 
 CHECKS = [
     not_a_server_error,
@@ -32,10 +34,20 @@ CHECKS = [
 
 POSITIVE, NEGATIVE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
 
-# Only a prediction's request can be wrong: the others take nothing, or any text.
+BATCH = "/v1/predict/batch"
+PIN = re.compile("^[a-z0-9-]+-model-v[0-9]+[.][0-9]+[.][0-9]+@sha256:[0-9a-f]{64}$")
+
+# Only what has a body can be wrong: the others take nothing, or any text.
 TRIED = [
     ("POST", "/v1/predict/churn", POSITIVE, 500),
     ("POST", "/v1/predict/churn", NEGATIVE, 500),
+    ("POST", BATCH, POSITIVE, 200),
+    ("POST", BATCH, NEGATIVE, 200),
+    ("POST", f"{BATCH}/uploads", POSITIVE, 10),
+    ("POST", f"{BATCH}/uploads", NEGATIVE, 100),
+    ("GET", f"{BATCH}/{{job_id}}", POSITIVE, 100),
+    ("DELETE", f"{BATCH}/{{job_id}}", POSITIVE, 100),
+    ("POST", f"{BATCH}/{{job_id}}/retry", POSITIVE, 100),
     ("GET", "/v1/models/{model}", POSITIVE, 100),
     ("GET", "/v1/models", POSITIVE, 1),
     ("GET", "/healthz", POSITIVE, 1),
@@ -46,13 +58,31 @@ TRIED = [
 @pytest.fixture(scope="module")
 def description(app: FastAPI) -> BaseSchema:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    # A description can say which categories there are, but not which contradict each other.
     schema.hook("map_body")(_consistent)
     return schema
 
 
 def _consistent(context: HookContext, body: object) -> object:
-    return consistent(body) if isinstance(body, dict) else body
+    """The body without what a description cannot say is wrong; what it can say is left."""
+    if not isinstance(body, dict):
+        return body
+    operation = context.operation
+    submitted = operation is not None and operation.path == BATCH
+    return _submittable(body) if submitted else consistent(body)
+
+
+def _submittable(body: dict[str, Any]) -> dict[str, Any]:
+    """About a model and an input that there are, in a format that the rows have."""
+    mended = dict(body)
+    if isinstance(body.get("model"), str) and 1 <= len(body["model"]) <= 64:
+        mended["model"] = "churn"
+    if isinstance(body.get("pin"), str) and PIN.search(body["pin"]):
+        mended["pin"] = f"churn-model-v0.9.0@sha256:{'a' * 64}"
+    if isinstance(body.get("input"), str) and len(body["input"]) <= 2048:
+        mended["input"] = UPLOADED
+    elif body.get("format") in list(Format):
+        mended["format"] = "jsonl"
+    return mended
 
 
 @pytest.mark.parametrize(("method", "path", "mode", "examples"), TRIED)

@@ -2,54 +2,34 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]  # ships no types
 
 from tests.project.files import ROOT
-
-Resource = dict[str, Any]
+from tests.template.resources import (
+    Resources,
+    as_list,
+    granted,
+    of_type,
+    paths,
+    statements,
+)
 
 PIN = "churn-model-v1.0.0@sha256:" + "0123456789abcdef" * 4
+FUNCTIONS = {
+    "ApiFunction": ("FirstVersion", "LiveAlias", "serve"),
+    "BatchFunction": ("BatchFirstVersion", "BatchLiveAlias", "batch"),
+}
+
+each_function = pytest.mark.parametrize("function", FUNCTIONS)
 
 
-@pytest.fixture(scope="module")
-def template() -> dict[str, Any]:
-    decoded, problems = decode(str(ROOT / "template.yaml"))
-    assert not problems
-    assert isinstance(decoded, dict)
-    return decoded
+def test_each_function_is_known_to_the_tests(resources: Resources) -> None:
+    assert set(of_type(resources, "AWS::Serverless::Function")) == set(FUNCTIONS)
 
 
-@pytest.fixture(scope="module")
-def resources(template: dict[str, Any]) -> dict[str, Resource]:
-    return dict(template["Resources"])
-
-
-def of_type(resources: dict[str, Resource], kind: str) -> dict[str, dict[str, Any]]:
-    found = {
-        name: resource["Properties"]
-        for name, resource in resources.items()
-        if resource["Type"] == kind
-    }
-    assert found, f"no {kind} in the template"
-    return found
-
-
-def statements(resources: dict[str, Resource]) -> Iterator[dict[str, Any]]:
-    for role in of_type(resources, "AWS::IAM::Role").values():
-        assert "ManagedPolicyArns" not in role
-        for policy in role["Policies"]:
-            yield from policy["PolicyDocument"]["Statement"]
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def test_every_route_but_healthz_wants_iam_or_a_token(resources: dict[str, Resource]) -> None:
+def test_every_route_but_healthz_wants_iam_or_a_token(resources: Resources) -> None:
     routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
     assert {route["RouteKey"] for route in routes} == {"ANY /", "ANY /{proxy+}", "GET /healthz"}
     for route in routes:
@@ -60,7 +40,7 @@ def test_every_route_but_healthz_wants_iam_or_a_token(resources: dict[str, Resou
             assert route["AuthorizerId"]["Fn::If"][:2] == ["UseJwt", {"Ref": "JwtAuthorizer"}]
 
 
-def test_all_traffic_takes_the_alias(resources: dict[str, Resource]) -> None:
+def test_all_traffic_takes_the_alias(resources: Resources) -> None:
     (integration,) = of_type(resources, "AWS::ApiGatewayV2::Integration").values()
     assert integration["IntegrationUri"]["Fn::Sub"].endswith("/${ApiFunction.Arn}:live/invocations")
     (permission,) = of_type(resources, "AWS::Lambda::Permission").values()
@@ -68,19 +48,23 @@ def test_all_traffic_takes_the_alias(resources: dict[str, Resource]) -> None:
     assert "${HttpApi}" in permission["SourceArn"]["Fn::Sub"]
 
 
-def test_cloudformation_never_moves_the_alias(resources: dict[str, Resource]) -> None:
+@each_function
+def test_cloudformation_never_moves_the_alias(resources: Resources, function: str) -> None:
     """Only a changed property would, so none may depend on anything that a deployment changes."""
-    assert resources["FirstVersion"]["Properties"] == {"FunctionName": {"Ref": "ApiFunction"}}
-    assert resources["LiveAlias"]["Properties"] == {
+    version, alias, _ = FUNCTIONS[function]
+    assert resources[version]["Properties"] == {"FunctionName": {"Ref": function}}
+    assert resources[alias]["Properties"] == {
         "Name": "live",
-        "FunctionName": {"Ref": "ApiFunction"},
-        "FunctionVersion": {"Fn::GetAtt": ["FirstVersion", "Version"]},
+        "FunctionName": {"Ref": function},
+        "FunctionVersion": {"Fn::GetAtt": [version, "Version"]},
     }
-    function = resources["ApiFunction"]["Properties"]
-    assert not {"AutoPublishAlias", "DeploymentPreference", "FunctionName"} & set(function)
+    properties = resources[function]["Properties"]
+    assert not {"AutoPublishAlias", "DeploymentPreference", "FunctionName", "Events"} & set(
+        properties
+    )
 
 
-def test_the_stage_logs_and_throttles(resources: dict[str, Resource]) -> None:
+def test_the_stage_logs_and_throttles(resources: Resources) -> None:
     (stage,) = of_type(resources, "AWS::ApiGatewayV2::Stage").values()
     assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
     assert "\n" not in stage["AccessLogSettings"]["Format"]
@@ -91,7 +75,7 @@ def test_the_stage_logs_and_throttles(resources: dict[str, Resource]) -> None:
 
 
 def test_the_bucket_is_private_encrypted_versioned_and_kept(
-    resources: dict[str, Resource],
+    resources: Resources,
 ) -> None:
     (bucket,) = of_type(resources, "AWS::S3::Bucket").values()
     access = bucket["PublicAccessBlockConfiguration"]
@@ -104,50 +88,60 @@ def test_the_bucket_is_private_encrypted_versioned_and_kept(
     assert resources["Store"]["UpdateReplacePolicy"] == "Retain"
 
 
-def test_the_lifecycle_never_expires_what_is_current(resources: dict[str, Resource]) -> None:
+def test_the_lifecycle_expires_what_is_current_of_batch_jobs_only(resources: Resources) -> None:
     for rule in resources["Store"]["Properties"]["LifecycleConfiguration"]["Rules"]:
-        assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & set(rule)
+        if rule.get("Prefix") != "batch/":
+            assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & set(rule)
 
 
-def test_the_bucket_refuses_plain_http(resources: dict[str, Resource]) -> None:
+def test_the_bucket_refuses_plain_http(resources: Resources) -> None:
     (policy,) = of_type(resources, "AWS::S3::BucketPolicy").values()
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_every_log_group_forgets(resources: dict[str, Resource]) -> None:
+def test_every_log_group_forgets(resources: Resources) -> None:
     for group in of_type(resources, "AWS::Logs::LogGroup").values():
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
-def test_each_function_logs_to_a_group_of_the_template(resources: dict[str, Resource]) -> None:
+def test_each_function_logs_to_a_group_of_the_template(resources: Resources) -> None:
     groups = of_type(resources, "AWS::Logs::LogGroup")
     for function in of_type(resources, "AWS::Serverless::Function").values():
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
-def test_no_permission_is_for_everything(resources: dict[str, Resource]) -> None:
-    for statement in statements(resources):
-        assert statement["Effect"] == "Allow"
-        assert not any("*" in action for action in as_list(statement["Action"])), statement
-        assert "*" not in as_list(statement["Resource"]), statement
+def test_no_permission_is_for_everything(resources: Resources) -> None:
+    for role in of_type(resources, "AWS::IAM::Role").values():
+        for statement in statements(role):
+            assert statement["Effect"] == "Allow"
+            assert not any("*" in action for action in as_list(statement["Action"])), statement
+            assert "*" not in as_list(statement["Resource"]), statement
 
 
-def test_the_api_can_read_models_and_change_nothing(resources: dict[str, Resource]) -> None:
-    granted = {
-        action: statement
-        for statement in statements(resources)
-        for action in as_list(statement["Action"])
-    }
-    assert set(granted) == {
+@each_function
+def test_each_function_has_a_role_of_its_own(resources: Resources, function: str) -> None:
+    role = function.replace("Function", "Role")
+    assert resources[function]["Properties"]["Role"] == {"Fn::GetAtt": [role, "Arn"]}
+
+
+def test_the_api_reads_models_and_submits_jobs_and_does_nothing_else(resources: Resources) -> None:
+    may = granted(resources, "ApiRole")
+    assert set(may) == {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "s3:GetObject",
+        "s3:PutObject",
         "s3:ListBucket",
+        "sqs:SendMessage",  # but not read what others have sent
     }
-    assert granted["s3:GetObject"]["Resource"] == {"Fn::Sub": "${Store.Arn}/models/*"}
-    assert granted["s3:ListBucket"]["Condition"] == {"StringLike": {"s3:prefix": "models/*"}}
+    assert paths(may["s3:GetObject"]) == {"models/*", "batch/*"}
+    assert paths(may["s3:PutObject"]) == {"batch/*"}
+    assert may["s3:ListBucket"]["Condition"] == {
+        "StringLike": {"s3:prefix": ["models/*", "batch/*"]}
+    }
+    assert may["sqs:SendMessage"]["Resource"] == {"Fn::GetAtt": ["JobsQueue", "Arn"]}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +176,10 @@ def test_samconfig_sets_parameters_that_there_are(template: dict[str, Any]) -> N
     assert {override.partition("=")[0] for override in overrides} <= set(template["Parameters"])
 
 
-def test_the_image_is_built_from_the_repository(resources: dict[str, Resource]) -> None:
-    metadata = resources["ApiFunction"]["Metadata"]
-    assert metadata["DockerBuildTarget"] == "serve"
-    assert (ROOT / metadata["DockerContext"] / metadata["Dockerfile"]).is_file()
+@each_function
+def test_each_image_is_built_from_the_repository(resources: Resources, function: str) -> None:
+    metadata = resources[function]["Metadata"]
+    dockerfile = ROOT / metadata["DockerContext"] / metadata["Dockerfile"]
+    _, _, stage = FUNCTIONS[function]
+    assert metadata["DockerBuildTarget"] == stage
+    assert f" AS {stage}\n" in dockerfile.read_text()

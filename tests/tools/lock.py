@@ -1,6 +1,9 @@
 """Resolve every requirements file anew: `make lock`.
 
-The first file is what development uses; the image's and the tests' are resolved within it, so what
+With --keep, versions stay as they are where they can: what pyproject.toml has new is added, and
+nothing else changes.
+
+The first file is what development uses; the images' and the tests' are resolved within it, so what
 is tested is what is served. Tools that pin what we use too have a file, and an environment, alone.
 """
 
@@ -25,7 +28,7 @@ class Lock:
     def holds_project(self) -> bool:
         return bool(self.extras)
 
-    def command(self) -> list[str]:
+    def command(self, *, upgrade: bool) -> list[str]:
         return [
             *("uv", "pip", "compile", "--universal", "--python-version", self.python),
             *("--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"),
@@ -33,24 +36,34 @@ class Lock:
             *(argument for extra in self.extras for argument in ("--extra", extra)),
             *(argument for group in self.groups for argument in ("--group", group)),
             *(["--constraints", self.within] if self.within else []),
-            *("--upgrade", "--output-file", self.path),
+            *(["--upgrade"] if upgrade else []),
+            *("--output-file", self.path),
         ]
 
 
+DEVELOPMENT = ("batch", "train", "cli", "local")
 LOCKS = (
-    Lock(MAIN, extras=("train", "cli", "local"), groups=("build",)),
+    Lock(MAIN, extras=DEVELOPMENT, groups=("build",)),
     Lock("functions/api/requirements.txt", extras=("lambda",), python="3.13", within=MAIN),
-    Lock("tests/requirements.txt", extras=("train", "cli", "local"), groups=("test",), within=MAIN),
+    Lock("functions/batch/requirements.txt", ("lambda", "batch"), python="3.13", within=MAIN),
+    Lock("tests/requirements.txt", extras=DEVELOPMENT, groups=("test",), within=MAIN),
     Lock("tests/tools/sam.txt", groups=("sam",)),
     Lock("tests/tools/checkov.txt", groups=("checkov",)),
+    Lock("tests/tools/ministack.txt", groups=("ministack",)),
+    Lock("tests/tools/bench.txt", extras=DEVELOPMENT, groups=("bench",), within=MAIN),
 )
 
 
-def main() -> None:
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--keep"]):
+        print("usage: python -m tests.tools.lock [--keep]", file=sys.stderr)
+        return 2
     for lock in LOCKS:
         print(f"Resolving {lock.path} ...", flush=True)
-        subprocess.run([sys.executable, "-m", *lock.command(), "--quiet"], cwd=ROOT, check=True)
+        command = lock.command(upgrade=not arguments)
+        subprocess.run([sys.executable, "-m", *command, "--quiet"], cwd=ROOT, check=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

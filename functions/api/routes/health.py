@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from functions.api.problems import documented
-from mlops.errors import ConfigInvalid
+from mlops.errors import ArtifactError, ConfigInvalid
 from mlops.inference.pinned import PinnedModels
 
 
@@ -19,14 +19,14 @@ class Ready(Alive):
 def health_router(models: PinnedModels) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", summary="The process lives", responses=documented(500))
+    @router.get("/healthz", summary="The process lives", responses=documented())
     async def healthz() -> Alive:
         return Alive(status="ok")
 
     @router.get(
         "/readyz",
         summary="Every pinned model is loaded and reproduces its golden rows",
-        responses=documented(500, 503),
+        responses=documented(ArtifactError),
     )
     async def readyz() -> Ready:
         ready = [models.get(name) for name in models]

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.api.problems import documented
+from mlops.errors import ArtifactError, ModelNotFound
 from mlops.inference.loading import ServedModel
 from mlops.inference.pinned import PinnedModels
 
@@ -37,11 +38,15 @@ class ModelDetail(ModelSummary):
 def models_router(models: PinnedModels) -> APIRouter:
     router = APIRouter(prefix="/v1/models", tags=["models"])
 
-    @router.get("", summary="The models this API serves", responses=documented(500, 503))
+    @router.get("", summary="The models this API serves", responses=documented(ArtifactError))
     async def list_models() -> ModelList:
         return ModelList(models=[ModelSummary(**_summary(models.get(name))) for name in models])
 
-    @router.get("/{model}", summary="One model in detail", responses=documented(404, 500, 503))
+    @router.get(
+        "/{model}",
+        summary="One model in detail",
+        responses=documented(ModelNotFound, ArtifactError),
+    )
     async def show_model(model: str) -> ModelDetail:
         served = models.get(model)
         origin = served.manifest.provenance

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel
 
 from functions.api.body import StrictJsonRoute
-from functions.api.problems import documented
+from functions.api.problems import BODY_PROBLEMS, documented
 from functions.api.telemetry import Telemetry
+from mlops.errors import ArtifactError, ModelNotFound
 from mlops.inference.pinned import PinnedModels
 from mlops.models.contract import Contract
 from mlops.models.contract import Request as ModelRequest
@@ -65,7 +66,7 @@ def predict_router(
                     },
                 }
             },
-            **documented(400, 404, 413, 415, 422, 500, 503),
+            **documented(*BODY_PROBLEMS, ModelNotFound, ArtifactError),
         },
     )
     return router

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.unit.api.batch_service import BatchService, batch_service
 from tests.unit.api.service import Service, service
 
 
@@ -7,3 +8,9 @@ from tests.unit.api.service import Service, service
 def api() -> Service:
     """The API with a model that works."""
     return service()
+
+
+@pytest.fixture
+def batch() -> BatchService:
+    """The API with no jobs yet."""
+    return batch_service()

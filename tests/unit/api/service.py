@@ -6,14 +6,15 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
-from mangum import Mangum
 from starlette.testclient import TestClient
 
 from functions.api.app import create_app
+from functions.api.gateway import behind_gateway
 from functions.api.settings import Settings
 from mlops.errors import ArtifactMissing, StoreUnavailable
 from mlops.inference.loading import ModelLoader, ServedModel
@@ -87,10 +88,18 @@ class Service:
     log: io.StringIO = field(repr=False)
 
     def asgi(
-        self, method: str, path: str, body: bytes = b"", *, media_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        media_type: str = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
-        headers = {"Content-Type": media_type} if body or method == "POST" else {}
-        response = TestClient(self.app).request(method, path, content=body, headers=headers)
+        typed = {"Content-Type": media_type} if body or method == "POST" else {}
+        response = TestClient(self.app).request(
+            method, path, content=body, headers={**typed, **headers}
+        )
         return Answer(response.status_code, response.headers, response.content)
 
     def through_lambda(
@@ -101,22 +110,28 @@ class Service:
         *,
         media_type: str = "application/json",
         as_base64: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        authorizer: object = None,
     ) -> Answer:
-        """By an event of API Gateway's HTTP API, payload format 2.0."""
+        """By an event of API Gateway's HTTP API, payload format 2.0.
+
+        authorizer: who calls, as the gateway tells it.
+        """
         event = {
             "version": "2.0",
             "routeKey": "$default",
             "rawPath": path,
             "rawQueryString": "",
-            "headers": {"content-type": media_type, "host": "api.example.com"},
+            "headers": {"content-type": media_type, "host": "api.example.com", **headers},
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
                 "stage": "$default",
+                **({} if authorizer is None else {"authorizer": authorizer}),
             },
             "body": base64.b64encode(body).decode() if as_base64 else body.decode(),
             "isBase64Encoded": as_base64,
         }
-        handler: Any = Mangum(self.app, lifespan="off")
+        handler: Any = behind_gateway(self.app)
         answer = handler(event, LambdaContext())
         content = answer["body"].encode()
         return Answer(

@@ -10,6 +10,15 @@ from openapi_spec_validator import validate
 from functions.api.settings import Settings
 from mlops.models.churn.contract import CHURN, ChurnRequest
 from tests.tools.openapi import COMMITTED, described
+from tests.unit.api.batch_service import (
+    BATCH,
+    BatchService,
+    cancelled,
+    failed,
+    half_done,
+    started,
+    succeeded,
+)
 from tests.unit.api.service import CUSTOMER, Service, service
 
 DOCUMENT: dict[str, Any] = json.loads(described())
@@ -45,6 +54,11 @@ def test_the_operations() -> None:
         "GET /v1/models": "list_models",
         "GET /v1/models/{model}": "show_model",
         "POST /v1/predict/churn": "predict_churn",
+        "POST /v1/predict/batch": "submit_batch",
+        "POST /v1/predict/batch/uploads": "create_upload",
+        "GET /v1/predict/batch/{job_id}": "show_batch",
+        "DELETE /v1/predict/batch/{job_id}": "cancel_batch",
+        "POST /v1/predict/batch/{job_id}/retry": "retry_batch",
     }
 
 
@@ -55,7 +69,7 @@ def test_errors_are_problems_and_every_answer_has_its_id(
     for status, response in operation["responses"].items():
         assert "X-Request-Id" in response["headers"]
         assert ("Retry-After" in response["headers"]) == (status == "503")
-        if status != "200":
+        if not status.startswith("2"):
             assert response["content"] == {
                 "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
             }
@@ -86,7 +100,7 @@ def test_the_examples_fit() -> None:
     assert [example["value"] for example in examples.values()] == list(CHURN.examples.values())
     for example in examples.values():
         assert fits("ChurnRequest", example["value"])
-    for schema in ("ChurnResponse", "Problem"):
+    for schema in ("ChurnResponse", "JobDocument", "Problem"):
         (shown,) = SCHEMAS[schema]["examples"]
         assert fits(schema, shown)
 
@@ -96,6 +110,58 @@ def test_real_answers_fit(api: Service) -> None:
     assert fits("Problem", api.predict(tenure=-1).json())
     assert fits("Problem", api.asgi("GET", "/nowhere").json())
     assert fits("ModelDetail", api.asgi("GET", "/v1/models/churn").json())
+
+
+def test_a_job_that_is_accepted_has_a_place() -> None:
+    answer = dict(OPERATIONS)["POST /v1/predict/batch"]["responses"]["202"]
+    assert answer["headers"].keys() == {"Location", "X-Request-Id"}
+
+
+ROW = {"customer_id": "C1"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "fit"),
+    [
+        ({"rows": [ROW]}, True),
+        ({"input": "s3://store/x.csv"}, True),
+        ({"rows": [ROW], "input": None, "format": None, "pin": None}, True),
+        ({"rows": None, "input": "s3://store/x", "format": "csv.gz"}, True),
+        ({"rows": [ROW], "output_format": "parquet"}, True),
+        ({}, False),
+        ({"rows": None}, False),
+        ({"rows": [ROW], "input": "s3://store/x.csv"}, False),
+        ({"rows": []}, False),
+        ({"rows": [7]}, False),
+        ({"rows": [ROW], "pin": "churn-model-v1.0.0"}, False),
+        ({"rows": [ROW], "output_format": "xlsx"}, False),
+        ({"rows": [ROW], "unknown": None}, False),
+    ],
+    ids=str,
+)
+def test_a_submission_has_rows_or_an_input(sent: dict[str, Any], fit: bool) -> None:
+    assert fits("BatchRequest", {"model": "churn"} | sent) is fit
+
+
+def test_the_examples_of_submissions_fit_and_are_taken(batch: BatchService) -> None:
+    body = dict(OPERATIONS)["POST /v1/predict/batch"]["requestBody"]
+    for example in body["content"]["application/json"]["examples"].values():
+        sent = example["value"]
+        assert fits("BatchRequest", sent)
+        if "input" in sent:  # of the reader's own upload
+            sent = sent | {"input": batch.upload()}
+        assert batch.ask("POST", BATCH, sent).status == 202
+
+
+def test_real_jobs_fit(batch: BatchService) -> None:
+    for state in (None, started, half_done, failed, cancelled, succeeded):
+        job_id = batch.submitted()
+        if state:
+            state(batch.store, job_id)
+        assert fits("JobDocument", batch.ask("GET", f"{BATCH}/{job_id}").json())
+    assert fits("Problem", batch.ask("GET", f"{BATCH}/unknown").json())
+    upload = batch.ask("POST", f"{BATCH}/uploads", {"format": "csv"}).json()
+    assert fits("UploadDocument", upload)
 
 
 def test_docs_show_swagger(api: Service) -> None:

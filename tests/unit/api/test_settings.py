@@ -16,6 +16,8 @@ def test_every_setting_has_a_variable() -> None:
             "MLOPS_PINS": PIN,
             "MLOPS_MODELS_DIR": "/models",
             "MLOPS_STORE": "s3://bucket",
+            "MLOPS_QUEUE": "https://sqs.eu-west-1.amazonaws.com/123456789012/batch",
+            "MLOPS_SERVED_AT": "http://127.0.0.1:8000",
             "MLOPS_CACHE_DIR": "/cache",
             "MLOPS_DOCS": "off",
             "MLOPS_LOG_SALT": "salt",
@@ -26,6 +28,8 @@ def test_every_setting_has_a_variable() -> None:
         pins=PIN,
         models_dir=Path("/models"),
         store="s3://bucket",
+        queue="https://sqs.eu-west-1.amazonaws.com/123456789012/batch",
+        served_at="http://127.0.0.1:8000",
         cache_dir=Path("/cache"),
         docs=False,
         log_salt="salt",
@@ -39,9 +43,25 @@ def test_only_those_variables_are_read() -> None:
     assert read_settings(names) == Settings()
 
 
-def test_a_setting_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(ValidationError, match="MLOPS_DOCS"):
-        read_settings({"MLOPS_DOCS": "perhaps"})
+@pytest.mark.parametrize("variable", ["MLOPS_DOCS", "MLOPS_SERVED_AT"])
+def test_a_setting_that_cannot_be_read_is_named(variable: str) -> None:
+    with pytest.raises(ValidationError, match=variable):
+        read_settings({variable: "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("store", "served_at", "serves"),
+    [
+        (".mlops", "http://127.0.0.1:8000", True),
+        ("s3://bucket", "http://127.0.0.1:8000", False),
+        (".mlops", None, False),
+        (None, "http://127.0.0.1:8000", False),
+    ],
+)
+def test_only_a_folder_needs_its_objects_served(
+    store: str | None, served_at: str | None, serves: bool
+) -> None:
+    assert Settings(store=store, served_at=served_at).serves_objects is serves
 
 
 def test_a_pin_that_cannot_be_read_stops_the_start() -> None:

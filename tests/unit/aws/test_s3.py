@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
+from mlops.aws.links import presigning_client
 from mlops.aws.s3 import BucketObjects, s3_client
 from mlops.errors import (
     MlopsError,
@@ -194,6 +195,46 @@ def test_no_credentials_are_a_store_that_cannot_be_used(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     with pytest.raises(StoreUnavailable, match="credentials"):
         BucketObjects(s3_client(), "bucket", pause=refused).get(KEY)
+
+
+@pytest.mark.parametrize("endpoint", ["garbage", "http://", "http://[::1", "ftp://x", "http://x:y"])
+def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(StoreUnavailable) as caught:
+        BucketObjects(s3_client(), "bucket", pause=refused).get(KEY)
+    assert endpoint in str(caught.value) or "Invalid IPv6 URL" in str(caught.value)
+
+
+def test_links_from_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "garbage")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with pytest.raises(StoreUnavailable, match="garbage"):
+        presigning_client()
+
+
+def test_a_client_of_the_api_gives_up_within_a_lambdas_init(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    seconds = {patient: longest(s3_client(patient=patient)) for patient in (False, True)}
+    assert seconds[False] < 10 < seconds[True]
+
+
+def longest(client: "S3Client") -> float:
+    """Seconds until it gives up on a server that never answers, its longest pauses included."""
+    config: Any = client.meta.config
+    attempts: int = config.retries["total_max_attempts"]
+    assert config.retries["mode"] == "standard"
+    pauses = sum(2.0**number for number in range(attempts - 1))
+    seconds: float = max(config.connect_timeout, config.read_timeout)
+    return attempts * seconds + pauses
 
 
 def test_a_profile_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:

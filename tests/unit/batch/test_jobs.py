@@ -1,5 +1,6 @@
 """Submitting, cancelling, retrying; what of it can meet what."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,10 @@ from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, task_of
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
+
+
+class Died(BaseException):
+    """What no handler catches: the process is gone."""
 
 
 def test_the_life_of_a_job() -> None:
@@ -68,6 +73,34 @@ def test_a_submission_that_died_before_it_was_queued() -> None:
     bench.jobs.submit("job-1", INLINE)
     bench.drain()
     assert bench.status().state is JobState.SUCCEEDED
+
+
+def test_rows_of_a_submission_that_died_are_not_anothers() -> None:
+    """The one laid down its rows and came no further; the other has the same id."""
+    bench = Bench()
+
+    def died(operation: str, key: str) -> None:
+        if (operation, key) == ("create", Keys("job-1").job):
+            raise Died
+
+    bench.before = died
+    with pytest.raises(Died):
+        bench.jobs.submit("job-1", INLINE)
+    bench.before = lambda operation, key: None
+    with pytest.raises(JobConflict):
+        bench.jobs.submit("job-1", replace(INLINE, rows=({**ROWS[0], "tenure": 2},)))
+    bench.jobs.submit("job-1", INLINE)
+    bench.drain()
+    assert bench.status().rows_done == 1
+
+
+def test_inline_numbers_and_texts_reach_the_worker_as_they_were() -> None:
+    bench = Bench()
+    rows = ({"customer_id": 'say "Infinity"\\', "tenure": float("inf"), "monthly_charges": -1e308},)
+    bench.jobs.submit("job-1", replace(INLINE, rows=rows))
+    content = bench.objects.get(Keys("job-1").inline_rows).content
+    assert json.loads(content.replace(b"1e999", b"Infinity")) == rows[0]
+    assert b'"tenure": 1e999' in content
 
 
 def test_two_submissions_at_once() -> None:
@@ -217,6 +250,9 @@ def test_a_rejected_message_is_a_failed_job_of_its_submitter() -> None:
 
 def test_folders_of_owners_differ() -> None:
     owners = [
+        "x" * 256,
+        ":" * 256,
+        "/" * 67,
         "ann",
         "Ann",
         "a.n",
@@ -230,6 +266,7 @@ def test_folders_of_owners_differ() -> None:
     ]
     folders = [folder_of(owner) for owner in owners]
     assert len(set(folders)) == len(owners)
+    assert max(map(len, folders)) <= 200
     assert not any(set(folder) & set("/.%:") for folder in folders)
 
 

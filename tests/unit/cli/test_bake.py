@@ -30,7 +30,11 @@ def pins_file(path: Path, *parameters: str) -> Path:
 def test_what_is_pinned_is_baked_whole(mlops: Mlops, registered: str, tmp_path: Path) -> None:
     pins_file(tmp_path / "samconfig.toml", f"ChurnPin={registered}")
     ran = mlops("bake", "--json")
-    assert ran.document == {"pins": [registered], "folder": str(IMAGE / "models")}
+    assert ran.document == {
+        "pins": [registered],
+        "left_out": [],
+        "folder": str(IMAGE / "models"),
+    }
     assert contents(IMAGE / "models") == contents(V1.parent)
 
 
@@ -61,8 +65,46 @@ def test_a_missing_samconfig_is_named(mlops: Mlops) -> None:
     assert mlops("bake").refusal == "samconfig.toml: No such file or directory"
 
 
-@pytest.mark.parametrize("file", ["manifest.json", "model.onnx", "model_card.md"])
-@pytest.mark.parametrize("damage", ["changed", "lost"])
+def test_what_is_pinned_but_not_in_the_store_is_said_and_left_out(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    """As in a fresh clone of a project whose pin is committed."""
+    elsewhere = f"churn-model-v9.0.0@sha256:{'0' * 64}"
+    ran = mlops("bake", "--pin", registered, "--pin", elsewhere, "--json")
+    assert ran.code == 0
+    assert (ran.document["pins"], ran.document["left_out"]) == ([registered], [elsewhere])
+    assert ran.err == (
+        f"Not baked, since it is not in .mlops: {elsewhere}."
+        " The image will read it from its store at start.\n"
+    )
+    assert contents(IMAGE / "models") == contents(V1.parent)
+    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={elsewhere}")
+    assert mlops("bake", "--store", "nowhere").code == 0
+    assert contents(IMAGE) == {}
+
+
+def test_a_version_of_the_same_name_from_elsewhere_is_an_error(
+    mlops: Mlops, registered: str
+) -> None:
+    name, _, digest = registered.partition("@")
+    pinned = f"sha256:{'0' * 64}"
+    assert mlops("bake", "--pin", f"{name}@{pinned}").refusal == (
+        f"{name}: the pin says {pinned}, the manifest is {digest} in .mlops;"
+        " is MLOPS_STORE the store where it was registered?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("manifest.json", "changed"),
+        *(
+            (file, damage)
+            for file in ("model.onnx", "model_card.md")
+            for damage in ("changed", "lost")
+        ),
+    ],
+)
 def test_what_is_damaged_changes_nothing(
     mlops: Mlops, registered: str, tmp_path: Path, file: str, damage: str
 ) -> None:

@@ -30,6 +30,12 @@ def test_these_are_the_commands() -> None:
     assert commands().keys() == {
         "",
         "bake",
+        "batch",
+        "batch cancel",
+        "batch results",
+        "batch retry",
+        "batch status",
+        "batch submit",
         "models",
         "pin",
         "register",
@@ -54,7 +60,7 @@ def test_every_command_and_option_has_help(mlops: Mlops, name: str) -> None:
         assert " ".join(text.split()) in shown
 
 
-@pytest.mark.parametrize("name", sorted(set(commands()) - {"", "registry"}))
+@pytest.mark.parametrize("name", sorted(set(commands()) - {"", "batch", "registry"}))
 def test_every_command_answers_with_json_if_asked(name: str) -> None:
     options = {option for parameter in commands()[name].params for option in parameter.opts}
     assert "--json" in options
@@ -65,6 +71,7 @@ def test_every_command_answers_with_json_if_asked(name: str) -> None:
     [
         [],
         ["registry"],
+        ["batch"],
         ["deploy"],
         ["train"],
         ["train", "churn", "--rows", "3"],

@@ -94,6 +94,20 @@ def test_a_training_date_that_is_none(monkeypatch: pytest.MonkeyPatch, epoch: st
         training_date()
 
 
+def test_a_training_date_that_is_none_is_one_line(tmp_path: Path) -> None:
+    """In a process of its own: libraries read the variable too, when they are first imported."""
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "mlops", "train", "churn"],
+        cwd=tmp_path,
+        env=os.environ | {"SOURCE_DATE_EPOCH": "abc"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "mlops: SOURCE_DATE_EPOCH: 'abc' is no number of seconds\n"
+
+
 def test_the_commit_does_not_depend_on_where_one_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

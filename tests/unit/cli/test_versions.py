@@ -1,12 +1,15 @@
 """`mlops register | models | show | registry rebuild`."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from mlops.bootstrap import open_registry
+from mlops.inference.version import ModelVersion
 from mlops.training.folder import Candidate, save
 from tests.unit.cli.conftest import CARD, Mlops, trained
-from tests.unit.inference.building import provenance
+from tests.unit.inference.building import provenance, version_files
 
 V1 = Path(".mlops/models/churn-model-v1.0.0")
 CATALOG = Path(".mlops/registry/registry.sqlite")
@@ -50,6 +53,16 @@ def test_a_candidate_of_another_model(mlops: Mlops, candidate: Candidate, tmp_pa
     assert refusal == f"{tmp_path / 'fraud'}: holds a candidate of fraud, not of churn"
 
 
+def test_a_candidate_that_could_not_be_served_is_refused_before_anything_is_written(
+    mlops: Mlops, candidate: Candidate, tmp_path: Path
+) -> None:
+    (tmp_path / ".mlops/candidates/churn/model.onnx").write_bytes(b"no model")
+    refusal = mlops("register", "churn").refusal
+    assert refusal.startswith(".mlops/candidates/churn, model.onnx: not a model that can be loaded")
+    assert not (tmp_path / ".mlops/models").exists()
+    assert not CATALOG.exists()
+
+
 @pytest.mark.parametrize(
     "lost",
     [
@@ -89,6 +102,13 @@ def test_an_empty_store_stays_empty(mlops: Mlops, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_setting_of_the_store_is_none(
+    mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_STORE", "")
+    assert registered in mlops("models", "--json").out
+
+
 def test_show(mlops: Mlops, registered: str) -> None:
     ran = mlops("show", "churn-model-v1.0.0")
     assert CARD.decode() in ran.out
@@ -98,10 +118,12 @@ def test_show(mlops: Mlops, registered: str) -> None:
 
 def test_a_version_with_few_files_shows_what_it_has(mlops: Mlops, tmp_path: Path) -> None:
     whole = trained(tmp_path / "candidate")
-    bare = Candidate("churn", {**whole.files, "metrics.json": b"{}"}, provenance(), {})
-    save(bare, tmp_path / "candidate")
-    assert mlops("register", "churn", "--candidate", tmp_path / "candidate").code == 0
-    assert mlops("models").out.splitlines()[1].split()[4:6] == ["-", "-"]
+    odd = {"cross_validation": {"full": 3}}
+    for number, metrics in enumerate([{}, odd]):
+        files = {**whole.files, "metrics.json": json.dumps(metrics).encode()}
+        save(Candidate("churn", files, provenance(), metrics), tmp_path / "candidate")
+        assert mlops("register", "churn", "--candidate", tmp_path / "candidate").code == 0
+        assert mlops("models").out.splitlines()[1 + number].split()[4:6] == ["-", "-"]
 
 
 @pytest.mark.parametrize("file", ["model_card.md", "manifest.json"])
@@ -139,3 +161,19 @@ def test_a_rebuild_says_what_it_leaves_out(mlops: Mlops, registered: str) -> Non
     assert ran.code == 1
     assert ran.out == "Versions in the registry: 0\n"
     assert ran.err.startswith("Left out: churn-model-v1.0.0: the manifest cannot be read")
+
+
+def test_versions_of_a_model_that_is_not_known_here_are_kept(mlops: Mlops, registered: str) -> None:
+    store = open_registry(".mlops")
+    store.register(ModelVersion("fraud", 1, 0, 0), version_files(), provenance())
+    before = mlops("models", "--json").out
+    assert mlops("registry", "rebuild").code == 0
+    assert mlops("models", "--json").out == before
+
+
+def test_a_rebuild_names_what_was_never_finished(mlops: Mlops, registered: str) -> None:
+    (V1 / "manifest.json").unlink()
+    ran = mlops("registry", "rebuild", "--json")
+    left_out = f"{V1.name}: its manifest is missing: never finished, or damaged"
+    assert (ran.code, ran.err) == (1, f"Left out: {left_out}\n")
+    assert ran.document == {"versions": [], "left_out": [left_out]}

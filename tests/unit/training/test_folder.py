@@ -1,5 +1,6 @@
 """A candidate's folder: read as it was saved, never half, never in place of something else."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,29 @@ def test_a_damaged_one_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "candidate.json").write_text(text)
     with pytest.raises(DataInvalid, match="no trained candidate"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "/etc/passwd", ".hidden", "", "manifest.json", 3])
+def test_a_name_that_no_version_may_have_is_refused(tmp_path: Path, name: object) -> None:
+    save(CANDIDATE, tmp_path / "candidate")
+    (tmp_path / "x").touch()
+    (tmp_path / "candidate/a").mkdir()
+    for path in ("a/b", ".hidden", "manifest.json"):
+        (tmp_path / "candidate" / path).touch()
+    origin = tmp_path / "candidate/candidate.json"
+    document = json.loads(origin.read_text())
+    origin.write_text(json.dumps({**document, "files": [*document["files"], name]}))
+    with pytest.raises(DataInvalid, match="no trained candidate") as caught:
+        read(tmp_path / "candidate")
+    assert caught.value.field == "candidate.json"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"3", b'{"a": NaN}', b"\xff", b"[" * 100_000, b'{"a": 1, "a": 2}']
+)
+def test_metrics_that_are_no_object_are_refused(tmp_path: Path, content: bytes) -> None:
+    save(CANDIDATE, tmp_path)
+    (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(DataInvalid) as caught:
+        read(tmp_path)
+    assert (caught.value.source, caught.value.field) == (str(tmp_path), "metrics.json")

@@ -105,8 +105,9 @@ class ArtifactError(MlopsError):
 
 
 class PinMismatch(ArtifactError):
-    def __init__(self, version: str, pinned: str, found: str) -> None:
-        super().__init__(version, f"the pin says {pinned}, the manifest is {found}")
+    def __init__(self, version: str, pinned: str, found: str, hint: str = "") -> None:
+        reason = f"the pin says {pinned}, the manifest is {found} {hint}"
+        super().__init__(version, reason.rstrip())
         self.pinned, self.found = pinned, found
 
 

@@ -20,11 +20,18 @@ from mlops.registry.pausing import jittered_pause, tries
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# Bounded on purpose: a Lambda's init has ten seconds. "standard" backs off exponentially, with
-# jitter, and counts throttling among what it retries.
-_CONFIG = Config(
+# "standard" counts throttling among what it retries, and backs off with jitter: up to a second
+# after the first attempt, two after the second, and so on. A Lambda's init has ten seconds: three
+# attempts that wait two seconds each for an answer, and the pauses between them, take nine.
+_QUICK = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+# Where nobody waits for an answer in the next second, an outage may be longer.
+_PATIENT = Config(
     connect_timeout=2,
-    read_timeout=5,
+    read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 _NOT_FOUND = frozenset({"NoSuchKey", "404"})
@@ -35,14 +42,15 @@ _THROTTLED = frozenset({"SlowDown", "Throttling", "ThrottlingException", "Reques
 _UNDECIDED_TRIES = 5
 
 
-def s3_client() -> "S3Client":
+def s3_client(*, patient: bool = False) -> "S3Client":
     """A client set up by the AWS CLI's environment variables and files.
 
-    Raises StoreUnavailable where these are wrong.
+    patient: for those who can wait, a worker or a person; a start of the API cannot.
+    Raises StoreUnavailable where variables or files are wrong.
     """
     try:
-        return boto3.Session().client("s3", config=_CONFIG)
-    except BotoCoreError as error:
+        return boto3.Session().client("s3", config=_PATIENT if patient else _QUICK)
+    except (BotoCoreError, ValueError) as error:  # the latter of an endpoint that is no URL
         raise StoreUnavailable("s3", str(error)) from error
 
 

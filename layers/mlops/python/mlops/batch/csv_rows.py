@@ -14,9 +14,8 @@ import pyarrow.csv as arrow_csv
 from mlops.batch.reading import (
     Numbers,
     Rows,
-    absent_codes,
-    absent_numbers,
-    codes_of,
+    codes_by_name,
+    numbers_by_name,
     require_columns,
 )
 from mlops.batch.records import Records, cells, csv_records
@@ -115,18 +114,8 @@ def _rows(table: pa.Table, rules: Rules, faults: Mapping[int, Fault]) -> Rows:
 
     return Rows(
         subjects=columns[rules.subject.name],
-        numbers={
-            rule.name: _numbers(columns[rule.name])
-            if rule.name in columns
-            else absent_numbers(len(table))
-            for rule in rules.numbers
-        },
-        categories={
-            rule.name: codes_of(columns[rule.name], rule, absent="")
-            if rule.name in columns
-            else absent_codes(rule, len(table))
-            for rule in rules.categories
-        },
+        numbers=numbers_by_name(columns, rules, len(table), _numbers),
+        categories=codes_by_name(columns, rules, len(table), absent=""),
         well_formed=well_formed,
         faults=faults,
         value=value,

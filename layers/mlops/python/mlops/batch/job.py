@@ -1,5 +1,6 @@
 """A batch job as it was accepted, and the keys of all that is written about it."""
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from mlops.inference.version import Pin
 ROWS_PER_CHUNK = 10_000
 UPLOADS = "batch/uploads/"
 JOBS = "batch/jobs/"
+
+ENDED = "-ended"
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 OWNER = re.compile(r"[\x21-\x7e]{1,256}")
@@ -150,6 +153,11 @@ class Keys:
         return f"{self.folder}plan.json"
 
     @property
+    def sent(self) -> str:
+        """All chunks were put on the queue."""
+        return f"{self.folder}sent.json"
+
+    @property
     def chunks(self) -> str:
         return f"{self.folder}chunks/"
 
@@ -201,6 +209,10 @@ class Keys:
         """Written before a task's last try: should that be killed, nobody else could tell."""
         return f"{self.last_tries}{generation:04}/{_name(task)}"
 
+    def last_try_ended(self, generation: int, task: Task) -> str:
+        """Written after it: it was not killed."""
+        return f"{self.last_try(generation, task)}{ENDED}"
+
 
 def _name(task: Task) -> str:
     return "job" if task.chunk is None else f"{task.chunk:06}"
@@ -209,9 +221,11 @@ def _name(task: Task) -> str:
 def folder_of(owner: str) -> str:
     """The folder of an owner's uploads; different owners have different ones.
 
-    What a key could not hold is written as `=` and two hexadecimal digits.
+    What a key could not hold is written as `=` and two hexadecimal digits. What is then longer
+    than a folder's name may be on disks is its SHA-256.
     """
-    return re.sub(r"[^A-Za-z0-9_-]", lambda match: f"={ord(match[0]):02x}", owner)
+    name = re.sub(r"[^A-Za-z0-9_-]", lambda match: f"={ord(match[0]):02x}", owner)
+    return name if len(name) <= 200 else hashlib.sha256(owner.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from mlops.registry.objects import ObjectStore
 MAX_INPUT_BYTES = 512 * 1024 * 1024
 """Of an input object as it lies in the store, so compressed where it is."""
 
+_TEXT_OR_INFINITY = re.compile(r'"(?:[^"\\]|\\.)*"|Infinity')
 _ENDED = {
     JobState.SUCCEEDED: "succeeded already",
     JobState.CANCELLED: "been cancelled",
@@ -98,17 +100,17 @@ class Jobs:
         Raises as `submit` does.
         """
         keys = Keys(job_id)
+        # First of all: of an input that is forbidden, the store hears nothing.
+        key = keys.inline_rows
+        if submission.input is not None:
+            key = self._uploads.key(submission.input, submission.owner)
         with suppress(JobNotFound):
             return self._same(self._read(job_id), submission)
         pin = submission.pin or self._pins.get(submission.model)
         if pin is None or pin.version.model != submission.model:
             raise ModelNotFound(submission.model, tuple(self._pins))
-        if submission.input is not None:
-            key = self._uploads.key(submission.input, submission.owner)
-        else:
-            key = keys.inline_rows
-            with suppress(ObjectExists):
-                self._objects.create(key, _as_lines(submission.rows or ()))
+        if submission.input is None:
+            self._lay_down(job_id, key, _as_lines(submission.rows or ()))
         job = Job(
             job_id=job_id,
             owner=submission.owner,
@@ -201,6 +203,14 @@ class Jobs:
             raise JobConflict(job.job_id)
         return job
 
+    def _lay_down(self, job_id: str, key: str, lines: bytes) -> None:
+        """Raises JobConflict where somebody laid down other rows, and came no further yet."""
+        try:
+            self._objects.create(key, lines)
+        except ObjectExists:
+            if self._objects.get(key).content != lines:
+                raise JobConflict(job_id) from None
+
     def _tag(self, key: str) -> str:
         try:
             found = self._objects.stat(key)
@@ -220,4 +230,12 @@ def outstanding(progress: Progress) -> list[Task]:
 
 
 def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    # 1e999 is JSON, and is read as infinity; for that Python writes what is no JSON.
+    if "Infinity" in text:
+        text = _TEXT_OR_INFINITY.sub(_as_json, text)
+    return text.encode()
+
+
+def _as_json(found: re.Match[str]) -> str:
+    return "1e999" if found[0] == "Infinity" else found[0]

@@ -9,9 +9,8 @@ from pyarrow import types
 from mlops.batch.reading import (
     Numbers,
     Rows,
-    absent_codes,
-    absent_numbers,
-    codes_of,
+    codes_by_name,
+    numbers_by_name,
     require_columns,
 )
 from mlops.errors import InputRefused
@@ -24,24 +23,20 @@ def read_parquet(content: bytes, rules: Rules) -> Rows:
     require_types(table.schema, rules)
     columns = {name: table.column(name).combine_chunks() for name in table.column_names}
 
+    texts = {
+        rule.name: compute.cast(columns[rule.name], pa.string()).dictionary_encode()
+        for rule in rules.categories
+        if rule.name in columns
+    }
+
     def value(row: int) -> object:
         found = {name: column[row].as_py() for name, column in columns.items()}
         return {name: cell for name, cell in found.items() if cell is not None}
 
     return Rows(
         subjects=compute.cast(columns[rules.subject.name], pa.string()),
-        numbers={
-            rule.name: _numbers(columns[rule.name])
-            if rule.name in columns
-            else absent_numbers(len(table))
-            for rule in rules.numbers
-        },
-        categories={
-            rule.name: codes_of(_encoded(columns[rule.name]), rule)
-            if rule.name in columns
-            else absent_codes(rule, len(table))
-            for rule in rules.categories
-        },
+        numbers=numbers_by_name(columns, rules, len(table), _numbers),
+        categories=codes_by_name(texts, rules, len(table)),
         well_formed=np.ones(len(table), dtype=np.bool_),
         faults={},
         value=value,
@@ -84,8 +79,3 @@ def _numbers(column: pa.Array) -> Numbers:
         values=values.to_numpy(zero_copy_only=False),
         given=compute.is_valid(column).to_numpy(zero_copy_only=False),
     )
-
-
-def _encoded(column: pa.Array) -> pa.DictionaryArray:
-    texts = compute.cast(column, pa.string())
-    return texts.dictionary_encode()

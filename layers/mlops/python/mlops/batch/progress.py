@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from mlops.batch.job import ROWS_PER_CHUNK, Job, Keys
+from mlops.batch.job import ENDED, ROWS_PER_CHUNK, Job, Keys
 from mlops.registry.objects import ObjectStore
 
 
@@ -149,16 +149,30 @@ class Progress:
         return (JobState.RUNNING if running else JobState.QUEUED), None, None
 
     def _failure(self, now: datetime) -> tuple[datetime, str] | None:
-        """The first failure since the last retry."""
-        for folder in (self.keys.failures, self.keys.last_tries):
-            generation = f"{folder}{self.generation:04}/"
-            for name in self._below(generation):
-                document = self.read(generation + name)
+        """The first failure since the last retry that still stands."""
+        failures = f"{self.keys.failures}{self.generation:04}/"
+        for name in self._below(failures):
+            if not self._is_mended(name):
+                document = self.read(failures + name)
+                return datetime.fromisoformat(document["at"]), document["reason"]
+        last_tries = f"{self.keys.last_tries}{self.generation:04}/"
+        for name in self._below(last_tries):
+            if not name.endswith(ENDED) and not self.has(f"{last_tries}{name}{ENDED}"):
+                document = self.read(last_tries + name)
                 at = datetime.fromisoformat(document["at"])
-                # A last try counts once its time is over and its task is still not done.
-                if at <= now and not (name.isdigit() and int(name) in self.done):
+                if at <= now:  # its time is over, and it never came to its end
                     return at, document["reason"]
         return None
+
+    def _is_mended(self, name: str) -> bool:
+        """Whether a task that failed was done after all, and others are what is waited for.
+
+        Where nothing is, somebody failed at merging.
+        """
+        plan = self.plan
+        if plan is None or not self.missing(plan):
+            return False
+        return int(name) in self.done if name.isdigit() else self.has(self.keys.sent)
 
     def time(self, key: str) -> datetime | None:
         return datetime.fromisoformat(self.read(key)["at"]) if self.has(key) else None

@@ -59,16 +59,37 @@ def require_columns(names: Sequence[str], rules: Rules, line: int | None = None)
             raise InputRefused(f"columns that are {what}: {named}", line)
 
 
-def absent_numbers(rows: int) -> Numbers:
-    return Numbers(np.full(rows, np.nan), np.zeros(rows, dtype=np.bool_))
+def numbers_by_name(
+    columns: Mapping[str, pa.Array],
+    rules: Rules,
+    rows: int,
+    read: Callable[[pa.Array], Numbers],
+) -> dict[str, Numbers]:
+    """Of all number fields; absent where there is no such column."""
+    absent = Numbers(np.full(rows, np.nan), np.zeros(rows, dtype=np.bool_))
+    return {
+        rule.name: read(columns[rule.name]) if rule.name in columns else absent
+        for rule in rules.numbers
+    }
 
 
-def absent_codes(rule: CategoryRule, rows: int) -> Codes:
-    return Codes(np.full(rows, ABSENT, np.int16), rule.categories)
+def codes_by_name(
+    columns: Mapping[str, pa.DictionaryArray], rules: Rules, rows: int, absent: str | None = None
+) -> dict[str, Codes]:
+    """Of all category fields; absent where there is no such column.
+
+    absent: the text that stands for no value, besides null.
+    """
+    nothing = np.full(rows, ABSENT, np.int16)
+    return {
+        rule.name: _codes(columns[rule.name], rule, absent)
+        if rule.name in columns
+        else Codes(nothing, rule.categories)
+        for rule in rules.categories
+    }
 
 
-def codes_of(column: pa.DictionaryArray, rule: CategoryRule, absent: str | None = None) -> Codes:
-    """absent: the text that stands for no value, besides null."""
+def _codes(column: pa.DictionaryArray, rule: CategoryRule, absent: str | None) -> Codes:
     positions: dict[str | None, int] = {name: place for place, name in enumerate(rule.categories)}
     positions[absent] = ABSENT
     found = column.dictionary.to_pylist()

@@ -86,6 +86,8 @@ class Worker:
                 self._run_job(job, progress, attempt)
             else:
                 self._run_chunk(job, progress, task.chunk)
+            if attempt.last:
+                self._note(progress.keys.last_try_ended(generation, task), self._now())
         except InputRefused as error:
             self._note(failed, self._now(), reason=str(error))
         except Exception as error:
@@ -107,6 +109,7 @@ class Worker:
             plan = self._store(chain((first, second), chunks), progress.keys, attempt)
         missing = progress.missing(plan)
         self._queue.send([Task(job.job_id, chunk).to_text() for chunk in missing])
+        self._note(progress.keys.sent, self._now())
         if not missing:
             self._merge(job, plan)
 

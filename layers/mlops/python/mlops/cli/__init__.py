@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlops.cli import registry, training
+from mlops.cli import batch, registry, training
 from mlops.errors import GateRefused, MlopsError
 
 REFUSED, FAILED = 3, 1
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 training.add_to(app)
 registry.add_to(app)
+batch.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:

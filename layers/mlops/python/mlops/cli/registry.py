@@ -1,8 +1,9 @@
 """`mlops register | models | show | pin | bake | registry rebuild`."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +24,7 @@ from mlops.cli.output import (
 )
 from mlops.cli.samconfig import Samconfig
 from mlops.cli.training import CANDIDATES
-from mlops.errors import ConfigInvalid
+from mlops.errors import ConfigInvalid, PinMismatch, VersionNotFound
 from mlops.inference.loading import read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
@@ -31,6 +32,7 @@ from mlops.models.catalogue import CONTRACTS
 from mlops.registry.catalog import Entry
 from mlops.registry.versions import StoredVersions
 from mlops.training.folder import read, replacing
+from mlops.training.servable import require_servable
 
 Samconfigs = Annotated[Path, typer.Option("--samconfig", help="The file that holds the pins.")]
 
@@ -57,13 +59,17 @@ def register(
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Put the trained candidate into the store under a version, once and for all."""
+    """Put the trained candidate into the store under a version, once and for all.
+
+    A candidate that cannot be loaded, or does not repeat its golden rows, is refused.
+    """
     require_model(model)
     named = None if version is None else version_of(model, version)
     folder = candidate or CANDIDATES / model
     found = read(folder)
     if found.model != model:
         raise ConfigInvalid(str(folder), f"holds a candidate of {found.model}, not of {model}")
+    require_servable(found, CONTRACTS, str(folder))
     registry = open_registry(store)
     if named is None:
         pinned = registry.register_next(model, found.files, found.provenance)
@@ -153,13 +159,24 @@ def bake(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the pinned versions where the image's build takes them from, each file checked."""
+    """Put the pinned versions where the image's build takes them from, each file checked.
+
+    A pinned version that is not in the store is said and left out: the image reads it at start.
+    """
     wanted = [Pin.parse(text) for text in pins] if pins else Samconfig.read(samconfig).pins()
-    source = StoredVersions(open_objects(store))
+    source = StoredVersions(open_objects(store, patient=True))
     folder = output / "models"
+    baked: list[Pin] = []
     with replacing(folder) as new:
         for pinned in wanted:
-            manifest = read_manifest(source, pinned)
+            try:
+                manifest = read_manifest(source, pinned)
+            except VersionNotFound:
+                continue
+            except PinMismatch as error:
+                hint = f"in {store}; is MLOPS_STORE the store where it was registered?"
+                raise PinMismatch(error.version, error.pinned, error.found, hint) from error
+            baked.append(pinned)
             target = new / str(pinned.version)
             target.mkdir()
             (target / MANIFEST).write_bytes(manifest.to_bytes())
@@ -169,18 +186,28 @@ def bake(
     certificates.unlink(missing_ok=True)
     if ca_bundle is not None:
         shutil.copyfile(ca_bundle, certificates)
+    left_out = [pinned for pinned in wanted if pinned not in baked]
+    for pinned in left_out:
+        notes.print(
+            f"Not baked, since it is not in {store}: {pinned}."
+            " The image will read it from its store at start."
+        )
     if not wanted:
         notes.print("Nothing is pinned: the image will hold no model.")
     answer(
-        {"pins": [str(pinned) for pinned in wanted], "folder": str(folder)},
+        {
+            "pins": [str(pinned) for pinned in baked],
+            "left_out": [str(pinned) for pinned in left_out],
+            "folder": str(folder),
+        },
         as_json,
-        "\n".join(f"Baked {pinned}" for pinned in wanted),
+        "\n".join(f"Baked {pinned}" for pinned in baked),
     )
 
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """Make the registry anew from manifests and journal (exit code 1: a version is left out)."""
-    rebuilt = open_registry(store).rebuild(CONTRACTS)
+    rebuilt = open_registry(store).rebuild()
     for error in rebuilt.refused:
         notes.print(f"Left out: {error}")
     answer(
@@ -196,13 +223,19 @@ def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
 
 
 def _row(entry: Entry) -> dict[str, str]:
-    figures = entry.metrics.get("cross_validation", {}).get("full", {}).get("mean", {})
     return {
         "version": str(entry.version),
         "stage": entry.stage,
         "trained": f"{entry.trained_at:%Y-%m-%d %H:%M}",
-        "ROC-AUC": str(figures.get("roc_auc", "-")),
-        "Brier": str(figures.get("brier", "-")),
+        "ROC-AUC": _figure(entry, "roc_auc"),
+        "Brier": _figure(entry, "brier"),
         "commit": (entry.code_sha or "-")[:12],
         "deployed": (entry.deployed_sha or "-")[:12],
     }
+
+
+def _figure(entry: Entry, name: str) -> str:
+    found: Any = entry.metrics
+    for key in ("cross_validation", "full", "mean", name):  # as they are, whatever that is
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return "-" if found is None else str(found)

@@ -37,6 +37,7 @@ def train(
     The same data and code give the same files. SOURCE_DATE_EPOCH sets the training date too.
     """
     require_model(model)
+    at = training_date()  # before the imports: some of them read the same variable, and fail
     # scikit-learn takes seconds to import; no other command needs it.
     from mlops.models.plans import PLANS
     from mlops.training.candidate import train as train_candidate
@@ -46,7 +47,6 @@ def train(
     source = data or Path(plan.default_data)
     folder = output or CANDIDATES / model
     require_replaceable(folder)
-    at = training_date()
     progress = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -17,7 +17,7 @@ GOLDEN = "golden.json"
 METRICS = "metrics.json"
 
 _SCHEMA = 1
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def digest_of(content: bytes) -> str:
@@ -63,8 +63,21 @@ class Manifest:
     files: Mapping[str, FileEntry]
 
     def __post_init__(self) -> None:
-        if not all(map(_FILE.fullmatch, self.files)):
+        if not all(map(FILE_NAME.fullmatch, self.files)):
             raise ValueError("a file's name is not a plain one")
+
+    @classmethod
+    def of_files(
+        cls, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
+    ) -> "Manifest":
+        return cls(
+            version=version,
+            provenance=provenance,
+            metrics=json.loads(files[METRICS]),
+            files={
+                name: FileEntry(digest_of(content), len(content)) for name, content in files.items()
+            },
+        )
 
     def to_bytes(self) -> bytes:
         """Canonical: equal manifests give equal bytes, hence equal digests."""

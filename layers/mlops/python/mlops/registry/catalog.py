@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops.errors import RegistryCorrupt, VersionInvalid
+from mlops.errors import PinInvalid, RegistryCorrupt, VersionInvalid
 from mlops.inference.manifest import Manifest
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.journal import Stage, StageChange
@@ -101,19 +101,26 @@ class Catalog:
         ).fetchall()
         try:
             return sorted(map(self._entry, rows), key=lambda entry: entry.version)
-        except (ValueError, TypeError, RecursionError, VersionInvalid) as error:
+        except (ValueError, TypeError, RecursionError, PinInvalid, VersionInvalid) as error:
             raise RegistryCorrupt(str(error)) from error
+
+    def digests(self) -> dict[ModelVersion, str]:
+        """Which content each version was entered with. Raises RegistryCorrupt."""
+        return {entry.version: entry.pin.digest for entry in self.entries()}
 
     def _entry(self, row: tuple[str, str, str, str, str, str | None]) -> Entry:
         name, digest, trained_at, metrics, data_digest, code_sha = row
         version = ModelVersion.parse(name)
+        figures = json.loads(metrics)
+        if not isinstance(figures, dict):
+            raise ValueError(f"the metrics of {name} are no object")
         changes = self._connection.execute(
             "SELECT stage, at, deployed_sha FROM stages WHERE version = ? ORDER BY number", (name,)
         )
         return Entry(
-            pin=Pin(version, digest),
+            pin=Pin.parse(f"{name}@{digest}"),
             trained_at=datetime.fromisoformat(trained_at),
-            metrics=json.loads(metrics),
+            metrics=figures,
             data_digest=data_digest,
             code_sha=code_sha,
             history=tuple(
@@ -127,19 +134,25 @@ class Catalog:
 def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]]:
     """Open the bytes of a database, or a new one. Raises RegistryCorrupt."""
     with closing(sqlite3.connect(":memory:")) as connection:
+        # The messages about a damaged database quote it, and cannot always be decoded.
         try:
             if content is None:
                 connection.executescript(SCHEMA)
-            elif not content:  # SQLite answers with MemoryError
-                raise RegistryCorrupt("it is empty")
             else:
-                connection.deserialize(content)
-                (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-                if verdict != "ok":
-                    raise RegistryCorrupt(verdict)
+                _read(connection, content)
             yield Catalog(connection), connection
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise RegistryCorrupt(str(error)) from error
+
+
+def _read(connection: sqlite3.Connection, content: bytes) -> None:
+    try:
+        connection.deserialize(content)
+    except (OverflowError, MemoryError) as error:  # of sizes that it cannot have, 0 among them
+        raise RegistryCorrupt(f"{len(content)} bytes are no database") from error
+    verdict = connection.execute("PRAGMA integrity_check").fetchone()
+    if verdict != ("ok",):
+        raise RegistryCorrupt(f"its integrity check says {verdict}")
 
 
 def serialized(connection: sqlite3.Connection) -> bytes:

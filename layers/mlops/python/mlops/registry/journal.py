@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mlops.errors import ObjectExists, RegistryBusy, RegistryCorrupt, VersionInvalid
-from mlops.inference.version import ModelVersion
+from mlops.inference.version import DIGEST, ModelVersion
 from mlops.registry.objects import ObjectStore
 
 PREFIX = "registry/journal/"
@@ -40,15 +40,17 @@ class Journal:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    def append(self, change: StageChange) -> None:
+    def append(self, change: StageChange, digest: str) -> None:
         """Note a change. Repeating the last one changes nothing: that is how a crash is mended.
 
+        digest: of the version's manifest; so a rebuild knows what it was, without the catalog.
         Raises RegistryBusy where others took every number that was tried.
         """
         document = {
             "stage": change.stage,
             "at": change.at.isoformat(),
             "deployed_sha": change.deployed_sha,
+            "digest": digest,
         }
         content = (json.dumps(document, sort_keys=True) + "\n").encode()
         number = len(list(self._objects.keys(self._folder(change.version))))
@@ -65,15 +67,29 @@ class Journal:
     def read(self, version: ModelVersion | None = None) -> Iterator[StageChange]:
         """All changes, of one version in the order in which they came. Raises RegistryCorrupt."""
         prefix = PREFIX if version is None else self._folder(version)
+        for change, _ in self._read(prefix):
+            yield change
+
+    def digests(self, version: ModelVersion) -> set[str]:
+        """What its manifest was at each change; one digest, or somebody has changed it since.
+
+        Raises RegistryCorrupt.
+        """
+        return {digest for _, digest in self._read(self._folder(version))}
+
+    def _read(self, prefix: str) -> Iterator[tuple[StageChange, str]]:
         for key in self._objects.keys(prefix):
             try:
                 document = json.loads(self._objects.get(key).content)
-                yield StageChange(
+                change = StageChange(
                     version=ModelVersion.parse(key.removeprefix(PREFIX).partition("/")[0]),
                     stage=Stage(document["stage"]),
                     at=datetime.fromisoformat(document["at"]),
                     deployed_sha=document["deployed_sha"],
                 )
+                if DIGEST.fullmatch(document["digest"]) is None:
+                    raise ValueError("the digest is not sha256:<64 hex digits>")
+                yield change, document["digest"]
             except (ValueError, KeyError, TypeError, RecursionError, VersionInvalid) as error:
                 raise RegistryCorrupt(f"{key}: {error}") from error
 

@@ -1,12 +1,12 @@
 """The registry: versions, their journal, and the catalog that is made from both."""
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from mlops.errors import (
     ArtifactError,
+    ManifestInvalid,
     MlopsError,
     ObjectChanged,
     ObjectNotFound,
@@ -15,7 +15,7 @@ from mlops.errors import (
     VersionExists,
     VersionNotFound,
 )
-from mlops.inference.manifest import METRICS, FileEntry, Manifest, Provenance, digest_of
+from mlops.inference.manifest import Manifest, Provenance
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.catalog import Catalog, Entry, opened, serialized
 from mlops.registry.journal import Journal, StageChange
@@ -54,7 +54,7 @@ class Registry:
 
         Raises VersionExists, RegistryCorrupt, RegistryBusy.
         """
-        manifest = _manifest(version, files, provenance)
+        manifest = Manifest.of_files(version, files, provenance)
         pin = self.versions.write(manifest, files)
         self._update(lambda catalog: catalog.put_version(pin, manifest))
         return pin
@@ -81,7 +81,7 @@ class Registry:
     def move(self, change: StageChange) -> None:
         """Note that a version entered a stage. Raises VersionNotFound."""
         pin, manifest = self.versions.manifest(change.version)
-        self._journal.append(change)
+        self._journal.append(change, pin.digest)
 
         def note(catalog: Catalog) -> None:
             catalog.put_version(pin, manifest)
@@ -101,26 +101,28 @@ class Registry:
                 return entry
         raise VersionNotFound(str(version))
 
-    def rebuild(self, models: Collection[str]) -> Rebuilt:
+    def rebuild(self) -> Rebuilt:
         """Make the catalog anew from manifests and journal; whatever was there is replaced."""
-        refused: list[MlopsError] = []
-
-        def fill(catalog: Catalog) -> None:
-            refused.clear()
-            for model in models:
-                refused.extend(self._fill(catalog, model))
-
-        self._update(fill, anew=True)
+        refused = self._update(lambda catalog: None, anew=True)
         return Rebuilt(tuple(self.entries()), tuple(refused))
 
-    def _fill(self, catalog: Catalog, model: str | None) -> Iterator[MlopsError]:
-        """Enter what the store holds; yield why a version is left out."""
-        for version, complete in self.versions.occupied(model):
-            if not complete:
-                continue
+    def _fill(self, catalog: Catalog, before: bytes | None) -> Iterator[MlopsError]:
+        """Enter what the store holds; yield why a version is left out.
+
+        before: the catalog until now, which may know with what content versions were registered.
+        """
+        registered = _digests(before)
+        for version, complete in self.versions.occupied():
             try:
+                if not complete:
+                    reason = "its manifest is missing: never finished, or damaged"
+                    raise ManifestInvalid(str(version), reason)
                 pin, manifest = self.versions.manifest(version)
                 history = list(self._journal.read(version))
+                known = self._journal.digests(version) | {registered.get(version, pin.digest)}
+                if others := known - {pin.digest}:
+                    reason = f"its manifest is {pin.digest}, registered was {min(others)}"
+                    raise ManifestInvalid(str(version), reason)
             except (ArtifactError, RegistryCorrupt) as error:
                 yield error
                 continue
@@ -132,22 +134,24 @@ class Registry:
     ) -> bool:
         try:
             _, manifest = self.versions.manifest(version)
-            return manifest == _manifest(version, files, provenance)
+            return manifest == Manifest.of_files(version, files, provenance)
         except ArtifactError:
             return False
 
-    def _update(self, change: Callable[[Catalog], None], *, anew: bool = False) -> None:
+    def _update(self, change: Callable[[Catalog], None], *, anew: bool = False) -> list[MlopsError]:
+        """Return why versions were left out, where the catalog had to be made anew."""
         for _ in tries(_TRIES, self._pause):
             content, tag = self._read()
+            left_out: list[MlopsError] = []
             with opened(None if anew else content) as (catalog, connection):
-                if content is None and not anew:
-                    # A catalog that got lost must not come back with this one version only.
-                    list(self._fill(catalog, None))
+                if anew or content is None:
+                    # A catalog that got lost must not come back with a single version.
+                    left_out = list(self._fill(catalog, content))
                 change(catalog)
                 changed = serialized(connection)
             with suppress(ObjectChanged):
                 self._objects.replace(CATALOG, changed, tag)
-                return
+                return left_out
         raise RegistryBusy(_TRIES)
 
     def _read(self) -> tuple[bytes | None, str | None]:
@@ -158,14 +162,9 @@ class Registry:
         return stamped.content, stamped.tag
 
 
-def _manifest(
-    version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
-) -> Manifest:
-    return Manifest(
-        version=version,
-        provenance=provenance,
-        metrics=json.loads(files[METRICS]),
-        files={
-            name: FileEntry(digest_of(content), len(content)) for name, content in files.items()
-        },
-    )
+def _digests(content: bytes | None) -> Mapping[ModelVersion, str]:
+    """What a catalog knows, if it can be read at all."""
+    if content is not None:
+        with suppress(RegistryCorrupt), opened(content) as (catalog, _):
+            return catalog.digests()
+    return {}

@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops.errors import ConfigInvalid, DataInvalid
-from mlops.inference.manifest import METRICS, Provenance
+from mlops.errors import ConfigInvalid, DataInvalid, MalformedJson
+from mlops.inference.manifest import FILE_NAME, MANIFEST, METRICS, Provenance
+from mlops.models.strict_json import parse
 
-_PROVENANCE = "candidate.json"
+PROVENANCE = "candidate.json"
 
 
 @dataclass(frozen=True)
@@ -40,28 +41,46 @@ def save(candidate: Candidate, folder: Path) -> None:
         for name, content in candidate.files.items():
             (new / name).write_bytes(content)
         text = json.dumps(origin, indent=1, sort_keys=True) + "\n"
-        (new / _PROVENANCE).write_text(text, encoding="utf-8")
+        (new / PROVENANCE).write_text(text, encoding="utf-8")
 
 
 def read(folder: Path) -> Candidate:
     """Raises DataInvalid where the folder holds no whole candidate."""
     try:
-        origin = json.loads((folder / _PROVENANCE).read_text(encoding="utf-8"))
-        files = {name: (folder / name).read_bytes() for name in origin.pop("files")}
+        origin = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        files = {_plain(name): (folder / name).read_bytes() for name in origin.pop("files")}
         model = origin.pop("model")
         trained_at = datetime.fromisoformat(origin.pop("trained_at"))
         provenance = Provenance(trained_at=trained_at, **origin)
-        return Candidate(model, files, provenance, metrics=json.loads(files[METRICS]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        metrics = files[METRICS]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataInvalid(
-            str(folder), None, _PROVENANCE, f"no trained candidate: {error}"
+            str(folder), None, PROVENANCE, f"no trained candidate: {error}"
         ) from error
+    return Candidate(model, files, provenance, _object(metrics, str(folder)))
+
+
+def _plain(name: str) -> str:
+    """Only names that a version may have: none leads out of the folder, none is the manifest's."""
+    if FILE_NAME.fullmatch(name) is None or name == MANIFEST:
+        raise ValueError(f"{name!r} is no name for a file of a version")
+    return name
+
+
+def _object(content: bytes, source: str) -> dict[str, Any]:
+    try:
+        found = parse(content)
+    except MalformedJson as error:
+        raise DataInvalid(source, None, METRICS, str(error)) from error
+    if not isinstance(found, dict):
+        raise DataInvalid(source, None, METRICS, "is no JSON object")
+    return found
 
 
 def require_replaceable(folder: Path) -> None:
     """Raises ConfigInvalid where `folder` holds anything but a candidate: it is not ours."""
     if folder.is_dir():
-        if (folder / _PROVENANCE).is_file() or not any(folder.iterdir()):
+        if (folder / PROVENANCE).is_file() or not any(folder.iterdir()):
             return
     elif not folder.exists():
         return

@@ -1,0 +1,115 @@
+"""What the batch routes need: who calls, and ports that open at the first call for them."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.types import Scope
+
+from functions.api.body import StrictJsonRoute
+from functions.api.settings import Settings
+from mlops.batch.job import OWNER, Uploads
+from mlops.batch.jobs import Jobs
+from mlops.batch.ports import Links
+from mlops.bootstrap import open_jobs, open_links, open_uploads
+from mlops.errors import ConfigInvalid, MlopsError, StoreError
+
+LOCAL_OWNER = "local"
+
+
+class BatchUnavailable(MlopsError):
+    """Store or queue cannot be used, or were not set up."""
+
+
+class CallerUnknown(MlopsError):
+    """Somebody was let in who has no name."""
+
+
+def new_job_id() -> str:
+    return f"job_{uuid.uuid4().hex}"
+
+
+def new_upload_id() -> str:
+    return uuid.uuid4().hex
+
+
+def job_id_of(owner: str, idempotency_key: str) -> str:
+    """The same for the same owner and key, and for nobody else."""
+    text = f"{owner}\0{idempotency_key}"  # neither has a NUL
+    return f"job_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """jobs, links, uploads: raise ConfigInvalid or StoreUnavailable where they cannot be opened."""
+
+    jobs: Callable[[], Jobs]
+    links: Callable[[], Links]
+    uploads: Callable[[], Uploads]
+    new_job_id: Callable[[], str] = field(default=new_job_id)
+    new_upload_id: Callable[[], str] = field(default=new_upload_id)
+
+
+def batch_on_demand(settings: Settings) -> Batch:
+    """Nothing is opened yet: whoever only predicts shall not wait for boto3."""
+
+    @cache
+    def jobs() -> Jobs:
+        queue = _given("MLOPS_QUEUE", settings.queue)
+        return open_jobs(_given("MLOPS_STORE", settings.store), queue, settings.parsed_pins())
+
+    @cache
+    def links() -> Links:
+        return open_links(_given("MLOPS_STORE", settings.store), settings.served_at)
+
+    def uploads() -> Uploads:
+        return open_uploads(_given("MLOPS_STORE", settings.store))
+
+    return Batch(jobs, links, uploads)
+
+
+def _given(variable: str, value: str | None) -> str:
+    if not value:
+        raise ConfigInvalid(variable, "batch jobs need it")
+    return value
+
+
+def owner_of(scope: Scope) -> str:
+    """Whose jobs a request is about: the ARN that signed it, or the subject of its token.
+
+    Raises CallerUnknown.
+    """
+    context = scope.get("aws.event", {}).get("requestContext", {})
+    authorizer = context.get("authorizer")
+    if not authorizer:  # on this machine; the template lets nobody in without one
+        return LOCAL_OWNER
+    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    name = str((authorizer.get("iam") or {}).get("userArn") or claims.get("sub") or "")
+    if not name:
+        raise CallerUnknown("The token has no subject")
+    return name if OWNER.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
+
+
+class BatchRoute(StrictJsonRoute):
+    """A route whose store or queue may be out of order, while the models are not."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_batch(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (ConfigInvalid, StoreError) as error:
+                raise BatchUnavailable(str(error)) from error
+
+        return handle_batch
+
+
+class SubmissionRoute(BatchRoute):
+    """A route that takes as much as Lambda does: 6 MB, of which the event's own fields are some."""
+
+    max_bytes = 6_000_000

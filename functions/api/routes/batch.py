@@ -1,0 +1,156 @@
+"""/v1/predict/batch: jobs of many rows, predicted later.
+
+Its functions are plain ones, which FastAPI runs in threads: the store they wait for shall not hold
+up somebody else's prediction.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Request, Response
+from pydantic import Field
+
+from functions.api.batch import (
+    Batch,
+    BatchRoute,
+    BatchUnavailable,
+    CallerUnknown,
+    SubmissionRoute,
+    job_id_of,
+    owner_of,
+)
+from functions.api.documents import (
+    SUBMISSIONS,
+    BatchRequest,
+    JobDocument,
+    UploadDocument,
+    UploadRequest,
+    job_links,
+    shown,
+)
+from functions.api.problems import BODY_PROBLEMS, documented
+from functions.api.telemetry import Telemetry
+from mlops.batch.jobs import MAX_INPUT_BYTES
+from mlops.batch.progress import JobState, Status
+from mlops.errors import (
+    InputForbidden,
+    InputRefused,
+    JobConflict,
+    JobEnded,
+    JobNotFound,
+    ModelNotFound,
+)
+
+PATH = "/v1/predict/batch"
+
+_Key = Annotated[str, Field(min_length=1, max_length=255, pattern="^[\x21-\x7e]+$")]
+_IdempotencyKey = Annotated[
+    _Key | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Visible ASCII, chosen by the caller. The same key with the same request gives"
+        " the job that it gave before.",
+    ),
+]
+_ALWAYS = (CallerUnknown, BatchUnavailable)
+_EXAMPLES: Any = {name: {"summary": name, "value": value} for name, value in SUBMISSIONS.items()}
+_LOCATION = {"description": "Where to ask after the job.", "schema": {"type": "string"}}
+
+
+def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
+    router = APIRouter(prefix=PATH, tags=["batch"], route_class=BatchRoute)
+
+    def caller(request: Request) -> str:
+        owner = owner_of(request.scope)
+        telemetry.caller(request.scope, owner)
+        return owner
+
+    def answer(request: Request, status: Status) -> JobDocument:
+        telemetry.job(request.scope, status.job_id)
+        links = None
+        if status.state is JobState.SUCCEEDED and status.job is not None:
+            links = job_links(status.job_id, status.job.output_format, batch.links())
+        return shown(status, links)
+
+    def submit_batch(
+        request: Request,
+        response: Response,
+        body: Annotated[BatchRequest, Body(openapi_examples=_EXAMPLES)],
+        idempotency_key: _IdempotencyKey = None,
+    ) -> JobDocument:
+        owner = caller(request)
+        job_id = job_id_of(owner, idempotency_key) if idempotency_key else batch.new_job_id()
+        status = batch.jobs().submit(job_id, body.to_submission(owner))
+        response.headers["Location"] = f"{PATH}/{job_id}"
+        return answer(request, status)
+
+    # The one route with larger bodies, so no decorator will do.
+    router.add_api_route(
+        "",
+        submit_batch,
+        methods=["POST"],
+        status_code=202,
+        route_class_override=SubmissionRoute,
+        summary="Submit a batch job",
+        responses={
+            202: {"headers": {"Location": _LOCATION}},
+            **documented(
+                *BODY_PROBLEMS,
+                *_ALWAYS,
+                ModelNotFound,
+                InputForbidden,
+                InputRefused,
+                JobConflict,
+            ),
+        },
+    )
+
+    @router.post(
+        "/uploads",
+        status_code=201,
+        summary="Get a URL to upload a batch job's input to",
+        responses=documented(*BODY_PROBLEMS, *_ALWAYS),
+    )
+    def create_upload(
+        request: Request, body: UploadRequest, idempotency_key: _IdempotencyKey = None
+    ) -> UploadDocument:
+        owner = caller(request)
+        uploads = batch.uploads()
+        # A submission that is repeated uploads again, and has to name the same input.
+        key = idempotency_key
+        name = job_id_of(owner, key).removeprefix("job_") if key else batch.new_upload_id()
+        input = f"{uploads.prefix(owner)}{name}.{body.format}"
+        link = batch.links().upload(uploads.key(input, owner))
+        return UploadDocument(
+            url=link.url,
+            method="PUT",
+            input=input,
+            expires_at=link.expires_at,
+            max_bytes=MAX_INPUT_BYTES,
+        )
+
+    @router.get(
+        "/{job_id}",
+        summary="How far a batch job is, and where its results are",
+        responses=documented(JobNotFound, *_ALWAYS),
+    )
+    def show_batch(request: Request, job_id: str) -> JobDocument:
+        return answer(request, batch.jobs().status(job_id, caller(request)))
+
+    @router.delete(
+        "/{job_id}",
+        summary="Cancel a batch job: what has not been predicted will not be",
+        responses=documented(JobNotFound, JobEnded, *_ALWAYS),
+    )
+    def cancel_batch(request: Request, job_id: str) -> JobDocument:
+        return answer(request, batch.jobs().cancel(job_id, caller(request)))
+
+    @router.post(
+        "/{job_id}/retry",
+        status_code=202,
+        summary="Have what is missing of a batch job predicted",
+        responses=documented(JobNotFound, JobEnded, *_ALWAYS),
+    )
+    def retry_batch(request: Request, job_id: str) -> JobDocument:
+        return answer(request, batch.jobs().retry(job_id, caller(request)))
+
+    return router

@@ -1,0 +1,44 @@
+"""The worker of `make run`: delivers what lies in a queue's folder, as SQS does to the Lambda."""
+
+import argparse
+import os
+import signal
+import sys
+from threading import Event
+
+from functions.batch.handler import lambda_handler
+from functions.batch.handling import Unusable
+from functions.batch.polling import poll
+from functions.batch.settings import read_settings
+from mlops.bootstrap import open_inbox
+from mlops.errors import MlopsError
+
+_REST_SECONDS = 0.2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m functions.batch", description=__doc__)
+    parser.add_argument(
+        "--parent", type=int, default=os.getppid(), help="End when this process has ended."
+    )
+    parent: int = parser.parse_args().parent
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopped.set())
+    if isinstance(lambda_handler, Unusable):
+        sys.exit(1)  # and has said why
+    settings = read_settings()
+    try:
+        poll(
+            open_inbox(settings.queue, settings.max_receives),
+            lambda_handler,
+            # A process whose parent has ended has another one.
+            is_wanted=lambda: os.getppid() == parent and not stopped.is_set(),
+            rest=lambda: stopped.wait(_REST_SECONDS),
+        )
+    except MlopsError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

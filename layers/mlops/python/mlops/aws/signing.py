@@ -1,0 +1,53 @@
+"""Signs requests to an API behind IAM: SigV4, with the credentials that the AWS CLI would use."""
+
+import os
+import re
+from collections.abc import Mapping
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+
+from mlops.errors import ConfigInvalid
+
+_SERVICE = "execute-api"
+_HOST = re.compile(rf"[a-z0-9-]+\.{_SERVICE}\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+
+
+class RequestSigner:
+    """host: of the API. Credentials and region are set up as for the AWS CLI.
+
+    A host of API Gateway's own tells its region; for any other, AWS_REGION does.
+    Raises ConfigInvalid where there are no credentials, or there is no region.
+    """
+
+    def __init__(self, host: str) -> None:
+        try:
+            session = boto3.Session()
+            credentials = session.get_credentials()
+        except BotoCoreError as error:
+            raise ConfigInvalid("AWS credentials", str(error)) from error
+        if credentials is None:
+            raise ConfigInvalid(
+                "AWS credentials", "there are none; sign in to AWS, or set MLOPS_API_TOKEN"
+            )
+        match = _HOST.fullmatch(host)
+        region = match[1] if match else os.environ.get("AWS_REGION") or session.region_name
+        if not region:
+            raise ConfigInvalid("AWS_REGION", f"{host} does not tell its region, so it is needed")
+        self._credentials = credentials
+        self._region = region
+
+    def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> dict[str, str]:
+        """Return the headers with those of the signature. Raises ConfigInvalid."""
+        request = AWSRequest(method=method, url=url, headers=dict(headers), data=body)
+        try:
+            # Frozen anew each time: a long wait may outlive credentials that can be refreshed.
+            frozen = self._credentials.get_frozen_credentials()
+            SigV4Auth(frozen, _SERVICE, self._region).add_auth(request)
+        except BotoCoreError as error:
+            raise ConfigInvalid("AWS credentials", str(error)) from error
+        return dict(request.headers.items())

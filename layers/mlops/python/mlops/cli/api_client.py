@@ -1,0 +1,218 @@
+"""The HTTP that the command line speaks to the API, and to the links that the API gives."""
+
+import ipaddress
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util import Retry, Timeout
+
+from mlops.errors import ConfigInvalid, MlopsError
+
+_TIMEOUT = Timeout(connect=5, read=60)
+# Bounded, with jitter; a 503 tells when to come back. Every request here may be repeated: a
+# submission has its key.
+_RETRY = Retry(
+    total=3,
+    backoff_factor=0.3,
+    backoff_jitter=0.3,
+    backoff_max=5,
+    retry_after_max=5,
+    redirect=0,
+    status_forcelist={429, 502, 503, 504},
+    allowed_methods=None,
+    raise_on_redirect=False,
+    raise_on_status=False,
+)
+_SHOWN_CHARACTERS = 1000
+
+Sign = Callable[[str, str, Mapping[str, str], bytes | None], dict[str, str]]
+"""Of method, URL, headers and body, the headers to send."""
+
+
+class ApiRefused(MlopsError):
+    """status: of the answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class ApiUnreachable(MlopsError):
+    pass
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def checked(url: str) -> str:
+    """A URL that credentials may be sent to. Raises ConfigInvalid."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigInvalid("MLOPS_API_URL", f"{url} is no URL of an API")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigInvalid("MLOPS_API_URL", f"{url} must begin with https://")
+    return url.rstrip("/")
+
+
+def with_token(token: str) -> Sign:
+    return lambda method, url, headers, body: {**headers, "Authorization": f"Bearer {token}"}
+
+
+class Http:
+    """Requests as they are; proxies as the environment says, but never on this machine."""
+
+    def __init__(self, retry: Retry = _RETRY) -> None:
+        self._retry = retry
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+
+    def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        """Raises ApiUnreachable."""
+        parts = urlsplit(url)
+        try:
+            return self._pool(parts.scheme, parts.hostname or "").request(
+                method, url, timeout=_TIMEOUT, retries=self._retry, redirect=False, **options
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            raise ApiUnreachable(f"{parts.netloc} cannot be reached: {_told(error)}") from error
+
+    def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
+        proxy = None
+        if not is_loopback(host) and not proxy_bypass(host):
+            proxy = getproxies().get(scheme)
+        if proxy not in self._pools:
+            self._pools[proxy] = _through(proxy) if proxy else urllib3.PoolManager()
+        return self._pools[proxy]
+
+
+def _through(proxy: str) -> urllib3.ProxyManager:
+    user = urllib3.util.parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers)
+
+
+class ApiClient:
+    """The API at a URL, by its paths. sign: None where nobody asks who calls."""
+
+    def __init__(self, url: str, sign: Sign | None = None, http: Http | None = None) -> None:
+        self._url = url
+        self._sign = sign
+        self._http = http or Http()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the answer's JSON. Raises ApiRefused, ApiUnreachable."""
+        url = self._url + path
+        body = None if document is None else json.dumps(document).encode()
+        sent = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        if self._sign is not None:
+            sent = self._sign(method, url, sent, body)
+        answer = self._http.request(method, url, body=body, headers=sent)
+        if not 200 <= answer.status < 300:
+            raise _refusal(answer, f"{method} {path}")
+        try:
+            return json.loads(answer.data)
+        except ValueError as error:
+            host = urlsplit(url).netloc
+            raise ApiRefused(answer.status, f"What {host} answers is not JSON") from error
+
+    def upload(self, link: str, file: IO[bytes], size: int) -> None:
+        """PUT a file, `size` bytes long, to a link, which needs no credentials.
+
+        Raises ApiRefused, ApiUnreachable.
+        """
+        # With its length S3 takes it; without, it would be sent in chunks, which S3 refuses.
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        answer = self._http.request("PUT", link, body=file, headers=headers)
+        # 412: an upload before this one arrived, though its answer did not.
+        if not 200 <= answer.status < 300 and answer.status != 412:
+            raise _refusal(answer, "The upload")
+
+    def download(self, link: str, target: Path) -> None:
+        """Write what a link leads to into a file: all of it, or nothing.
+
+        Raises ApiRefused, ApiUnreachable, OSError.
+        """
+        part = target.with_name(f".{target.name}.part")
+        try:
+            answer = self._http.request(
+                "GET", link, preload_content=False, headers={"Accept-Encoding": "identity"}
+            )
+            if answer.status != 200:
+                answer.read()
+                raise _refusal(answer, f"The download of {target.name}")
+            with part.open("wb") as file:
+                for block in answer.stream(1024 * 1024, decode_content=False):
+                    file.write(block)
+            part.replace(target)
+        except HTTPError as error:  # cut off in the middle
+            reason = f"The download of {target.name} was cut off: {_told(error)}"
+            raise ApiUnreachable(reason) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def client(url: str) -> ApiClient:
+    """Raises ConfigInvalid.
+
+    On this machine nobody asks who calls; elsewhere MLOPS_API_TOKEN, or else AWS credentials, tell.
+    """
+    checked_url = checked(url)
+    token = os.environ.get("MLOPS_API_TOKEN")
+    if token:
+        return ApiClient(checked_url, with_token(token))
+    host = urlsplit(checked_url).hostname or ""
+    if is_loopback(host):
+        return ApiClient(checked_url)
+    from mlops.bootstrap import request_signer  # boto3 takes half a second
+
+    return ApiClient(checked_url, request_signer(host))
+
+
+def _refusal(answer: urllib3.BaseHTTPResponse, what: str) -> ApiRefused:
+    """One line of a problem+json, of an answer of API Gateway's own, or of anything else."""
+    try:
+        found = json.loads(answer.data)
+    except ValueError:
+        found = None
+    document = found if isinstance(found, dict) else {}
+    parts = [str(document[name]) for name in ("title", "detail", "message") if document.get(name)]
+    faults = document.get("errors")
+    for fault in faults if isinstance(faults, list) else []:
+        parts.append(f"{fault['field']}: {fault['detail']}")
+    if "title" not in document:
+        parts.insert(0, f"{what} was answered with {answer.status} {answer.reason or ''}".strip())
+        if answer.status in (401, 403):
+            parts.append("do credentials, or MLOPS_API_TOKEN, belong to this API?")
+    elif answer.status >= 500 and "request_id" in document:
+        parts.append(f"request {document['request_id']}")
+    line = " ".join("; ".join(part.rstrip(".") for part in parts).split())
+    return ApiRefused(answer.status, line[:_SHOWN_CHARACTERS])
+
+
+def _told(error: Exception) -> str:
+    """The cause, without urllib3's own story of pools and retries."""
+    cause: BaseException = error
+    if isinstance(error, MaxRetryError) and error.reason is not None:
+        cause = error.reason
+    if len(cause.args) > 1 and isinstance(cause.args[1], BaseException):
+        cause = cause.args[1]
+    text = " ".join(str(cause).rpartition(": ")[2].split())
+    return text[:_SHOWN_CHARACTERS] or type(cause).__name__

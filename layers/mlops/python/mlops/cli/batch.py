@@ -1,0 +1,258 @@
+"""`mlops batch submit | status | results | cancel | retry`: batch jobs over the API."""
+
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from mlops.batch.job import Format, format_of
+from mlops.cli.api_client import ApiClient, client
+from mlops.cli.output import AsJson, answer, notes, table
+from mlops.errors import ConfigInvalid
+
+_PATH = "/v1/predict/batch"
+_FIRST_POLL_SECONDS, _LAST_POLL_SECONDS = 0.2, 5.0
+_INTERRUPTED = 130
+_FILES = ("results", "errors", "summary")
+
+
+class State(StrEnum):
+    """What a job may end as; `queued` and `running` come before."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="MLOPS_API_URL",
+        help="The API. Requests that leave this machine are signed with AWS credentials, or carry"
+        " the bearer token MLOPS_API_TOKEN.",
+    ),
+]
+DEFAULT_URL = "http://127.0.0.1:8000"
+JobId = Annotated[str, typer.Argument(help="Id of the job, as `submit` answered it.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Folder for results, errors and summary. [default: the job's id]"),
+]
+AnyFormat = Annotated[Format | None, typer.Option(help="Of the file. [default: by its name]")]
+
+
+def add_to(app: typer.Typer) -> None:
+    group = typer.Typer(
+        no_args_is_help=True, rich_markup_mode=None, help="Predict many rows at once."
+    )
+    for command in (submit, status, results, cancel, retry):
+        group.command()(command)
+    app.add_typer(group, name="batch")
+
+
+def submit(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The rows.")
+    ],
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
+    pin: Annotated[
+        str | None,
+        typer.Option(help="Exactly this version of it. [default: the one that is served]"),
+    ] = None,
+    format: AnyFormat = None,
+    output_format: Annotated[
+        Format | None, typer.Option(help="Of results and errors. [default: the file's]")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for its end, and download what came out.")
+    ] = False,
+    output: Output = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="The same key again gives the same job back. [default: a new one]"),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a file and have its rows predicted (exit code 1: the job failed)."""
+    found = format or format_of(file.name)
+    if found is None:
+        raise typer.BadParameter(f"{file.name} does not tell its format; use --format.")
+    if output is not None and not wait:
+        raise typer.BadParameter("--output is where --wait downloads to.")
+    api = client(url)
+    request = {"model": model, "pin": pin, "format": found, "output_format": output_format}
+    request["input"] = _upload(api, file, found, idempotency_key)
+    job = api.call(
+        "POST",
+        _PATH,
+        {name: value for name, value in request.items() if value is not None},
+        # Ours where nobody gave one: an answer that got lost can then be asked for again.
+        {"Idempotency-Key": idempotency_key or uuid.uuid4().hex},
+    )
+    if wait:
+        _follow(api, job, output, as_json)
+    else:
+        text = f"Submitted {job['job_id']}. To get its results: mlops batch results {job['job_id']}"
+        answer(job, as_json, text)
+
+
+def status(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Show how far a job is (exit code 1: it failed or was cancelled)."""
+    job = client(url).call("GET", _path(job_id))
+    answer(job, as_json, _shown(job))
+    _exit_as(job)
+
+
+def results(
+    job_id: JobId, output: Output = None, url: Url = DEFAULT_URL, as_json: AsJson = False
+) -> None:
+    """Wait for a job's end and download what came out (exit code 1: it failed)."""
+    api = client(url)
+    _follow(api, api.call("GET", _path(job_id)), output, as_json)
+
+
+def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Cancel a job: what has not been predicted will not be."""
+    job = client(url).call("DELETE", _path(job_id))
+    answer(job, as_json, _shown(job))
+
+
+def retry(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+    """Have what is missing of a job predicted."""
+    job = client(url).call("POST", _path(job_id, "/retry"))
+    answer(job, as_json, _shown(job))
+
+
+def _path(job_id: str, below: str = "") -> str:
+    if re.fullmatch("[A-Za-z0-9_-]+", job_id) is None:
+        raise typer.BadParameter(f"{job_id} is no job's id.")
+    return f"{_PATH}/{job_id}{below}"
+
+
+def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | None) -> str:
+    """Return what to name the file in a job: the same for the same key and content."""
+    size = file.stat().st_size
+    headers = {}
+    if idempotency_key is not None:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256")
+        digest.update(idempotency_key.encode())
+        headers["Idempotency-Key"] = digest.hexdigest()
+    link = api.call("POST", f"{_PATH}/uploads", {"format": format}, headers)
+    if size > link["max_bytes"]:
+        raise ConfigInvalid(str(file), f"has more than {link['max_bytes']:,} bytes")
+    with (
+        _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
+        progress.open(file, "rb", description=f"Uploading {file.name}") as reader,
+    ):
+        api.upload(link["url"], reader, size)
+    uploaded: str = link["input"]
+    return uploaded
+
+
+def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json: bool) -> None:
+    job_id = job["job_id"]
+    try:
+        job = _ended(api, job)
+    except KeyboardInterrupt:
+        notes.print(f"{job_id} goes on. To wait for it again: mlops batch results {job_id}")
+        raise typer.Exit(_INTERRUPTED) from None
+    files = []
+    if job["status"] == State.SUCCEEDED:
+        files = list(_download(api, job["links"], output or Path(job_id)))
+        if job["rows"]["failed"]:
+            notes.print(f"{job['rows']['failed']:,} rows are not valid; see {files[1]}")
+    written = [f"Wrote {file}" for file in files]
+    answer({**job, "files": [*map(str, files)]}, as_json, "\n".join([_shown(job), *written]))
+    _exit_as(job)
+
+
+def _ended(api: ApiClient, job: Mapping[str, Any]) -> Mapping[str, Any]:
+    pause = _FIRST_POLL_SECONDS
+    with _progress(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
+        rows = progress.add_task("", total=None)
+        while job["status"] not in list(State):
+            _show_rows(progress, rows, job)
+            time.sleep(pause)
+            pause = min(pause * 1.3, _LAST_POLL_SECONDS)
+            job = api.call("GET", _path(job["job_id"]))
+    return job
+
+
+def _show_rows(progress: Progress, task: TaskID, job: Mapping[str, Any]) -> None:
+    rows = job["rows"]
+    progress.update(
+        task,
+        description=f"{job['job_id']} is {job['status']}",
+        completed=rows["done"] + rows["failed"],
+        total=rows["total"],
+    )
+
+
+def _download(api: ApiClient, links: Mapping[str, str], folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FILES:
+        target = folder / _file_name(name, links[name])
+        api.download(links[name], target)
+        yield target
+
+
+def _file_name(name: str, link: str) -> str:
+    """What the link calls it, if that is a name that we would give."""
+    last = unquote(urlsplit(link).path).rpartition("/")[2]
+    return last if re.fullmatch(rf"{name}(\.[a-z]+){{1,2}}", last) else name
+
+
+def _shown(job: Mapping[str, Any]) -> str:
+    rows = job["rows"]
+    total = "?" if rows["total"] is None else f"{rows['total']:,}"
+    facts = {
+        "job": job["job_id"],
+        "status": job["status"],
+        "model": job["model_version"],
+        "rows": f"{rows['done']:,} predicted, {rows['failed']:,} not valid, {total} in all",
+        "submitted": job["submitted_at"],
+        "started": job["started_at"],
+        "ended": job["ended_at"],
+        "reason": job["reason"],
+    }
+    lines = [{"": name, " ": str(value)} for name, value in facts.items() if value]
+    return table(lines).lstrip()  # without the empty headings
+
+
+def _exit_as(job: Mapping[str, Any]) -> None:
+    if job["status"] in (State.FAILED, State.CANCELLED):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(*columns: ProgressColumn) -> Iterator[Progress]:
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=notes,
+        transient=True,
+        disable=not notes.is_interactive,
+    ) as progress:
+        yield progress

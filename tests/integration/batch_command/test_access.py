@@ -1,0 +1,88 @@
+"""Who gets to see credentials, and how."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from mlops.aws.signing import RequestSigner
+from mlops.cli import api_client
+from mlops.cli.api_client import ApiClient
+from tests.integration.batch_command.conftest import Batch
+from tests.integration.batch_command.fake_api import BATCH, JOB, FakeApi
+from tests.unit.aws.test_signing import KEY, PHRASE, signed_again
+
+
+def test_a_token_is_sent_to_the_api_and_not_to_its_links(
+    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_API_TOKEN", "token")
+    run("submit", "rows.csv", "--wait")
+    sent = {f"{seen.method} {seen.path}": seen.headers.get("Authorization") for seen in api.seen}
+    assert {name for name, value in sent.items() if value} == {
+        f"POST {BATCH}/uploads",
+        f"POST {BATCH}",
+        f"GET {BATCH}/{JOB}",
+    }
+    assert set(sent.values()) == {"Bearer token", None}
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PHRASE)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    return monkeypatch
+
+
+def test_what_is_signed_is_what_arrives(api: FakeApi, credentials: pytest.MonkeyPatch) -> None:
+    signing = ApiClient(api.url, RequestSigner("api.example.com"))
+    signing.call("POST", BATCH, {"model": "churn"}, {"Idempotency-Key": "mine"})
+    signing.call("GET", f"{BATCH}/{JOB}")
+    for seen in api.seen:
+        again = signed_again(
+            seen.method, api.url + seen.path, dict(seen.headers), seen.body, "eu-west-1"
+        )
+        assert seen.headers["Authorization"] == again
+
+
+def test_elsewhere_the_proxy_is_used_and_credentials_are_needed(
+    run: Batch, credentials: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    credentials.setenv("https_proxy", f"http://user:pass@127.0.0.1:{port}")
+    url = "https://api.example.com"
+    refusal = run("status", JOB, "--url", url).refusal
+    assert refusal == "api.example.com cannot be reached: [Errno 111] Connection refused"
+    credentials.delenv("AWS_ACCESS_KEY_ID")
+    credentials.delenv("AWS_SECRET_ACCESS_KEY")
+    assert "AWS credentials: there are none" in run("status", JOB, "--url", url).refusal
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("api.example.com", "is no URL of an API"),
+        ("ftp://api.example.com", "is no URL of an API"),
+        ("https://", "is no URL of an API"),
+        ("http://api.example.com", "must begin with https://"),
+    ],
+)
+def test_an_address_that_nothing_is_sent_to(run: Batch, url: str, reason: str) -> None:
+    refusal = run("status", JOB, "--url", url).refusal
+    assert refusal.startswith(f"MLOPS_API_URL: {url}")
+    assert refusal.endswith(reason)
+
+
+def test_only_this_machine_is_this_machine() -> None:
+    here = ("127.0.0.1", "127.8.8.8", "::1", "localhost")
+    elsewhere = ("10.0.0.1", "0.0.0.0", "localhost.example.com", "api.example.com")  # noqa: S104
+    assert all(api_client.is_loopback(host) for host in here)
+    assert not any(api_client.is_loopback(host) for host in elsewhere)

@@ -1,0 +1,51 @@
+"""Presigned URLs, used by somebody who has no credentials."""
+
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from mlops.bootstrap import open_links, open_objects, utc_now
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+CONTENT = b"customer_id,tenure\nC1,24\n"
+KEY = "batch/uploads/arn=3aaws/march.csv"
+
+
+def put(url: str, content: bytes) -> int:
+    request = Request(  # noqa: S310 # http, on this machine
+        url, data=content, method="PUT", headers={"Content-Type": "text/csv"}
+    )
+    answer: HTTPResponse
+    with urlopen(request, timeout=5) as answer:  # noqa: S310 # as above
+        return answer.status
+
+
+def get(url: str) -> bytes:
+    answer: HTTPResponse
+    with urlopen(url, timeout=5) as answer:  # noqa: S310 # http, on this machine
+        return answer.read()
+
+
+def test_what_is_uploaded_is_in_the_store(bucket_location: str) -> None:
+    link = open_links(bucket_location, None).upload(KEY)
+    assert put(link.url, CONTENT) == 200
+    assert open_objects(bucket_location).get(KEY).content == CONTENT
+    assert 3590 <= (link.expires_at - utc_now()).total_seconds() <= 3600
+
+
+def test_what_is_in_the_store_is_downloaded(bucket_location: str) -> None:
+    open_objects(bucket_location).create("batch/jobs/job_1/results.csv", CONTENT)
+    link = open_links(bucket_location, None).download("batch/jobs/job_1/results.csv")
+    assert get(link.url) == CONTENT
+
+
+def test_what_is_not_there_is_a_404(bucket_location: str) -> None:
+    link = open_links(bucket_location, None).download("batch/jobs/job_1/results.csv")
+    with pytest.raises(HTTPError) as caught:
+        get(link.url)
+    with caught.value as answer:
+        assert answer.code == 404

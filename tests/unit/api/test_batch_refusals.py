@@ -1,0 +1,225 @@
+"""Inputs and jobs that are not the caller's, callers without a name, and outages."""
+
+import json
+
+import pytest
+
+from functions.api.settings import Settings
+from mlops.batch.job import Keys
+from mlops.batch.jobs import MAX_INPUT_BYTES
+from mlops.errors import StoreThrottled, StoreUnavailable
+from mlops.registry.objects import Stat
+from tests.unit.api.batch_service import (
+    ALICE,
+    ALICES_FOLDER,
+    BATCH,
+    BOB,
+    ROOT,
+    ROWS,
+    BatchService,
+    assert_problem,
+    both_doors,
+    signed_by,
+)
+from tests.unit.api.service import service
+
+MARKER = "mArKeR-41c7"
+UPLOADS = f"{BATCH}/uploads"
+
+
+def test_a_model_that_there_is_not(batch: BatchService) -> None:
+    for answer in (batch.submit(model=MARKER), batch.submit(model=MARKER, pin=None)):
+        problem = assert_problem(answer, 404, "model-not-found")
+        assert MARKER not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://another-bucket/batch/uploads/{folder}/rows.csv",
+        "s3://store-2/batch/uploads/{folder}/rows.csv",
+        "https://store/batch/uploads/{folder}/rows.csv",
+        "s3://store/models/churn-model-v1.0.0/golden.csv",
+        "s3://store/batch/jobs/job_1/results.csv",
+        "s3://store/batch/uploads/local/rows.csv",
+        "s3://store/batch/uploads/{folder}2/rows.csv",
+        "s3://store/batch/uploads/{folder}/../local/rows.csv",
+        "s3://store/batch/uploads/{folder}/./rows.csv",
+        "s3://store/batch/uploads/{folder}//rows.csv",
+        "s3://store/batch/uploads/{folder}/%2e%2e/local/rows.csv",
+        "s3://store/batch/uploads/{folder}/..\\local\\rows.csv",
+        "s3://store/batch/uploads/{folder}/rows\u0000.csv",
+        "s3://store/batch/uploads/{folder}/rows\n.csv",
+        "s3://store/batch/uploads/{folder}/.csv",
+        "S3://store/batch/uploads/{folder}/rows.csv",
+        " s3://store/batch/uploads/{folder}/rows.csv",
+        "../rows.csv",
+        ".csv",
+    ],
+)
+def test_an_input_elsewhere_is_forbidden_and_not_looked_at(batch: BatchService, url: str) -> None:
+    """Where another bucket is named, S3 hears nothing of it."""
+    answer = batch.submit(rows=None, input=url.format(folder=ALICES_FOLDER))
+    problem = assert_problem(answer, 403, "input-forbidden")
+    assert f"{ROOT}batch/uploads/{ALICES_FOLDER}/" in problem["detail"]
+    assert batch.calls == []
+    assert list(batch.store.keys("batch/")) == []
+    assert batch.queue.sent == []
+
+
+def test_an_input_that_is_not_there(batch: BatchService) -> None:
+    url = f"{ROOT}batch/uploads/{ALICES_FOLDER}/{MARKER}.csv"
+    problem = assert_problem(batch.submit(rows=None, input=url), 422, "input-refused")
+    assert problem["detail"] == "There is no such input object"
+    assert batch.queue.sent == []
+
+
+def test_an_input_that_is_too_large(batch: BatchService, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = batch.upload()
+    monkeypatch.setattr(batch.store, "stat", lambda key: Stat("1", MAX_INPUT_BYTES + 1))
+    problem = assert_problem(batch.submit(rows=None, input=url), 422, "input-refused")
+    assert "536,870,912 bytes" in problem["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("DELETE", ""), ("POST", "/retry")])
+@pytest.mark.parametrize(
+    "job_id",
+    [None, "job_unknown", "uploads", "..", ".hidden", "-", "a%00b", MARKER * 8, "j\u00f6b", "a b"],
+)
+def test_a_job_that_is_not_ones_own_is_not_there(
+    batch: BatchService, method: str, path: str, job_id: str | None
+) -> None:
+    """None: it is there, and another caller's. The answers do not differ."""
+    mine = batch.submitted()
+    answers = [
+        batch.ask(method, f"{BATCH}/{job_id or mine}{path}", caller=BOB),
+        batch.api.asgi(method, f"{BATCH}/{job_id or mine}{path}"),
+    ]
+    for answer in answers:
+        if job_id == ".." and answer.json()["type"].endswith(":not-found"):
+            continue  # a client that made another path of it
+        problem = assert_problem(answer, 404, "job-not-found")
+        assert MARKER not in json.dumps(problem)
+    assert batch.ask("GET", f"{BATCH}/{mine}").json()["status"] == "queued"
+
+
+def test_a_callers_name_cannot_be_sent(batch: BatchService) -> None:
+    """The gateway says who calls, and no header does."""
+    job_id = batch.submitted()
+    spoofed = {"x-amzn-iam-user-arn": ALICE, "authorization": ALICE}
+    answer = batch.ask("GET", f"{BATCH}/{job_id}", caller=BOB, headers=spoofed)
+    assert_problem(answer, 404, "job-not-found")
+
+
+@pytest.mark.parametrize(
+    "authorizer",
+    [
+        {"jwt": {"claims": {"iss": "https://issuer.example"}, "scopes": None}},
+        {"jwt": {"claims": {"sub": ""}}},
+        {"jwt": {"claims": None}},
+        {"iam": {"userArn": None}},
+        {"lambda": {"user": "alice"}},
+    ],
+    ids=str,
+)
+def test_who_has_no_name_has_no_jobs(batch: BatchService, authorizer: object) -> None:
+    answer = batch.api.through_lambda("GET", f"{BATCH}/job_1", authorizer=authorizer)
+    assert_problem(answer, 403, "caller-unknown")
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "owner"),
+    [
+        (signed_by(ALICE), ALICE),
+        ({"jwt": {"claims": {"sub": "auth0|5f1c"}, "scopes": ["predict"]}}, "auth0|5f1c"),
+        ({"jwt": {"claims": {"sub": "Zoë"}}}, None),
+        ({"jwt": {"claims": {"sub": "s" * 257}}}, None),
+        ({}, "local"),
+        (None, "local"),
+    ],
+    ids=str,
+)
+def test_whose_a_job_is(batch: BatchService, authorizer: object, owner: str | None) -> None:
+    body = json.dumps({"model": "churn", "rows": ROWS}).encode()
+    answer = batch.api.through_lambda("POST", BATCH, body, authorizer=authorizer)
+    job = json.loads(batch.store.get(Keys(answer.json()["job_id"]).job).content)
+    if owner:
+        assert job["owner"] == owner
+    else:  # a digest: a key holds no such name
+        assert len(job["owner"]) == 64
+    location = answer.headers["location"]
+    assert batch.api.through_lambda("GET", location, authorizer=authorizer).status == 200
+    assert batch.ask("GET", location, caller=BOB).status == 404
+
+
+@pytest.mark.parametrize(
+    "outage", [StoreThrottled("batch/x", "SlowDown"), StoreUnavailable("batch/x", "refused")]
+)
+def test_an_outage_of_the_store(batch: BatchService, outage: Exception) -> None:
+    job_id = batch.submitted()
+    batch.outages.append(outage)
+    for answer in (
+        batch.submit(),
+        batch.ask("GET", f"{BATCH}/{job_id}"),
+        batch.ask("DELETE", f"{BATCH}/{job_id}"),
+        batch.ask("POST", f"{BATCH}/{job_id}/retry"),
+    ):
+        problem = assert_problem(answer, 503, "batch-unavailable")
+        assert answer.headers["retry-after"] == "5"
+        assert problem["detail"] == "The service's logs say why."
+    assert batch.api.log_lines("failure")[0]["reason"] == str(outage)
+    assert batch.api.predict().status == 200
+    batch.outages.clear()
+    assert batch.ask("GET", f"{BATCH}/{job_id}").status == 200
+
+
+def test_an_outage_of_the_queue_loses_no_job(batch: BatchService) -> None:
+    batch.queue.down = True
+    assert_problem(batch.submit(key="march"), 503, "batch-unavailable")
+    assert batch.queue.sent == []
+    batch.queue.down = False
+    job_id = batch.submitted(key="march")
+    assert batch.queue.sent == [{"job_id": job_id, "chunk": None}]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(store="s3://bucket"),
+        Settings(queue="https://sqs.example/queue"),
+        Settings(store="", queue=""),
+        Settings(store="gopher://store", queue="queue"),
+    ],
+    ids=str,
+)
+def test_without_store_or_queue_there_are_no_jobs(settings: Settings) -> None:
+    api = service(settings=settings)
+    submission = json.dumps({"model": "churn", "rows": ROWS}).encode()
+    for answer in (
+        *both_doors(api, BATCH, submission),
+        api.asgi("GET", f"{BATCH}/job_1"),
+        api.asgi("DELETE", f"{BATCH}/job_1"),
+        api.asgi("POST", f"{BATCH}/job_1/retry"),
+    ):
+        assert_problem(answer, 503, "batch-unavailable")
+    assert "reason" in api.log_lines("failure")[0]
+    assert api.predict().status == 200
+
+
+def test_a_folder_without_a_server_has_no_uploads() -> None:
+    api = service(settings=Settings(store="folder", queue="queue"))
+    assert_problem(api.asgi("POST", UPLOADS, b'{"format": "csv"}'), 503, "batch-unavailable")
+    assert "MLOPS_SERVED_AT" in api.log_lines("failure")[0]["reason"]
+
+
+def test_the_log_knows_the_job_but_not_the_caller(batch: BatchService) -> None:
+    job_id = batch.submitted(key=MARKER)
+    batch.ask("GET", f"{BATCH}/{job_id}", caller=BOB)
+    batch.ask("GET", f"{BATCH}/{MARKER}")
+    submitted, hidden, unknown = batch.api.log_lines("request")
+    assert (submitted["route"], submitted["job_id"]) == (BATCH, job_id)
+    assert (hidden["route"], hidden.get("job_id")) == (f"{BATCH}/{{job_id}}", None)
+    assert submitted["caller_hash"] == unknown["caller_hash"] != hidden["caller_hash"]
+    log = batch.api.log.getvalue()
+    assert [name for name in (ALICE, BOB, MARKER, "alice", "C1") if name in log] == []

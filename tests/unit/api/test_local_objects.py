@@ -1,0 +1,150 @@
+"""/local/…, which `make run` has in place of a bucket's presigned URLs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from functions.api.routes import local_objects
+from functions.api.settings import Settings
+from tests.unit.api.batch_service import BATCH, ROWS, assert_problem, succeeded
+from tests.unit.api.service import FakeSource, Service, service
+from tests.unit.fakes import MemoryObjects
+from tests.unit.inference.building import version_files
+
+SERVED_AT = "http://127.0.0.1:8000"
+KEY = "batch/uploads/local/march.csv"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    folder = tmp_path / "store"
+    for key in ("batch/jobs/job_1/results.csv", "models/churn/model.onnx", "queue/messages/1"):
+        (folder / key).parent.mkdir(parents=True)
+        (folder / key).write_bytes(b"content")
+    (tmp_path / "secret").write_bytes(b"content")
+    return folder
+
+
+@pytest.fixture
+def api(store: Path) -> Service:
+    return served(store)
+
+
+def served(folder: Path, **changed: str | None) -> Service:
+    source = FakeSource(version_files())
+    settings = {
+        "pins": str(source.pin),
+        "store": str(folder),
+        "queue": str(folder / "queue"),
+        "served_at": SERVED_AT,
+    }
+    return service(source, settings=Settings.model_validate(settings | changed))
+
+
+def test_an_upload_is_used_in_a_job(api: Service, store: Path) -> None:
+    upload = api.asgi("POST", f"{BATCH}/uploads", b'{"format": "csv"}').json()
+    assert upload["url"].startswith(f"{SERVED_AT}/local/batch/uploads/local/")
+    path = upload["url"].removeprefix(SERVED_AT)
+    content = bytes(range(256))
+    assert api.asgi("PUT", path, content, media_type="text/csv").status == 200
+    assert (store / upload["input"].removeprefix("s3://local/")).read_bytes() == content
+    body = json.dumps({"model": "churn", "input": upload["input"]}).encode()
+    assert api.asgi("POST", BATCH, body).status == 202
+    (message,) = (store / "queue/messages").glob("*.json")
+    assert json.loads(message.read_text())["chunk"] is None
+
+
+def test_the_links_of_a_job_are_served(api: Service, store: Path) -> None:
+    body = json.dumps({"model": "churn", "rows": ROWS, "output_format": "csv"}).encode()
+    location = api.asgi("POST", BATCH, body).headers["location"]
+    memory = MemoryObjects()
+    succeeded(memory, Path(location).name)
+    for key in memory.keys("batch/"):
+        (store / key).write_bytes(memory.get(key).content)
+    (store / f"batch/jobs/{Path(location).name}/results.csv").write_bytes(b"customer_id\n")
+    links = api.asgi("GET", location).json()["links"]
+    answer = api.asgi("GET", links["results"].removeprefix(SERVED_AT))
+    assert (answer.status, answer.body) == (200, b"customer_id\n")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    summary = api.asgi("GET", links["summary"].removeprefix(SERVED_AT)).json()
+    assert summary["rows"] == {"total": 2, "done": 1, "failed": 1}
+
+
+def test_an_object_is_uploaded_once(api: Service) -> None:
+    assert api.asgi("PUT", f"/local/{KEY}", b"first").status == 200
+    answer = api.asgi("PUT", f"/local/{KEY}", b"second")
+    assert_problem(answer, 412, "precondition-failed")
+    assert api.asgi("GET", f"/local/{KEY}").body == b"first"
+
+
+OUTSIDE = [
+    "models/churn/model.onnx",
+    "queue/messages/1",
+    "registry/registry.sqlite",
+    "",
+    "batch",
+    "batchx/y",
+    "../secret",
+    "/etc/passwd",
+    "batch/../models/churn/model.onnx",
+    "batch/%2e%2e/models/churn/model.onnx",
+    "batch/..%2fmodels/churn/model.onnx",
+    "batch/uploads/../../models/churn/model.onnx",
+    "batch/uploads/%2e%2e/%2e%2e/models/churn/model.onnx",
+    "batch//uploads/x",
+    "batch/uploads/.x",
+    "batch/uploads/",
+    "batch/uploads/x%00y",
+]
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+def test_nothing_else_is_shown_or_written(api: Service, store: Path, key: str) -> None:
+    before = sorted(store.parent.rglob("*"))
+    for method in ("GET", "PUT"):
+        for answer in (
+            api.asgi(method, f"/local/{key}"),
+            api.through_lambda(method, f"/local/{key}"),
+        ):
+            assert_problem(answer, 404, "not-found")
+    assert sorted(store.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("key", ["batch/jobs/job_1/results.csv", "batch/jobs/job_1/outcome.json"])
+def test_jobs_are_only_read(api: Service, key: str) -> None:
+    assert_problem(api.asgi("PUT", f"/local/{key}", b"forged"), 404, "not-found")
+
+
+def test_what_is_not_there(api: Service) -> None:
+    assert_problem(api.asgi("GET", f"/local/{KEY}"), 404, "not-found")
+    assert_problem(api.asgi("GET", "/local/batch/jobs"), 404, "not-found")
+    assert_problem(api.asgi("DELETE", f"/local/{KEY}"), 405, "method-not-allowed")
+
+
+def test_an_upload_has_a_limit(api: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_objects, "MAX_INPUT_BYTES", 2_000_000)
+    assert api.asgi("PUT", f"/local/{KEY}", b"x" * 2_000_000).status == 200
+    assert_problem(
+        api.asgi("PUT", "/local/batch/uploads/x", b"x" * 2_000_001), 413, "body-too-large"
+    )
+    assert_problem(api.asgi("GET", "/local/batch/uploads/x"), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"store": "s3://bucket"}, {"served_at": None}, {"store": None}], ids=str
+)
+def test_elsewhere_there_is_no_such_route(store: Path, changed: dict[str, str | None]) -> None:
+    api = served(store, **changed)
+    answer = api.asgi("GET", "/local/batch/jobs/job_1/results.csv")
+    assert_problem(answer, 404, "not-found")
+    assert_problem(api.asgi("PUT", f"/local/{KEY}", b"x"), 404, "not-found")
+
+
+def test_the_description_does_not_mention_it(api: Service) -> None:
+    assert [path for path in api.app.openapi()["paths"] if "local" in path] == []
+
+
+def test_the_log_does_not_name_the_object(api: Service) -> None:
+    api.asgi("GET", "/local/batch/uploads/C12345")
+    assert "C12345" not in api.log.getvalue()

@@ -1,0 +1,71 @@
+"""When a job is shown as failed, and when no longer."""
+
+import pytest
+
+from mlops.batch.job import Format, Keys
+from mlops.batch.progress import JobState
+from mlops.errors import OutOfTime, StoreThrottled
+from tests.unit.batch.bench import Bench, csv_of
+
+LARGE = csv_of(20_001, bad=[10_000, 10_001])
+
+
+class Killed(BaseException):
+    """What no handler catches: the process is gone."""
+
+
+def test_a_merge_that_fails_at_its_last_try_is_shown_and_a_redrive_completes_it() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    bench.step()
+    bench.step()
+    bench.step()
+
+    def throttled(operation: str, key: str) -> None:
+        if (operation, key) == ("create", Keys("job-1").results(Format.CSV)):
+            raise StoreThrottled(key, "slow down")
+
+    bench.before = throttled
+    with pytest.raises(StoreThrottled):
+        bench.step(last=True)
+    assert bench.status().state is JobState.FAILED
+    bench.before = lambda operation, key: None
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+def test_a_last_try_that_cut_the_input_is_no_failure_while_chunks_wait() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    bench.step(last=True, seconds=120)
+    bench.clock.time = bench.clock.time.replace(hour=23)
+    assert bench.status().state is JobState.RUNNING
+
+
+def test_a_failed_chunk_that_was_redriven_is_no_failure_while_others_wait() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    bench.step()
+    with pytest.raises(OutOfTime):
+        bench.step(last=True, seconds=1)
+    assert bench.status().state is JobState.FAILED
+    bench.queue.waiting.rotate(1)
+    bench.step()  # the redrive
+    assert bench.status().state is JobState.RUNNING
+
+
+def test_a_crash_between_the_plan_and_its_messages_is_seen() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+
+    def lost(bodies: object) -> None:
+        raise Killed
+
+    send, bench.queue.send = bench.queue.send, lost  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        bench.step(last=True, seconds=120)
+    bench.clock.time = bench.clock.time.replace(hour=23)
+    assert bench.status().state is JobState.FAILED
+    bench.queue.send = send  # type: ignore[method-assign]
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
