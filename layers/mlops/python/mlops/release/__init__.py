@@ -1,0 +1,1 @@
+"""Releases: how a canary is judged. Pure over its ports."""

@@ -1,0 +1,183 @@
+"""Is the canary good enough? Asked a fixed number of times while it takes its share of traffic.
+
+Three criteria compare canary and stable version over the same minutes: errors, latency of warm
+requests, and the distribution of predictions. Each has two thresholds. What is surely worse by
+more than the first FAILs; what is surely not worse by the second may PASS; between them, and with
+too little data, it is INCONCLUSIVE. A FAIL counts at every look. A PASS counts at the last one only:
+who stops at the first good look promotes what had a lucky start.
+
+The probability to fail a canary that is no different is shared evenly between looks and criteria
+(Bonferroni), so it stays below `Policy.false_alarms` in all. The simulation in
+tests/unit/release/test_simulation.py states what comes out of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.release.statistics import difference_at_most, more_often, shift, slower
+
+_CRITERIA = 3
+_BINS = 10
+_DRAWS = 1_000
+
+
+class Outcome(StrEnum):
+    PASS = "PASS"  # noqa: S105 -- it opens nothing
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is asked of a canary.
+
+    looks: how often it is judged. min_requests: what the canary must have answered by the last.
+    false_alarms: probability to fail a canary that is no different, over all looks.
+    doubt: probability that a bound, on which a criterion passes, is wrong.
+    error_share_harm, error_share_tolerated: a canary fails from this difference of the shares of
+    failed requests on, where it is surely worse; it passes surely below the other.
+    latency_harm, latency_tolerated: factors of the stable version's latency.
+    shift_harm: share of predictions that moved to other bins, beyond chance.
+    """
+
+    looks: int = 5
+    min_requests: int = 300
+    false_alarms: float = 0.05
+    doubt: float = 0.05
+    error_share_harm: float = 0.005
+    error_share_tolerated: float = 0.02
+    latency_harm: float = 1.1
+    latency_tolerated: float = 1.25
+    shift_harm: float = 0.1
+
+    @property
+    def level(self) -> float:
+        """Of one criterion at one look."""
+        return self.false_alarms / (self.looks * _CRITERIA)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one version did in the minutes that are looked at.
+
+    requests, errors: answered in all, and with a status of 500 and above.
+    latencies: milliseconds of its warm requests, of shape (n,).
+    predictions: probabilities it answered, of shape (m,).
+    """
+
+    requests: int
+    errors: int
+    latencies: NDArray[np.float64]
+    predictions: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One criterion's outcome, with the figures it rests on, in words."""
+
+    criterion: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """look: counted from 1; of `looks`."""
+
+    outcome: Outcome
+    look: int
+    looks: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Of the criteria that decided."""
+        return tuple(
+            f"{finding.criterion}: {finding.reason}"
+            for finding in self.findings
+            if finding.outcome is self.outcome
+        )
+
+
+def judge(
+    canary: Observed, stable: Observed, policy: Policy, look: int, generator: np.random.Generator
+) -> Verdict:
+    """The verdict at a look. INCONCLUSIVE before the last one means: go on.
+
+    generator: for the permutations; the same seed gives the same verdict.
+    """
+    findings = (
+        _errors(canary, stable, policy),
+        _latency(canary, stable, policy),
+        _predictions(canary, stable, policy, generator),
+    )
+    return Verdict(_combined(findings, canary, policy, look), look, policy.looks, findings)
+
+
+def _combined(findings: Sequence[Finding], canary: Observed, policy: Policy, look: int) -> Outcome:
+    outcomes = {finding.outcome for finding in findings}
+    if Outcome.FAIL in outcomes:
+        return Outcome.FAIL
+    enough = look >= policy.looks and canary.requests >= policy.min_requests
+    return Outcome.PASS if enough and outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
+
+
+def _errors(canary: Observed, stable: Observed, policy: Policy) -> Finding:
+    if not canary.requests or not stable.requests:
+        return _no_data("errors", "requests")
+    counts = canary.errors, canary.requests, stable.errors, stable.requests
+    surely_more = more_often(*counts)
+    at_most = difference_at_most(*counts, doubt=policy.doubt)
+    reason = (
+        f"{canary.errors} of {canary.requests} requests failed, {stable.errors} of"
+        f" {stable.requests} on the stable version; p = {surely_more:.2g} for more, and"
+        f" {at_most:.2%} more at most"
+    )
+    more = canary.errors / canary.requests - stable.errors / stable.requests
+    if surely_more < policy.level and more >= policy.error_share_harm:
+        return Finding("errors", Outcome.FAIL, reason)
+    passes = at_most < policy.error_share_tolerated
+    return Finding("errors", Outcome.PASS if passes else Outcome.INCONCLUSIVE, reason)
+
+
+def _latency(canary: Observed, stable: Observed, policy: Policy) -> Finding:
+    if not len(canary.latencies) or not len(stable.latencies):
+        return _no_data("latency", "warm requests")
+    surely_slower, _ = slower(canary.latencies, stable.latencies, factor=policy.latency_harm)
+    _, surely_not = slower(canary.latencies, stable.latencies, factor=policy.latency_tolerated)
+    reason = (
+        f"the median is {np.median(canary.latencies):.1f} ms over {len(canary.latencies)} requests,"
+        f" {np.median(stable.latencies):.1f} ms over {len(stable.latencies)} on the stable version;"
+        f" p = {surely_slower:.2g} for slower by {policy.latency_harm - 1:.0%}"
+    )
+    if surely_slower < policy.level:
+        return Finding("latency", Outcome.FAIL, reason)
+    passes = surely_not < policy.doubt
+    return Finding("latency", Outcome.PASS if passes else Outcome.INCONCLUSIVE, reason)
+
+
+def _predictions(
+    canary: Observed, stable: Observed, policy: Policy, generator: np.random.Generator
+) -> Finding:
+    if not len(canary.predictions) or not len(stable.predictions):
+        return _no_data("predictions", "predictions")
+    found = shift(
+        canary.predictions, stable.predictions, bins=_BINS, draws=_DRAWS, generator=generator
+    )
+    reason = (
+        f"{found.distance:.1%} of the predictions lie in other tenths, {found.by_chance:.1%} by"
+        f" chance alone; p = {found.p_value:.2g}"
+    )
+    if found.excess < policy.shift_harm:
+        return Finding("predictions", Outcome.PASS, reason)
+    fails = found.p_value < policy.level
+    return Finding("predictions", Outcome.FAIL if fails else Outcome.INCONCLUSIVE, reason)
+
+
+def _no_data(criterion: str, of: str) -> Finding:
+    """No data never passes."""
+    return Finding(criterion, Outcome.INCONCLUSIVE, f"one of the two had no {of}")
