@@ -3,8 +3,8 @@
 Three criteria compare canary and stable version over the same minutes: errors, latency of warm
 requests, and the distribution of predictions. Each has two thresholds. What is surely worse by
 more than the first FAILs; what is surely not worse by the second may PASS; between them, and with
-too little data, it is INCONCLUSIVE. A FAIL counts at every look. A PASS counts at the last one only:
-who stops at the first good look promotes what had a lucky start.
+too little data, it is INCONCLUSIVE. A FAIL counts at every look. A PASS counts at the last one
+only: who stops at the first good look promotes what had a lucky start.
 
 The probability to fail a canary that is no different is shared evenly between looks and criteria
 (Bonferroni), so it stays below `Policy.false_alarms` in all. The simulation in
