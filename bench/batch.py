@@ -34,6 +34,7 @@ from mlops.models.churn.data import load
 TELCO = Path("data/telco_churn.csv.gz")
 NUMBERS = frozenset(CHURN.numeric)
 MANY = 1_000_000
+THREADS = os.cpu_count() or 1
 
 
 def telco_csv(rows: int) -> bytes:
@@ -49,7 +50,7 @@ def telco_csv(rows: int) -> bytes:
 
 def in_columns(content: bytes, served: ServedModel) -> bytes:
     parts = [
-        predict_chunk(chunk, Format.CSV, Format.CSV, "bench", served).results
+        predict_chunk(chunk, Format.CSV, Format.CSV, "bench", served, threads=THREADS).results
         for chunk in split(content, Format.CSV, Limits())
     ]
     return merge(parts, Format.CSV)

@@ -116,6 +116,8 @@ class Terminal:
             "PATH": os.pathsep.join([*commands, os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(packages),
             "PORT": str(self.port),
+            # Commands that name no address mean the documented one, too.
+            "MLOPS_API_URL": f"http://127.0.0.1:{self.port}",
             "COLUMNS": "100",
             "NO_COLOR": "1",
             "MAKEFLAGS": "--no-print-directory",

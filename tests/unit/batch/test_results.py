@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from mlops.batch.job import Format
-from tests.unit.batch.bench import HEADER, START, Bench, csv_of
+from mlops.batch.job import Format, Limits
+from mlops.batch.predicting import predict_chunk
+from mlops.batch.splitting import slices, split
+from mlops.batch.tables import merge
+from tests.unit.batch.bench import HEADER, START, VERSION, Bench, csv_of, load
 from tests.unit.inference.building import predicted
 
 COLUMNS = ["customer_id", "churn_probability", "risk_category", "model_version", "prediction_id"]
@@ -95,6 +98,31 @@ def test_the_same_job_gives_the_same_bytes(order: str) -> None:
         bench.drain()
         written.append(bench.written())
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("format", [Format.CSV, Format.JSONL])
+def test_threads_change_nothing(format: Format) -> None:
+    """Slices of a chunk come together as if there had been none."""
+    content = as_format(rows(9_000), format).replace(b'"tenure": 7,', b'"tenure": -7,')
+    content = content.replace(b",20.5\r\n", b",20.5\r\n\r\n", 1).replace(b",20.5", b",x", 3_000)
+    (chunk,) = split(content, format, Limits())
+    served = load(VERSION.pin)
+    ran = [
+        predict_chunk(part, format, Format.CSV, "job-1", served, threads=threads)
+        for part, threads in ((chunk, 1), (chunk, 4))
+    ]
+    assert ran[0] == ran[1]
+    singles = [
+        predict_chunk(part, format, Format.CSV, "job-1", served)
+        for part in slices(chunk, format, 1_000)
+    ]
+    assert merge([part.results for part in singles], Format.CSV) == ran[0].results
+    assert merge([part.errors for part in singles], Format.CSV) == ran[0].errors
+    assert ran[0].failed > 50
+    lines = content.split(b"\n")
+    wrong = b",x" if format is Format.CSV else b"-7"
+    for error in as_rows(ran[0].errors, Format.CSV):
+        assert wrong in lines[int(error["line"]) - 1]
 
 
 def test_errors_name_row_and_line() -> None:

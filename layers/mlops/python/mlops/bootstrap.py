@@ -153,12 +153,13 @@ def open_worker(
 
     models = open_models(baked, store, cache)
     objects = open_objects(store, patient=True)
-    return Worker(objects, open_queue(queue), models, limits, utc_now)
+    threads = os.cpu_count() or 1
+    return Worker(objects, open_queue(queue), models, limits, utc_now, threads)
 
 
 def open_models(baked: Path | None, store: str, cache: Path) -> Callable[[Pin], ServedModel]:
     """Models for many rows at once, by whatever pin."""
-    loader = _loader(baked, store, cache, threads=os.cpu_count() or 1, patient=True)
+    loader = _loader(baked, store, cache, patient=True)
     # A warm process mostly sees one version; a release and a job from before it make two.
     return lru_cache(maxsize=4)(loader.load)
 
@@ -187,7 +188,6 @@ def _loader(
     store: str | None,
     cache: Path,
     *,
-    threads: int = 1,
     patient: bool = False,
 ) -> ModelLoader:
     sources: list[ArtifactSource] = []
@@ -195,4 +195,4 @@ def _loader(
         sources.append(StoredVersions(FolderObjects(baked), prefix=""))
     if store:  # an empty setting is none
         sources.append(CachedSource(_StoreOnDemand(store, patient), cache))
-    return ModelLoader(sources, CONTRACTS, threads)
+    return ModelLoader(sources, CONTRACTS)

@@ -6,6 +6,7 @@ and say the same words about it.
 """
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,8 @@ from mlops.batch.job import Format
 from mlops.batch.json_rows import read_json
 from mlops.batch.parquet_rows import read_parquet
 from mlops.batch.reading import Rows
-from mlops.batch.splitting import Chunk
-from mlops.batch.tables import to_bytes
+from mlops.batch.splitting import Chunk, slices
+from mlops.batch.tables import merge, to_bytes
 from mlops.inference.loading import ServedModel
 from mlops.models.columns import Columns
 from mlops.models.contract import Contract
@@ -27,6 +28,8 @@ from mlops.models.rules import NumberRule, Rules, rules_of
 from mlops.models.validation import Fault, validate
 
 _ROW_DIGITS = 12
+_ROWS_PER_SLICE = 2_500
+"""What a thread takes at a time: enough that it seldom waits for Python's lock."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,35 @@ class Predicted:
 
 
 def predict_chunk(
+    chunk: Chunk,
+    input: Format,
+    output: Format,
+    job_id: str,
+    served: ServedModel,
+    *,
+    threads: int = 1,
+) -> Predicted:
+    """Equal arguments give equal bytes, with however many threads.
+
+    Raises InputRefused, ModelUnusable.
+    """
+
+    def predict(part: Chunk) -> Predicted:
+        return _predict(part, input.plain, output, job_id, served)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(predict, slices(chunk, input.plain, _ROWS_PER_SLICE)))
+    return Predicted(
+        results=merge([part.results for part in parts], output.plain),
+        errors=merge([part.errors for part in parts], output.plain),
+        done=sum(part.done for part in parts),
+        failed=sum(part.failed for part in parts),
+    )
+
+
+def _predict(
     chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel
 ) -> Predicted:
-    """Equal arguments give equal bytes. Raises InputRefused, ModelUnusable."""
     rules = rules_of(served.contract)
     rows = read(chunk, input, rules)
     sure = accepted(rows, rules, served.contract)

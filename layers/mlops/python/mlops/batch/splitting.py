@@ -4,7 +4,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -40,7 +40,8 @@ def split(content: bytes, format: Format, limits: Limits) -> Iterator[Chunk]:
     if format is Format.PARQUET:
         chunks = _split_parquet(content, limits)
     else:
-        chunks = _split_text(_blocks(content, format.compressed, limits.bytes), format.plain)
+        blocks = _blocks(content, format.compressed, limits.bytes)
+        chunks = _split_text(blocks, format.plain, ROWS_PER_CHUNK)
     rows = 0
     for chunk in chunks:
         rows += chunk.rows
@@ -49,6 +50,26 @@ def split(content: bytes, format: Format, limits: Limits) -> Iterator[Chunk]:
         yield chunk
     if rows == 0:
         raise InputRefused("The input has no rows")
+
+
+def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
+    """Cut a chunk of text into smaller ones of so many rows; Parquet is left whole."""
+    if format is Format.PARQUET or chunk.rows <= rows:
+        return [chunk]
+    found = list(_split_text(iter([chunk.content]), format, rows))
+    return [
+        replace(
+            part,
+            first_row=chunk.first_row + part.first_row - 1,
+            first_line=_shifted(part.first_line, found[0].first_line, chunk.first_line),
+        )
+        for part in found
+    ]
+
+
+def _shifted(line: int | None, first: int | None, begin: int | None) -> int | None:
+    """A line of a chunk as a line of its input, where the chunk's `first` one is `begin`."""
+    return None if line is None or first is None or begin is None else begin + line - first
 
 
 def _blocks(content: bytes, compressed: bool, limit: int) -> Iterator[bytes]:
@@ -72,10 +93,10 @@ def _blocks(content: bytes, compressed: bool, limit: int) -> Iterator[bytes]:
         raise InputRefused("The input is empty")
 
 
-def _split_text(blocks: Iterator[bytes], format: Format) -> Iterator[Chunk]:
+def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chunk]:
     is_csv = format is Format.CSV
     header = b""
-    growing = _Growing()
+    growing = _Growing(rows)
     line, rest = 1, b""
     for block in _until_end(blocks):
         text = rest + block
@@ -110,7 +131,8 @@ def _require_short(text: bytes, records: Records, line: int) -> None:
 class _Growing:
     """The chunk that is being filled."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._parts: list[bytes] = []
         self._rows = 0
         self._first_row = 1
@@ -125,7 +147,7 @@ class _Growing:
         """
         begin = int(records.ends[skip - 1]) + 1 if skip else 0
         while skip < len(records):
-            taken = min(ROWS_PER_CHUNK - self._rows, len(records) - skip)
+            taken = min(self._size - self._rows, len(records) - skip)
             end = int(records.ends[skip + taken - 1]) + 1
             if self._first_line is None:
                 begin = int(records.starts[skip])
@@ -134,7 +156,7 @@ class _Growing:
             self._rows += taken
             skip += taken
             begin = end
-            if self._rows == ROWS_PER_CHUNK:
+            if self._rows == self._size:
                 yield self._chunk(header)
         if self._rows:
             self._parts.append(text[begin : records.used])

@@ -31,6 +31,8 @@ def to_bytes(table: pa.Table, format: Format, foreign: str) -> bytes:
 
 def merge(parts: Sequence[bytes], format: Format) -> bytes:
     """The files of a job's chunks as one file of its format; there is at least one."""
+    if len(parts) == 1 and not format.compressed:
+        return parts[0]
     if format is Format.PARQUET:
         tables = [parquet.read_table(pa.BufferReader(part)) for part in parts]
         return _as_parquet(pa.concat_tables(tables))

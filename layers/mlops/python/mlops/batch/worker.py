@@ -50,7 +50,7 @@ class Attempt:
 
 
 class Worker:
-    """now: aware, UTC."""
+    """now: aware, UTC. threads: that share a chunk."""
 
     def __init__(
         self,
@@ -59,12 +59,14 @@ class Worker:
         model: Callable[[Pin], ServedModel],
         limits: Limits,
         now: Callable[[], datetime],
+        threads: int = 1,
     ) -> None:
         self._objects = objects
         self._queue = queue
         self._model = model
         self._limits = limits
         self._now = now
+        self._threads = threads
 
     def run(self, task: Task, attempt: Attempt) -> None:
         """Do a task, unless it is done. Raises whatever kept it from being done: try it again.
@@ -176,7 +178,14 @@ class Worker:
 
     def _predict(self, job: Job, chunk: Chunk) -> Predicted:
         served = self._model(job.pin)
-        return predict_chunk(chunk, job.input_format, job.output_format, job.job_id, served)
+        return predict_chunk(
+            chunk,
+            job.input_format,
+            job.output_format,
+            job.job_id,
+            served,
+            threads=self._threads,
+        )
 
     def _input(self, job: Job) -> bytes:
         """Raises InputRefused where it is gone, or not what was submitted."""

@@ -51,15 +51,10 @@ class ModelLoader:
     """Loads pinned versions from the first source that has them."""
 
     def __init__(
-        self,
-        sources: Sequence[ArtifactSource],
-        contracts: Mapping[str, Contract],
-        threads: int = 1,
+        self, sources: Sequence[ArtifactSource], contracts: Mapping[str, Contract]
     ) -> None:
-        """threads: of each predictor."""
         self._sources = sources
         self._contracts = contracts
-        self._threads = threads
 
     def load(self, pin: Pin) -> ServedModel:
         """Raises ModelNotFound, VersionNotFound, any ArtifactError, any StoreError.
@@ -83,7 +78,6 @@ class ModelLoader:
                 model,
                 numeric=len(contract.numeric),
                 categorical=len(contract.categorical),
-                threads=self._threads,
             ),
             golden=golden_from_bytes(version, golden),
         )

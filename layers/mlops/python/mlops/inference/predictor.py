@@ -1,7 +1,6 @@
 """The one predictor: ONNX in, probabilities out. Online, batch and training use it."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from mlops.models.columns import Columns
 INPUTS = ("numeric", "categorical")
 OUTPUT = "probabilities"
 DECIMALS = 6
-_ROWS_WORTH_A_THREAD = 1_000
 
 # The binding raises one class a status code, without a common base.
 _REFUSED = (
@@ -35,12 +33,9 @@ _REFUSED = (
 class Predictor:
     """Predicts the probability of a model's positive class."""
 
-    def __init__(
-        self, version: str, model: bytes, *, numeric: int, categorical: int, threads: int = 1
-    ) -> None:
+    def __init__(self, version: str, model: bytes, *, numeric: int, categorical: int) -> None:
         """Load `model`, which takes that many numeric and categorical columns.
 
-        threads: that share the rows where there are thousands of them.
         Raises ModelUnusable where it is no ONNX model of that form.
         """
         options = onnxruntime.SessionOptions()
@@ -57,7 +52,6 @@ class Predictor:
         except _REFUSED as error:
             raise ModelUnusable(version, f"not a model that can be loaded: {error}") from error
         self._version = version
-        self._threads = threads
         inputs = _described(self._session.get_inputs())
         expected = (("tensor(float)", [numeric]), ("tensor(string)", [categorical]))
         if inputs != dict(zip(INPUTS, expected, strict=True)):
@@ -74,14 +68,6 @@ class Predictor:
         Rounded here, for everybody: a category that is derived from the number then agrees with
         the number the client sees. Raises ModelUnusable where the model fails on such columns.
         """
-        shares = min(self._threads, len(columns) // _ROWS_WORTH_A_THREAD)
-        if shares < 2:
-            return self._predict(columns)
-        parts = [columns.take(rows) for rows in np.array_split(np.arange(len(columns)), shares)]
-        with ThreadPoolExecutor(shares) as pool:
-            return np.concatenate(list(pool.map(self._predict, parts)))
-
-    def _predict(self, columns: Columns) -> NDArray[np.float64]:
         inputs = dict(zip(INPUTS, (columns.numeric, columns.categorical), strict=True))
         try:
             (found,) = self._session.run([OUTPUT], inputs)
