@@ -172,7 +172,8 @@ def failed(records: Iterable[Record]) -> Answer:
 
 def described(error: BaseException) -> dict[str, object]:
     """What an error was and where. The words of those that are not ours may quote a row."""
-    reason = str(error) if isinstance(error, MlopsError) else None
+    ours = isinstance(error, MlopsError) and not isinstance(error, InputForbidden)  # names them
+    reason = str(error) if ours else None
     if isinstance(error, ValidationError):  # of the settings
         reason = "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
     return {

@@ -209,3 +209,35 @@ def test_of_two_processes_each_message_has_one(environment: dict[str, str]) -> N
             process.stdin.flush()
         received = [process.communicate(timeout=SECONDS)[0].split() for process in (one, other)]
     assert sorted(received[0] + received[1]) == bodies
+
+
+def test_a_worker_that_is_killed_is_replaced(environment: dict[str, str], churn_pin: Pin) -> None:
+    command = ("-m", "uvicorn", "--factory", "functions.api.asgi:create", "--port", "0")
+    with started(environment, *command) as server:
+        try:
+            wait_until(lambda: bool(workers_of(server.pid)))
+            (first,) = workers_of(server.pid)
+            os.kill(first, signal.SIGKILL)
+            wait_until(lambda: bool(workers_of(server.pid) - {first}))
+            jobs = open_jobs(environment["MLOPS_STORE"], environment["MLOPS_QUEUE"], [churn_pin])
+            jobs.submit(
+                "job-1", Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=[CUSTOMER])
+            )
+            wait_until(lambda: jobs.status("job-1", OWNER).state is JobState.SUCCEEDED)
+        finally:
+            server.terminate()
+            server.wait(SECONDS)
+    assert not workers_of(server.pid)
+
+
+def workers_of(parent: int) -> set[int]:
+    """The workers that watch over this process."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            continue
+        if b"functions.batch" in arguments and str(parent).encode() in arguments:
+            found.add(int(process.name))
+    return found

@@ -114,7 +114,7 @@ def made(cloud: Cloud, image: str, pin: Pin) -> Stack:
     functions.create_event_source_mapping(
         FunctionName=alias["AliasArn"],
         EventSourceArn=arn(cloud, queue),
-        BatchSize=5,
+        BatchSize=1,
         FunctionResponseTypes=["ReportBatchItemFailures"],
         ScalingConfig={"MaximumConcurrency": 2},
     )

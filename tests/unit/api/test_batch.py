@@ -159,7 +159,7 @@ def test_cancelling(batch: BatchService, state: State | None) -> None:
     assert batch.ask("GET", f"{BATCH}/{job_id}").json() == answer.json()
 
 
-@pytest.mark.parametrize(("state", "why"), [(succeeded, "succeeded"), (failed, "failed")])
+@pytest.mark.parametrize(("state", "why"), [(succeeded, "succeeded")])
 def test_too_late_to_cancel(batch: BatchService, state: State, why: str) -> None:
     state(batch.store, batch.submitted())
     problem = assert_problem(batch.ask("DELETE", f"{BATCH}/{JOB_ID}"), 409, "job-ended")

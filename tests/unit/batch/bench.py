@@ -11,6 +11,7 @@ from mlops.batch.job import Format, Keys, Limits, Task, Uploads
 from mlops.batch.jobs import Jobs, Submission
 from mlops.batch.progress import Status
 from mlops.batch.worker import Attempt, Worker
+from mlops.errors import StoreUnavailable
 from mlops.inference.loading import ModelLoader, ServedModel
 from mlops.inference.manifest import MANIFEST, digest_of
 from mlops.inference.version import ModelVersion, Pin
@@ -41,9 +42,12 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self.waiting: deque[str] = deque()
+        self.refuse_after: int | None = None
 
     def send(self, bodies: Sequence[str]) -> None:
-        self.waiting.extend(bodies)
+        self.waiting.extend(bodies[: self.refuse_after])
+        if self.refuse_after is not None:
+            raise StoreUnavailable("queue", "refused")
 
 
 class HeldVersion:
@@ -77,6 +81,7 @@ class Bench:
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     clock: Clock = field(default_factory=Clock)
+    pins: dict[str, Pin] = field(default_factory=lambda: {"churn": VERSION.pin})
 
     @property
     def store(self) -> ObjectStore:
@@ -84,8 +89,7 @@ class Bench:
 
     @property
     def jobs(self) -> Jobs:
-        pins = {"churn": VERSION.pin}
-        return Jobs(self.store, self.queue, Uploads(ROOT), pins, self.clock)
+        return Jobs(self.store, self.queue, Uploads(ROOT), self.pins, self.clock)
 
     @property
     def worker(self) -> Worker:

@@ -4,8 +4,9 @@ import pytest
 
 from mlops.batch.job import Format, Keys
 from mlops.batch.progress import JobState
-from mlops.errors import OutOfTime, StoreThrottled
+from mlops.errors import JobDamaged, OutOfTime, StoreThrottled
 from tests.unit.batch.bench import Bench, csv_of
+from tests.unit.fakes import overwrite
 
 LARGE = csv_of(20_001, bad=[10_000, 10_001])
 
@@ -69,3 +70,40 @@ def test_a_crash_between_the_plan_and_its_messages_is_seen() -> None:
     bench.queue.send = send  # type: ignore[method-assign]
     bench.drain()
     assert bench.status().state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("fault", [OutOfTime("none"), Killed()], ids=repr)
+def test_a_redriven_chunk_is_no_failure_once_its_last_tries_time_is_over(
+    fault: BaseException,
+) -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    bench.step()
+
+    def failing(operation: str, key: str) -> None:
+        if key == Keys("job-1").chunk(0, "input"):
+            raise fault
+
+    bench.before = failing
+    with pytest.raises(type(fault)):
+        bench.step(last=True, seconds=120)
+    bench.clock.time = bench.clock.time.replace(minute=30)
+    assert bench.status().state is JobState.FAILED
+    bench.before = lambda operation, key: None
+    bench.queue.waiting.rotate(1)
+    bench.step()  # the redrive
+    assert bench.status().state is JobState.RUNNING
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+def test_a_chunk_that_is_not_what_was_cut_is_not_merged() -> None:
+    bench = Bench()
+    bench.submit(LARGE)
+    bench.step()
+    key = Keys("job-1").chunk(1, "input")
+    overwrite(bench.objects, key, bench.objects.get(key).content[:100_000])
+    bench.step()
+    with pytest.raises(JobDamaged):
+        bench.step(last=True)
+    assert "has not the rows that were cut" in (bench.status().reason or "")

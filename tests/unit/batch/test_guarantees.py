@@ -1,6 +1,5 @@
 """Never lost, never doubled: a fault at every place where there can be one."""
 
-import json
 from collections.abc import Callable
 from itertools import count
 
@@ -12,10 +11,11 @@ from mlops.errors import (
     ArtifactCorrupt,
     OutOfTime,
     StoreThrottled,
+    StoreUnavailable,
 )
 from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
-from tests.unit.batch.bench import OWNER, Bench, csv_of, task_of
+from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load, task_of
 
 SMALL = csv_of(50, bad=[7, 50])
 LARGE = csv_of(20_001, bad=[10_000, 10_001])
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 def failing_at(number: int, fault: BaseException) -> Callable[[str, str], None]:
-    """Fail ahead of the operation of that number, counted from 1."""
+    """Fail ahead of the operation of that number, counted from 1: the one before it was done."""
     operations = count(1)
 
     def before(operation: str, key: str) -> None:
@@ -100,7 +100,7 @@ def test_a_fault_at_every_operation(content: bytes, fault: BaseException) -> Non
         assert bench.status().state is JobState.SUCCEEDED
         if not failed and n:
             return  # past the last operation
-        n += 1 if content is SMALL else 7
+        n += 1
 
 
 def test_a_crash_between_results_and_summary() -> None:
@@ -242,9 +242,33 @@ def test_one_chunk_fails_and_a_retry_runs_only_what_is_missing() -> None:
 
 
 def test_a_release_meanwhile_changes_nothing() -> None:
+    """Jobs and worker get another pin between submission and work, and between two chunks."""
+    asked: list[Pin] = []
+
+    def watched(pin: Pin) -> ServedModel:
+        asked.append(pin)
+        return load(pin)
+
+    bench = Bench(model=watched)
+    bench.submit(LARGE)
+    bench.pins = {"churn": Pin(VERSION.pin.version.next_minor(), VERSION.pin.digest)}
+    bench.step()
+    bench.jobs.retry("job-1", OWNER)
+    bench.drain()
+    assert set(asked) == {VERSION.pin}
+    assert bench.written() == undisturbed(LARGE)
+
+
+def test_the_queue_refuses_the_chunks() -> None:
+    """The messages that were sent before it did come twice later."""
     bench = Bench()
-    bench.submit(SMALL)
-    job = json.loads(bench.objects.get(Keys("job-1").job).content)
-    assert job["pin"].startswith("churn-model-v1.0.0@sha256:")
-    bench.drain()  # `load` takes no other pin than that
-    assert b"churn-model-v1.0.0" in bench.results()
+    bench.submit(LARGE)
+    body = bench.queue.waiting.popleft()
+    bench.queue.refuse_after = 1
+    with pytest.raises(StoreUnavailable):
+        bench.worker.run(task_of(body), bench.attempt())
+    bench.queue.refuse_after = None
+    bench.worker.run(task_of(body), bench.attempt())
+    assert len(bench.queue.waiting) == 4
+    bench.drain()
+    assert bench.written() == undisturbed(LARGE)

@@ -1,18 +1,23 @@
 """Inputs that cannot be predicted, or may not be."""
 
 import gzip
+import tracemalloc
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from mlops.batch.job import Format, Keys, Limits
 from mlops.batch.jobs import Submission
 from mlops.batch.progress import JobState
-from mlops.errors import InputForbidden
+from mlops.batch.splitting import split
+from mlops.errors import InputForbidden, InputRefused
 from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
 from tests.unit.batch.bench import OWNER, Bench, csv_of, load
 
 SMALL = csv_of(50)
+HEADER = b"customer_id,tenure,monthly_charges\n"
 
 
 def test_an_input_that_was_replaced() -> None:
@@ -75,6 +80,90 @@ def test_an_input_that_cannot_be_predicted(content: bytes, format: Format, reaso
     assert (status.reason or "").startswith(reason)
     assert bench.written() == {}
     assert not list(bench.objects.keys(Keys("job-1").done))
+
+
+@pytest.mark.parametrize(
+    ("content", "format"),
+    [
+        (HEADER + b"C1,1,1\n" + b"\n" * 300_000_000 + b"C2,1,1\n", Format.CSV_GZIP),
+        (HEADER + b'C1,1,"' + b'""' * 100_000_000, Format.CSV_GZIP),
+        (HEADER + b"," * 300_000_000, Format.CSV_GZIP),
+        ((b'{"a":[' + b"[]," * 20_000 + b"1]}\n") * 3_000, Format.JSONL_GZIP),
+    ],
+    ids=["blank lines", "quotes", "commas", "arrays"],
+)
+def test_a_bomb_is_refused_before_it_fills_the_memory(content: bytes, format: Format) -> None:
+    """Of 300 MB that are 0.3 MB compressed, some blocks are read, and none is kept."""
+    small = gzip.compress(content, 1)
+    del content
+    tracemalloc.start()
+    with pytest.raises(InputRefused):
+        list(split(small, format, Limits()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 600_000_000
+
+
+def test_a_text_that_parquet_repeats_is_not_unfolded() -> None:
+    """10,000 rows refer to one id of a megabyte: 50 kB that would become 10 GB."""
+    ids = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), ["x" * 1_000_000])
+    ones = pa.array([1] * 10_000)
+    sink = pa.BufferOutputStream()
+    table = pa.table({"customer_id": ids, "tenure": ones, "monthly_charges": ones})
+    parquet.write_table(table, sink, compression="zstd")
+    before = pa.total_allocated_bytes()
+    bench = Bench()
+    bench.submit(bytes(sink.getvalue()), Format.PARQUET)
+    bench.drain()
+    assert pa.total_allocated_bytes() - before < 50_000_000
+    assert bench.status().rows_failed == 10_000
+
+
+@pytest.mark.parametrize("group", [999, 7_000, 10_000, 25_000])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_parquet_of_any_row_groups_is_whole(group: int, encoded: bool) -> None:
+    """Columns with a dictionary end their batches where row groups end."""
+    ids = pa.array([f"C{row}" for row in range(25_000)])
+    ones = pa.array([1] * 25_000)
+    partner = pa.array(["Yes", "No", None, "Yes", "No"] * 5_000)
+    table = pa.table(
+        {
+            "customer_id": ids.dictionary_encode() if encoded else ids,
+            "tenure": ones,
+            "monthly_charges": ones,
+            "partner": partner.dictionary_encode() if encoded else partner,
+        }
+    )
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, row_group_size=group)
+    bench = Bench()
+    bench.submit(bytes(sink.getvalue()), Format.PARQUET)
+    bench.drain()
+    assert bench.status().rows_done == 25_000
+    found = parquet.read_table(pa.BufferReader(bench.results(Format.PARQUET)))
+    assert found.column("customer_id").to_pylist() == ids.to_pylist()
+    numbers = [int(name[-12:]) for name in found.column("prediction_id").to_pylist()]
+    assert numbers == list(range(1, 25_001))
+
+
+@pytest.mark.parametrize("column", ["customer_id", "partner"])
+def test_parquet_that_is_not_utf8_is_refused(column: str) -> None:
+    fields = {name: pa.array(["Yes"]) for name in ("customer_id", "partner")}
+    raw = pa.array([b"\xe9"], pa.binary())
+    fields[column] = pa.Array.from_buffers(pa.string(), 1, raw.buffers())
+    sink = pa.BufferOutputStream()
+    ones = pa.array([1])
+    parquet.write_table(pa.table({**fields, "tenure": ones, "monthly_charges": ones}), sink)
+    bench = Bench()
+    bench.submit(bytes(sink.getvalue()), Format.PARQUET)
+    bench.drain()
+    assert f"column {column} holds texts that are not UTF-8" in (bench.status().reason or "")
+
+
+def test_a_long_row_is_named_by_its_line() -> None:
+    content = csv_of(50_000) + b"C" * 70_000 + b",1,1\n" + csv_of(10)
+    with pytest.raises(InputRefused, match=r"^Line 50002: a row of more than 65,536 bytes"):
+        list(split(content, Format.CSV, Limits()))
 
 
 def test_just_the_limit_is_predicted() -> None:

@@ -26,6 +26,7 @@ MlopsError
 ├── MalformedJson           text that is not JSON as the standard has it
 ├── JobNotFound             no such batch job, or another caller's
 ├── JobConflict             the job's id is taken by another job
+├── JobDamaged              what was written about a job has changed since
 ├── JobEnded                too late to cancel it, or nothing to retry
 ├── InputForbidden          an input outside of the caller's own folder
 ├── InputRefused            an input that cannot be predicted at all: the job fails
@@ -176,6 +177,12 @@ class JobConflict(MlopsError):
     def __init__(self, job_id: str) -> None:
         super().__init__("The same id or Idempotency-Key was used for another job")
         self.job_id = job_id
+
+
+class JobDamaged(MlopsError):
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"The job is damaged: {reason}")
+        self.job_id, self.reason = job_id, reason
 
 
 class JobEnded(MlopsError):

@@ -31,7 +31,6 @@ _TEXT_OR_INFINITY = re.compile(r'"(?:[^"\\]|\\.)*"|Infinity')
 _ENDED = {
     JobState.SUCCEEDED: "succeeded already",
     JobState.CANCELLED: "been cancelled",
-    JobState.FAILED: "failed; it can be retried",
 }
 
 
@@ -61,7 +60,7 @@ class Submission:
             "rows": self.rows,
             "formats": [self.input_format, self.output_format],
         }
-        text = json.dumps(document, sort_keys=True)
+        text = json.dumps(document)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -145,7 +144,9 @@ class Jobs:
     def cancel(self, job_id: str, owner: str) -> Status:
         """What has not been done will not be. Raises JobNotFound, JobEnded."""
         progress, status = self._look(job_id, owner)
-        if status.state in (JobState.SUCCEEDED, JobState.FAILED):
+        if status.job is None:
+            raise JobEnded(job_id, "been refused as no valid job")
+        if status.state is JobState.SUCCEEDED:
             raise JobEnded(job_id, _ENDED[status.state])
         with suppress(ObjectExists):
             note(self._objects, progress.keys.outcome, self._now(), outcome=Outcome.CANCELLED)

@@ -21,12 +21,10 @@ def read_parquet(content: bytes, rules: Rules) -> Rows:
     """Raises InputRefused for columns or types that do not fit."""
     table = parquet.read_table(pa.BufferReader(content)).combine_chunks()
     require_types(table.schema, rules)
-    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+    columns = {name: _whole(table.column(name), name) for name in table.column_names}
 
     texts = {
-        rule.name: compute.cast(columns[rule.name], pa.string()).dictionary_encode()
-        for rule in rules.categories
-        if rule.name in columns
+        rule.name: _encoded(columns[rule.name]) for rule in rules.categories if rule.name in columns
     }
 
     def value(row: int) -> object:
@@ -34,7 +32,7 @@ def read_parquet(content: bytes, rules: Rules) -> Rows:
         return {name: cell for name, cell in found.items() if cell is not None}
 
     return Rows(
-        subjects=compute.cast(columns[rules.subject.name], pa.string()),
+        subjects=_subjects(columns[rules.subject.name], rules.subject.longest),
         numbers=numbers_by_name(columns, rules, len(table), _numbers),
         categories=codes_by_name(texts, rules, len(table)),
         well_formed=np.ones(len(table), dtype=np.bool_),
@@ -51,7 +49,7 @@ def require_types(schema: pa.Schema, rules: Rules) -> None:
     for field in schema:
         fits, needed = (_is_number, "a number") if field.name in numbers else (_is_text, "text")
         if not fits(field.type):
-            wrong.append(f"{field.name} is {field.type}, not {needed}")
+            wrong.append(f"{field.name} is {_values(field.type)}, not {needed}")
     if wrong:
         raise InputRefused(f"columns of the wrong type: {'; '.join(wrong)}")
 
@@ -61,9 +59,12 @@ def _is_number(kind: pa.DataType) -> bool:
     return found
 
 
+def _values(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
 def _is_text(kind: pa.DataType) -> bool:
-    if types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = _values(kind)
     found: bool = (
         types.is_string(kind)
         or types.is_large_string(kind)
@@ -79,3 +80,27 @@ def _numbers(column: pa.Array) -> Numbers:
         values=values.to_numpy(zero_copy_only=False),
         given=compute.is_valid(column).to_numpy(zero_copy_only=False),
     )
+
+
+def _whole(column: pa.ChunkedArray, name: str) -> pa.Array:
+    """In one piece. Raises InputRefused for texts that are not UTF-8."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputRefused(f"column {name} holds texts that are not UTF-8") from error
+    return column.combine_chunks()
+
+
+def _encoded(column: pa.Array) -> pa.DictionaryArray:
+    if not types.is_dictionary(column.type):
+        return compute.cast(column, pa.string()).dictionary_encode()
+    texts = compute.cast(column.dictionary, pa.string())
+    return pa.DictionaryArray.from_arrays(column.indices, texts)
+
+
+def _subjects(column: pa.Array, longest: int) -> pa.Array:
+    """As texts. One that is too long is left out: many rows may refer to the one copy of it."""
+    encoded = _encoded(column)
+    texts = encoded.dictionary
+    fits = compute.less_equal(compute.utf8_length(texts), longest)
+    return compute.if_else(fits, texts, None).take(encoded.indices)

@@ -141,12 +141,14 @@ def _allowed(values: NDArray[np.float64], rule: NumberRule) -> NDArray[np.bool_]
 
 
 def _columns(rows: Rows, rules: Rules) -> Columns:
-    numbers = [rows.numbers[rule.name].values for rule in rules.numbers]
-    texts = [rows.categories[rule.name].texts() for rule in rules.categories]
-    shape = (len(rows), -1)
+    numeric = np.empty((len(rows), len(rules.numbers)), np.float32)
     with np.errstate(over="ignore"):  # of rows that are refused for it
-        numeric = np.column_stack(numbers).astype(np.float32).reshape(shape)
-    return Columns(numeric, np.column_stack(texts).astype(object).reshape(shape))
+        for place, number in enumerate(rules.numbers):
+            numeric[:, place] = rows.numbers[number.name].values
+    categorical = np.empty((len(rows), len(rules.categories)), object)
+    for place, category in enumerate(rules.categories):
+        categorical[:, place] = rows.categories[category.name].texts()
+    return Columns(numeric, categorical)
 
 
 def _asked(rows: Rows, position: int, contract: Contract) -> Columns | tuple[Fault, ...]:

@@ -157,7 +157,8 @@ class Progress:
                 return datetime.fromisoformat(document["at"]), document["reason"]
         last_tries = f"{self.keys.last_tries}{self.generation:04}/"
         for name in self._below(last_tries):
-            if not name.endswith(ENDED) and not self.has(f"{last_tries}{name}{ENDED}"):
+            ended = name.endswith(ENDED) or self.has(f"{last_tries}{name}{ENDED}")
+            if not ended and not self._is_mended(name):
                 document = self.read(last_tries + name)
                 at = datetime.fromisoformat(document["at"])
                 if at <= now:  # its time is over, and it never came to its end

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from mlops.errors import InputRefused
 
-MAX_RECORD_BYTES = 1_000_000
-
 _NEWLINE, _RETURN, _QUOTE, _COMMA = b"\n"[0], b"\r"[0], b'"'[0], b","[0]
 Positions = NDArray[np.intp]
 

@@ -6,14 +6,22 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
-from mlops.batch.records import MAX_RECORD_BYTES, Records, csv_records, is_open, json_records
+from mlops.batch.records import Records, csv_records, is_open, json_records
+from mlops.batch.tables import as_parquet
 from mlops.errors import InputRefused
 
+MAX_RECORD_BYTES = 64 * 1024
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+"""Of 10,000 rows. A real row has some hundred bytes; without this, a small archive could hold
+rows that fill all memory."""
+
 _BLOCK = 4 * 1024 * 1024
+_PARQUET_ROWS = 1_000
 _MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -121,11 +129,14 @@ def _until_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _require_short(text: bytes, records: Records, line: int) -> None:
-    longest = int((records.ends - records.starts).max(initial=0))
-    if max(longest, len(text) - records.used - _BLOCK) > MAX_RECORD_BYTES:
-        raise InputRefused(
-            f"a row of more than {MAX_RECORD_BYTES:,} bytes; is a quote not closed?", line
-        )
+    long = np.flatnonzero(records.ends - records.starts > MAX_RECORD_BYTES)
+    if len(long):
+        at = line + int(records.lines[long[0]])
+    elif len(text) - records.used > MAX_RECORD_BYTES:
+        at = line + records.used_lines
+    else:
+        return
+    raise InputRefused(f"a row of more than {MAX_RECORD_BYTES:,} bytes; is a quote not closed?", at)
 
 
 class _Growing:
@@ -134,6 +145,7 @@ class _Growing:
     def __init__(self, size: int) -> None:
         self._size = size
         self._parts: list[bytes] = []
+        self._bytes = 0
         self._rows = 0
         self._first_row = 1
         self._first_line: int | None = None
@@ -152,14 +164,20 @@ class _Growing:
             if self._first_line is None:
                 begin = int(records.starts[skip])
                 self._first_line = line + int(records.lines[skip])
-            self._parts.append(text[begin:end])
+            self._take(text[begin:end])
             self._rows += taken
             skip += taken
             begin = end
             if self._rows == self._size:
                 yield self._chunk(header)
         if self._rows:
-            self._parts.append(text[begin : records.used])
+            self._take(text[begin : records.used])
+
+    def _take(self, text: bytes) -> None:
+        self._bytes += len(text)
+        if self._bytes > MAX_CHUNK_BYTES:
+            raise _too_large()
+        self._parts.append(text)
 
     def end(self, header: bytes) -> Iterator[Chunk]:
         if self._rows:
@@ -173,13 +191,13 @@ class _Growing:
             first_line=self._first_line,
         )
         self._first_row += self._rows
-        self._parts, self._rows, self._first_line = [], 0, None
+        self._parts, self._bytes, self._rows, self._first_line = [], 0, 0, None
         return chunk
 
 
 def _split_parquet(content: bytes, limits: Limits) -> Iterator[Chunk]:
     try:
-        file = parquet.ParquetFile(pa.BufferReader(content))
+        file = _parquet_file(content)
         about = file.metadata
         groups = (about.row_group(number) for number in range(about.num_row_groups))
         if sum(group.total_byte_size for group in groups) > limits.bytes:
@@ -187,17 +205,44 @@ def _split_parquet(content: bytes, limits: Limits) -> Iterator[Chunk]:
         if about.num_rows > limits.rows:
             raise InputRefused(f"The input has more than {limits.rows:,} rows")
         first_row = 1
-        for batch in file.iter_batches(batch_size=ROWS_PER_CHUNK):
-            yield Chunk(_as_parquet(pa.Table.from_batches([batch])), len(batch), first_row, None)
-            first_row += len(batch)
+        for table in _tables(file):
+            written = as_parquet(table)
+            if len(written) > MAX_CHUNK_BYTES:
+                raise _too_large()
+            yield Chunk(written, len(table), first_row, None)
+            first_row += len(table)
     except (pa.ArrowException, OSError) as error:
         raise InputRefused(f"The input is not Parquet: {_first_line(error)}") from error
 
 
-def _as_parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    parquet.write_table(table, sink)
-    return bytes(sink.getvalue())
+def _parquet_file(content: bytes) -> parquet.ParquetFile:
+    """Texts that repeat stay references to one copy, or a few bytes could become gigabytes."""
+    reader = pa.BufferReader(content)
+    texts = [
+        field.name
+        for field in parquet.read_schema(reader)
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    ]
+    return parquet.ParquetFile(reader, read_dictionary=texts)
+
+
+def _tables(file: parquet.ParquetFile) -> Iterator[pa.Table]:
+    """10,000 rows each, whatever groups they were written in: batches may end where groups do."""
+    held: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+        if batch.nbytes > MAX_CHUNK_BYTES:
+            raise _too_large()
+        while (missing := ROWS_PER_CHUNK - sum(map(len, held))) <= len(batch):
+            yield pa.Table.from_batches([*held, batch.slice(0, missing)])
+            held, batch = [], batch.slice(missing)
+        if len(batch):
+            held.append(batch)
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _too_large() -> InputRefused:
+    return InputRefused(f"{ROWS_PER_CHUNK:,} rows of more than {MAX_CHUNK_BYTES:,} bytes")
 
 
 def _first_line(error: Exception) -> str:

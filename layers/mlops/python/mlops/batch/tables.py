@@ -12,7 +12,7 @@ import pyarrow.parquet as parquet
 from mlops.batch.job import Format
 
 # What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = "^[=+\\-@\t\r]"
+_FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
 
 
 def to_bytes(table: pa.Table, format: Format, foreign: str) -> bytes:
@@ -23,7 +23,7 @@ def to_bytes(table: pa.Table, format: Format, foreign: str) -> bytes:
     if format.plain is Format.JSONL:
         return _as_json(table)
     if format is Format.PARQUET:
-        return _as_parquet(table)
+        return as_parquet(table)
     sink = pa.BufferOutputStream()
     arrow_csv.write_csv(_harmless(table, foreign), sink)
     return bytes(sink.getvalue())
@@ -35,7 +35,7 @@ def merge(parts: Sequence[bytes], format: Format) -> bytes:
         return parts[0]
     if format is Format.PARQUET:
         tables = [parquet.read_table(pa.BufferReader(part)) for part in parts]
-        return _as_parquet(pa.concat_tables(tables))
+        return as_parquet(pa.concat_tables(tables))
     merged = b"".join(_without_header(parts) if format.plain is Format.CSV else parts)
     # Without the time of day, the same content is the same file.
     return gzip.compress(merged, mtime=0) if format.compressed else merged
@@ -55,7 +55,7 @@ def _harmless(table: pa.Table, name: str) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, escaped)
 
 
-def _as_parquet(table: pa.Table) -> bytes:
+def as_parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink)
     return bytes(sink.getvalue())

@@ -20,11 +20,14 @@ from mlops.batch.splitting import Chunk, split
 from mlops.batch.tables import merge
 from mlops.errors import (
     InputRefused,
+    JobDamaged,
     JobNotFound,
     MlopsError,
     ObjectExists,
     ObjectNotFound,
     OutOfTime,
+    PinMismatch,
+    VersionNotFound,
 )
 from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
@@ -82,20 +85,23 @@ class Worker:
             key = progress.keys.last_try(generation, task)
             self._note(key, attempt.deadline, reason=_STOPPED)
         failed = progress.keys.failure(generation, task)
+        ended = progress.keys.last_try_ended(generation, task)
         try:
             self._require_time(attempt)
             if task.chunk is None:
                 self._run_job(job, progress, attempt)
             else:
                 self._run_chunk(job, progress, task.chunk)
-            if attempt.last:
-                self._note(progress.keys.last_try_ended(generation, task), self._now())
         except InputRefused as error:
             self._note(failed, self._now(), reason=str(error))
         except Exception as error:
             if attempt.last:
                 self._note(failed, self._now(), reason=_in_words(error))
+                self._note(ended, self._now())
             raise
+        # Of whatever try: what was killed at its last one may have come again.
+        if attempt.last or progress.has(progress.keys.last_try(generation, task)):
+            self._note(ended, self._now())
 
     def _run_job(self, job: Job, progress: Progress, attempt: Attempt) -> None:
         self._note(progress.keys.started, self._now())
@@ -107,7 +113,7 @@ class Worker:
                 self._finish(job, progress.keys, [self._predict(job, first)])
                 return
             # Columns that do not fit are refused here, and not once a chunk.
-            read(first, job.input_format, rules_of(self._model(job.pin).contract))
+            read(first, job.input_format, rules_of(self._served(job).contract))
             plan = self._store(chain((first, second), chunks), progress.keys, attempt)
         missing = progress.missing(plan)
         self._queue.send([Task(job.job_id, chunk).to_text() for chunk in missing])
@@ -128,6 +134,8 @@ class Worker:
                 first_line=plan.first_line(number),
             )
             predicted = self._predict(job, chunk)
+            if predicted.done + predicted.failed != chunk.rows:
+                raise JobDamaged(job.job_id, f"chunk {number} has not the rows that were cut")
             self._create(keys.chunk(number, "results"), predicted.results)
             self._create(keys.chunk(number, "errors"), predicted.errors)
             self._create(keys.done_chunk(number, predicted.done, predicted.failed), b"")
@@ -161,6 +169,8 @@ class Worker:
             )
             for chunk, (done, failed) in sorted(progress.done.items())
         ]
+        if sum(part.done + part.failed for part in parts) != plan.rows:
+            raise JobDamaged(job.job_id, "its chunks have not the rows of the input")
         self._finish(job, keys, parts)
 
     def _finish(self, job: Job, keys: Keys, parts: Sequence[Predicted]) -> None:
@@ -177,7 +187,7 @@ class Worker:
         self._note(keys.summary, self._now(), rows=rows, pin=str(job.pin))
 
     def _predict(self, job: Job, chunk: Chunk) -> Predicted:
-        served = self._model(job.pin)
+        served = self._served(job)
         return predict_chunk(
             chunk,
             job.input_format,
@@ -186,6 +196,13 @@ class Worker:
             served,
             threads=self._threads,
         )
+
+    def _served(self, job: Job) -> ServedModel:
+        """Raises InputRefused for a pin that leads to nothing: anybody can ask for one."""
+        try:
+            return self._model(job.pin)
+        except (VersionNotFound, PinMismatch) as error:
+            raise InputRefused(str(error)) from error
 
     def _input(self, job: Job) -> bytes:
         """Raises InputRefused where it is gone, or not what was submitted."""

@@ -127,7 +127,8 @@ class FolderQueue:
         if not self._rename(name, self._path(taken)):
             return None
         try:
-            body = self._path(taken).read_text(encoding="utf-8")
+            # Whatever it holds, its reader has to say so: here it would come back for ever.
+            body = self._path(taken).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:  # this process slept, and somebody else was given it
             return None
         return Message(name.message_id, body, taken.receives, str(taken))
