@@ -1,0 +1,119 @@
+"""Cancelling and retrying; what of it can meet what."""
+
+import pytest
+
+from mlops.batch.job import Format, Keys, Task
+from mlops.batch.jobs import Submission
+from mlops.batch.progress import JobState
+from mlops.errors import (
+    JobEnded,
+    VersionNotFound,
+)
+from mlops.inference.loading import ServedModel
+from mlops.inference.version import Pin
+from tests.unit.batch.bench import OWNER, Bench, csv_of, task_of
+
+ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
+INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
+
+
+def test_a_job_that_has_not_started_is_cancelled() -> None:
+    bench = Bench()
+    bench.jobs.submit("job-1", INLINE)
+    assert bench.jobs.cancel("job-1", OWNER).state is JobState.CANCELLED
+    assert bench.jobs.cancel("job-1", OWNER).state is JobState.CANCELLED
+    bench.drain()
+    assert bench.status().state is JobState.CANCELLED
+    assert bench.written() == {}
+    with pytest.raises(JobEnded):
+        bench.jobs.retry("job-1", OWNER)
+
+
+def test_chunks_that_have_not_started_are_not_done() -> None:
+    bench = Bench()
+    bench.submit(csv_of(20_001))
+    bench.step()
+    bench.step()
+    bench.jobs.cancel("job-1", OWNER)
+    bench.drain()
+    status = bench.status()
+    assert (status.state, status.rows_done) == (JobState.CANCELLED, 10_000)
+
+
+def test_a_job_that_is_done_cannot_be_cancelled_or_retried() -> None:
+    bench = Bench()
+    bench.jobs.submit("job-1", INLINE)
+    bench.drain()
+    for ask in (bench.jobs.cancel, bench.jobs.retry):
+        with pytest.raises(JobEnded, match="succeeded"):
+            ask("job-1", OWNER)
+
+
+@pytest.mark.parametrize("operation", ["create", "get"])
+def test_whoever_is_first_cancels_or_finishes(operation: str) -> None:
+    """A cancellation at the last moment wins or is refused; nothing in between."""
+    bench = Bench()
+    bench.jobs.submit("job-1", INLINE)
+    refused = False
+
+    def cancel(found: str, key: str) -> None:
+        nonlocal refused
+        if (found, key) == (operation, Keys("job-1").outcome):
+            bench.before = lambda operation, key: None
+            try:
+                bench.jobs.cancel("job-1", OWNER)
+            except JobEnded:
+                refused = True
+
+    bench.before = cancel
+    bench.drain()
+    expected = JobState.SUCCEEDED if refused else JobState.CANCELLED
+    assert bench.status().state is expected
+    assert refused is (operation == "get")
+    assert bool(bench.written()) is refused
+
+
+def test_a_retry_of_a_job_that_still_runs_sends_what_is_missing_again() -> None:
+    bench = Bench()
+    bench.submit(csv_of(20_001))
+    bench.step()
+    bench.step()
+    bench.queue.waiting.clear()  # lost
+    bench.jobs.retry("job-1", OWNER)
+    assert [task_of(body) for body in bench.queue.waiting] == [
+        Task("job-1", 1),
+        Task("job-1", 2),
+    ]
+    bench.drain()
+    assert bench.status().state is JobState.SUCCEEDED
+
+
+def test_a_retry_fails_anew_with_its_own_reason() -> None:
+    bench = Bench()
+    bench.submit(csv_of(3))
+    bench.replace_input(csv_of(4))
+    bench.drain()
+    assert bench.status().state is JobState.FAILED
+    assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
+    bench.objects.remove(f"batch/uploads/{OWNER}/job-1.csv")
+    bench.drain()
+    assert bench.status().reason == "The input is gone"
+
+
+def test_a_failed_job_can_be_cancelled() -> None:
+    """Others of its chunks may still run."""
+    bench = Bench()
+    bench.submit(csv_of(3))
+    bench.replace_input(csv_of(4))
+    bench.drain()
+    assert bench.jobs.cancel("job-1", OWNER).state is JobState.CANCELLED
+
+
+def test_a_pin_that_leads_to_nothing_fails_the_job_and_rings_no_alarm() -> None:
+    def unknown(pin: Pin) -> ServedModel:
+        raise VersionNotFound(str(pin.version))
+
+    bench = Bench(model=unknown)
+    bench.submit(csv_of(3))
+    bench.drain()  # nothing is raised, so nothing comes to the dead letters
+    assert bench.status().reason == "There is no version churn-model-v1.0.0 in the store"
