@@ -114,7 +114,7 @@ def test_lines_of_any_json(api: Api, served: ServedModel, sent: object) -> None:
         b'{"customer_id": "a", "tenure": 1, "tenure": 1, "monthly_charges": 1}',
         b'{"customer_id": "\\ud800", "tenure": 1, "monthly_charges": 1}',
         b'{"customer_id": "a", "tenure": ' + b"9" * 400 + b', "monthly_charges": 1}',
-        b"[" * 100_000,
+        b"[" * 60_000,
         b'{"customer_id": "a"',
         b"'",
         b"{}{}",

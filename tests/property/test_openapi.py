@@ -1,6 +1,7 @@
 """The API keeps its own description: schemathesis writes the requests."""
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -94,7 +95,11 @@ def test_the_description_holds(
     @settings(max_examples=examples)
     @given(case=requests)
     def holds(case: Case[Any]) -> None:
-        case.call_and_validate(checks=CHECKS)
+        response = case.call()
+        # Too many rows can be too many bytes first; 413 is a refusal that the check does not know.
+        too_large = response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        skipped = [negative_data_rejection] if too_large else []
+        case.validate_response(response, checks=CHECKS, excluded_checks=skipped)
 
     holds()
 
