@@ -29,28 +29,11 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """The environment of somebody with credentials, and with no configuration of his own."""
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
-        "AWS_CONFIG_FILE": str(tmp_path / "config"),
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
-
-
-@pytest.fixture
 def bucket_location(
-    s3_server: str, s3_settings: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    s3_server: str, aws_settings: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> str:
     """A store in a bucket of that server, with a prefix of the test's own."""
-    s3_settings.setenv("AWS_ENDPOINT_URL_S3", s3_server)
+    aws_settings.setenv("AWS_ENDPOINT_URL_S3", s3_server)
     client = s3_client()
     if BUCKET not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
         client.create_bucket(

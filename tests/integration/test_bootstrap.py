@@ -24,7 +24,7 @@ def bake(folder: Path) -> None:
         (folder / str(V1) / name).write_bytes(content)
 
 
-def test_a_store_is_a_folder_or_a_bucket(s3_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_store_is_a_folder_or_a_bucket(aws_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert isinstance(open_objects(str(tmp_path)), FolderObjects)
     assert isinstance(open_objects("s3://bucket"), BucketObjects)
 

@@ -77,8 +77,8 @@ def running(server: Troubled) -> Iterator[Troubled]:
 
 
 @pytest.fixture(autouse=True)
-def settings(s3_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    return s3_settings
+def settings(aws_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    return aws_settings
 
 
 def as_it_is_used(url: str, settings: pytest.MonkeyPatch, *, patient: bool = False) -> ObjectStore:

@@ -84,8 +84,7 @@ def ministack(folder: Path, emulator: Path) -> Iterator[Cloud]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "GATEWAY_PORT": str(cloud.port),
-        # On all interfaces: the engine's bridge, over which containers come, is not the loopback.
-        "BIND_HOST": "0.0.0.0",  # noqa: S104 -- see above
+        "BIND_HOST": "0.0.0.0",  # noqa: S104 -- containers come over the engine's bridge
         "MINISTACK_REGION": REGION,
         "LAMBDA_DOCKER_FLAGS": flags,
     }

@@ -83,6 +83,7 @@ def test_an_address_that_nothing_is_sent_to(run: Batch, url: str, reason: str) -
 
 def test_only_this_machine_is_this_machine() -> None:
     here = ("127.0.0.1", "127.8.8.8", "::1", "localhost")
-    elsewhere = ("10.0.0.1", "0.0.0.0", "localhost.example.com", "api.example.com")  # noqa: S104
+    everywhere = "0.0.0.0"  # noqa: S104 -- compared with, never bound to
+    elsewhere = ("10.0.0.1", everywhere, "localhost.example.com", "api.example.com")
     assert all(api_client.is_loopback(host) for host in here)
     assert not any(api_client.is_loopback(host) for host in elsewhere)

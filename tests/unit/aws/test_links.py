@@ -1,7 +1,6 @@
 """Presigned URLs: what they say. That S3 takes them is tested against a server."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,21 +13,13 @@ KEY = "batch/uploads/arn=3aaws/5f1c.csv"
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+def settings(aws_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The environment of a Lambda, with nothing of this machine's own."""
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_SESSION_TOKEN": "token",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
-        "AWS_CONFIG_FILE": str(tmp_path / "config"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return monkeypatch
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+        aws_settings.delenv(name, raising=False)
+    aws_settings.setenv("AWS_SESSION_TOKEN", "token")
+    aws_settings.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return aws_settings
 
 
 def links(prefix: str = "") -> PresignedLinks:

@@ -198,31 +198,22 @@ def test_no_credentials_are_a_store_that_cannot_be_used(
 
 
 @pytest.mark.parametrize("endpoint", ["garbage", "http://", "http://[::1", "ftp://x", "http://x:y"])
-def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+def test_an_endpoint_that_is_no_url(aws_settings: pytest.MonkeyPatch, endpoint: str) -> None:
+    aws_settings.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(StoreUnavailable) as caught:
         BucketObjects(s3_client(), "bucket", pause=refused).get(KEY)
     assert endpoint in str(caught.value) or "Invalid IPv6 URL" in str(caught.value)
 
 
-def test_links_from_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "garbage")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+def test_links_from_an_endpoint_that_is_no_url(aws_settings: pytest.MonkeyPatch) -> None:
+    aws_settings.setenv("AWS_ENDPOINT_URL", "garbage")
     with pytest.raises(StoreUnavailable, match="garbage"):
         presigning_client()
 
 
 def test_a_client_of_the_api_gives_up_within_a_lambdas_init(
-    monkeypatch: pytest.MonkeyPatch,
+    aws_settings: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     seconds = {patient: longest(s3_client(patient=patient)) for patient in (False, True)}
     assert seconds[False] < 10 < seconds[True]
 

@@ -181,20 +181,13 @@ def test_a_profile_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
         sqs_client()
 
 
-def test_the_client_is_patient_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+def test_the_client_is_patient_within_bounds(aws_settings: pytest.MonkeyPatch) -> None:
     config: Any = sqs_client().meta.config
     assert config.retries == {"mode": "standard", "total_max_attempts": 4}
     assert (config.connect_timeout, config.read_timeout) == (2, 5)
 
 
-def test_an_endpoint_that_is_no_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "garbage")
+def test_an_endpoint_that_is_no_url(aws_settings: pytest.MonkeyPatch) -> None:
+    aws_settings.setenv("AWS_ENDPOINT_URL", "garbage")
     with pytest.raises(StoreUnavailable, match="garbage"):
         sqs_client()

@@ -26,6 +26,10 @@ ROOT = "s3://store/"
 HEADER = "customer_id,tenure,monthly_charges\n"
 
 
+class Killed(BaseException):
+    """What no handler catches: the process is gone."""
+
+
 class Clock:
     """Moves by a millisecond at each look, and whenever it is told to."""
 
@@ -43,11 +47,12 @@ class MemoryQueue:
     def __init__(self) -> None:
         self.waiting: deque[str] = deque()
         self.refuse_after: int | None = None
+        self.fault: BaseException = StoreUnavailable("queue", "refused")
 
     def send(self, bodies: Sequence[str]) -> None:
         self.waiting.extend(bodies[: self.refuse_after])
         if self.refuse_after is not None:
-            raise StoreUnavailable("queue", "refused")
+            raise self.fault
 
 
 class HeldVersion:
@@ -153,6 +158,16 @@ class Bench:
             for key in self.objects.keys("batch/jobs/")
             if "/results." in key or "/errors." in key
         }
+
+
+def failing_on(operation: str, key: str, fault: BaseException) -> Callable[[str, str], None]:
+    """For `Bench.before`."""
+
+    def before(found: str, of: str) -> None:
+        if (found, of) == (operation, key):
+            raise fault
+
+    return before
 
 
 def task_of(body: str) -> Task:

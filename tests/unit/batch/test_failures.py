@@ -5,14 +5,10 @@ import pytest
 from mlops.batch.job import Format, Keys
 from mlops.batch.progress import JobState
 from mlops.errors import JobDamaged, OutOfTime, StoreThrottled
-from tests.unit.batch.bench import Bench, csv_of
+from tests.unit.batch.bench import Bench, Killed, csv_of, failing_on
 from tests.unit.fakes import overwrite
 
 LARGE = csv_of(20_001, bad=[10_000, 10_001])
-
-
-class Killed(BaseException):
-    """What no handler catches: the process is gone."""
 
 
 def test_a_merge_that_fails_at_its_last_try_is_shown_and_a_redrive_completes_it() -> None:
@@ -21,12 +17,8 @@ def test_a_merge_that_fails_at_its_last_try_is_shown_and_a_redrive_completes_it(
     bench.step()
     bench.step()
     bench.step()
-
-    def throttled(operation: str, key: str) -> None:
-        if (operation, key) == ("create", Keys("job-1").results(Format.CSV)):
-            raise StoreThrottled(key, "slow down")
-
-    bench.before = throttled
+    results = Keys("job-1").results(Format.CSV)
+    bench.before = failing_on("create", results, StoreThrottled(results, "slow down"))
     with pytest.raises(StoreThrottled):
         bench.step(last=True)
     assert bench.status().state is JobState.FAILED
@@ -58,16 +50,12 @@ def test_a_failed_chunk_that_was_redriven_is_no_failure_while_others_wait() -> N
 def test_a_crash_between_the_plan_and_its_messages_is_seen() -> None:
     bench = Bench()
     bench.submit(LARGE)
-
-    def lost(bodies: object) -> None:
-        raise Killed
-
-    send, bench.queue.send = bench.queue.send, lost  # type: ignore[method-assign]
+    bench.queue.refuse_after, bench.queue.fault = 0, Killed()
     with pytest.raises(Killed):
         bench.step(last=True, seconds=120)
     bench.clock.time = bench.clock.time.replace(hour=23)
     assert bench.status().state is JobState.FAILED
-    bench.queue.send = send  # type: ignore[method-assign]
+    bench.queue.refuse_after = None
     bench.drain()
     assert bench.status().state is JobState.SUCCEEDED
 
@@ -79,12 +67,7 @@ def test_a_redriven_chunk_is_no_failure_once_its_last_tries_time_is_over(
     bench = Bench()
     bench.submit(LARGE)
     bench.step()
-
-    def failing(operation: str, key: str) -> None:
-        if key == Keys("job-1").chunk(0, "input"):
-            raise fault
-
-    bench.before = failing
+    bench.before = failing_on("get", Keys("job-1").chunk(0, "input"), fault)
     with pytest.raises(type(fault)):
         bench.step(last=True, seconds=120)
     bench.clock.time = bench.clock.time.replace(minute=30)

@@ -15,15 +15,20 @@ from mlops.errors import (
 )
 from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
-from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load, task_of
+from tests.unit.batch.bench import (
+    OWNER,
+    VERSION,
+    Bench,
+    Killed,
+    csv_of,
+    failing_on,
+    load,
+    task_of,
+)
 
 SMALL = csv_of(50, bad=[7, 50])
 LARGE = csv_of(20_001, bad=[10_000, 10_001])
 BOTH = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["one chunk", "three chunks"])
-
-
-class Killed(BaseException):
-    """What no handler catches: the process is gone."""
 
 
 def failing_at(number: int, fault: BaseException) -> Callable[[str, str], None]:
@@ -106,12 +111,7 @@ def test_a_fault_at_every_operation(content: bytes, fault: BaseException) -> Non
 def test_a_crash_between_results_and_summary() -> None:
     bench = Bench()
     bench.submit(SMALL)
-
-    def crash(operation: str, key: str) -> None:
-        if operation == "create" and key == Keys("job-1").summary:
-            raise Killed
-
-    bench.before = crash
+    bench.before = failing_on("create", Keys("job-1").summary, Killed())
     with pytest.raises(Killed):
         bench.step()
     assert bench.status().state is JobState.RUNNING
@@ -217,12 +217,8 @@ def test_one_chunk_fails_and_a_retry_runs_only_what_is_missing() -> None:
     bench = Bench()
     bench.submit(LARGE)
     bench.step()
-
-    def throttled(operation: str, key: str) -> None:
-        if key == Keys("job-1").chunk(1, "input"):
-            raise StoreThrottled(key, "slow down")
-
-    bench.before = throttled
+    rows = Keys("job-1").chunk(1, "input")
+    bench.before = failing_on("get", rows, StoreThrottled(rows, "slow down"))
     while bench.queue.waiting:
         if task_of(bench.queue.waiting[0]).chunk == 1:
             with pytest.raises(StoreThrottled):

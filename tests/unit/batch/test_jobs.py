@@ -17,14 +17,10 @@ from mlops.errors import (
 )
 from mlops.inference.version import Pin
 from mlops.registry.objects import Stat
-from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of
+from tests.unit.batch.bench import OWNER, VERSION, Bench, Killed, csv_of, failing_on
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
-
-
-class Died(BaseException):
-    """What no handler catches: the process is gone."""
 
 
 def test_the_life_of_a_job() -> None:
@@ -84,13 +80,8 @@ def test_a_submission_that_died_before_it_was_queued() -> None:
 def test_rows_of_a_submission_that_died_are_not_anothers() -> None:
     """The one laid down its rows and came no further; the other has the same id."""
     bench = Bench()
-
-    def died(operation: str, key: str) -> None:
-        if (operation, key) == ("create", Keys("job-1").job):
-            raise Died
-
-    bench.before = died
-    with pytest.raises(Died):
+    bench.before = failing_on("create", Keys("job-1").job, Killed())
+    with pytest.raises(Killed):
         bench.jobs.submit("job-1", INLINE)
     bench.before = lambda operation, key: None
     with pytest.raises(JobConflict):

@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from functions.batch.handling import Answer, Handler
-from mlops.batch.job import Format, Job, Task, Uploads
+from mlops.batch.job import Format, Job, Keys, Task, Uploads
 from mlops.batch.jobs import Jobs, Submission
 from mlops.batch.worker import Attempt
 from mlops.errors import MlopsError
@@ -121,6 +121,10 @@ class Service:
         submission = Submission(SUBMITTER, "churn", Format.JSONL, Format.JSONL, rows=rows)
         self.jobs.accept(job_id, submission)
         return Task(job_id).to_text()
+
+    def job(self) -> Job:
+        """As it was written down."""
+        return Job.from_bytes(self.objects.get(Keys(JOB).job).content)
 
     def reason(self, job_id: str = JOB) -> str | None:
         """Why a job is shown as failed."""

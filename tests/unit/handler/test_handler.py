@@ -50,21 +50,21 @@ def test_what_the_api_puts_on_the_queue_is_a_task(service: Service) -> None:
 def test_a_submission_becomes_a_job(service: Service) -> None:
     assert service.handle(submission()) == []
     assert service.worker.tasks == [Task(JOB)]
-    job = service.jobs.get(JOB)
+    job = service.job()
     assert (job.owner, job.input_format, job.output_format) == (SUBMITTER, "jsonl", "jsonl")
 
 
 def test_the_same_submission_twice_is_one_job(service: Service) -> None:
     assert service.handle(submission(), submission()) == []
-    first = service.jobs.get(JOB)
+    first = service.job()
     assert service.handle(submission()) == []
-    assert service.jobs.get(JOB) == first
+    assert service.job() == first
     assert service.worker.tasks == [Task(JOB)] * 3  # the worker knows what is done
 
 
 def test_another_submission_under_the_same_id_fails(service: Service) -> None:
     assert service.handle(submission(), submission(submitted_by="somebody-else")) == ["message-1"]
-    assert service.jobs.get(JOB).owner == SUBMITTER
+    assert service.job().owner == SUBMITTER
     assert service.lines()[1]["error"] == JobConflict.__name__
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as arrow_csv
+from numpy.typing import NDArray
 
 from mlops.batch.reading import (
     Numbers,
@@ -54,7 +55,7 @@ def read_csv(content: bytes, rules: Rules, first_line: int) -> Rows:
         places = np.full(len(body), -1, np.int64)
         places[whole] = np.arange(len(whole))
         table = table.take(pa.array(places, mask=places < 0))
-    return _rows(table, rules, faults).on_lines(lines)
+    return _rows(table, rules, faults, lines)
 
 
 def header_of(content: bytes, records: Records) -> list[str]:
@@ -100,7 +101,9 @@ def _table(body: Any, names: list[str], rules: Rules) -> pa.Table:
     ).combine_chunks()
 
 
-def _rows(table: pa.Table, rules: Rules, faults: Mapping[int, Fault]) -> Rows:
+def _rows(
+    table: pa.Table, rules: Rules, faults: Mapping[int, Fault], lines: NDArray[np.intp]
+) -> Rows:
     columns = {name: _one(table.column(name)) for name in table.column_names}
     well_formed = np.ones(len(table), dtype=np.bool_)
     well_formed[list(faults)] = False
@@ -119,6 +122,7 @@ def _rows(table: pa.Table, rules: Rules, faults: Mapping[int, Fault]) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=value,
+        lines=lines,
     )
 
 

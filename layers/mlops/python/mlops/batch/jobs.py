@@ -133,10 +133,6 @@ class Jobs:
         with suppress(ObjectExists):
             note(self._objects, keys.rejected, self._now(), owner=owner, reason=reason)
 
-    def get(self, job_id: str) -> Job:
-        """Raises JobNotFound."""
-        return self._read(job_id)
-
     def status(self, job_id: str, owner: str) -> Status:
         """Raises JobNotFound, also for a job of somebody else."""
         return self._look(job_id, owner)[1]

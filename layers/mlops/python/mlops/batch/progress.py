@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from mlops.batch.job import ENDED, ROWS_PER_CHUNK, Job, Keys
@@ -79,7 +80,7 @@ class Plan:
 
 
 class Progress:
-    """A look at a job's objects."""
+    """A look at a job's objects: what comes later is not seen."""
 
     def __init__(self, objects: ObjectStore, job_id: str) -> None:
         self.keys = Keys(job_id)
@@ -95,17 +96,17 @@ class Progress:
         """How often the job was retried."""
         return len(self._below(self.keys.retries))
 
-    @property
+    @cached_property
     def plan(self) -> Plan | None:
         key = self.keys.plan
         return Plan.from_bytes(self._objects.get(key).content) if self.has(key) else None
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome | None:
         key = self.keys.outcome
         return Outcome(self.read(key)["outcome"]) if self.has(key) else None
 
-    @property
+    @cached_property
     def done(self) -> Mapping[int, tuple[int, int]]:
         """Rows predicted and refused, by chunk."""
         counts = (map(int, name.split("-")) for name in self._below(self.keys.done))

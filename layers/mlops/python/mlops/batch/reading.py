@@ -1,7 +1,7 @@
 """A chunk's rows as columns, one reader a format. Nothing is checked here but the rows' form."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -43,9 +43,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.well_formed)
-
-    def on_lines(self, lines: NDArray[np.intp]) -> "Rows":
-        return replace(self, lines=lines)
 
 
 def require_columns(names: Sequence[str], rules: Rules, line: int | None = None) -> None:
