@@ -21,6 +21,9 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
 from mlops.batch.job import Format, Limits
 from mlops.batch.predicting import predict_chunk
@@ -65,7 +68,7 @@ def row_by_row(content: bytes, pipeline: Any, version: str) -> bytes:
     frame = pd.DataFrame([request.model_dump() for request in requests])
     numbers = frame[[*CHURN.numeric]].astype(np.float32)  # as it was trained
     features = pd.concat([numbers, frame[[*CHURN.categorical]].fillna("")], axis=1)
-    probabilities = pipeline.predict_proba(features.to_numpy(dtype=object))[:, 1].round(6)
+    probabilities = pipeline.predict_proba(features)[:, 1].round(6)
     results = pd.DataFrame(
         {
             "customer_id": frame["customer_id"],
@@ -113,8 +116,25 @@ def compare(rows: int, rounds: int, store: str, report: Callable[[str], None]) -
 def opened(store: str) -> tuple[ServedModel, Any]:
     pin = open_registry(store).entries("churn")[-1].pin
     served = open_models(None, store, Path(store) / "cache")(pin)
-    pipeline = joblib.load(Path(store) / "models" / str(pin.version) / "model.joblib")
-    return served, pipeline
+    trees = joblib.load(Path(store) / "models" / str(pin.version) / "model.joblib")
+    return served, as_pipeline(trees)
+
+
+def as_pipeline(trees: Any) -> Pipeline:
+    """DataFrame in, probabilities out: the trees with an encoder before them."""
+    encoder = OrdinalEncoder(
+        categories=[list(CHURN.categories[name]) for name in CHURN.categorical],
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+    )
+    columns = ColumnTransformer(
+        [
+            ("numeric", "passthrough", [*CHURN.numeric]),
+            ("categorical", encoder, [*CHURN.categorical]),
+        ]
+    )
+    columns.fit(pd.DataFrame([CHURN.examples["all fields"]]))
+    return Pipeline([("columns", columns), ("trees", trees)])
 
 
 def require_equal(ours: bytes, theirs: bytes) -> None:

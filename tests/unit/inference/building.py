@@ -18,7 +18,7 @@ from mlops.inference.manifest import (
     Provenance,
     digest_of,
 )
-from mlops.inference.predictor import OUTPUT
+from mlops.inference.predictor import INPUT, LAYOUT, OUTPUT
 from mlops.inference.version import ModelVersion
 from mlops.models.churn.contract import CHURN
 
@@ -30,25 +30,22 @@ JOBLIB = "model.joblib"
 def onnx_model(
     *,
     slope: float = 0.05,
-    numeric: int = 4,
-    categorical: int = 15,
-    number_type: int = TensorProto.FLOAT,
+    columns: int = 19,
+    column_type: int = TensorProto.FLOAT,
     classes: int = 2,
     output: str = OUTPUT,
+    layout: str = CHURN.layout,
 ) -> bytes:
     """Predict 1 / (1 + exp(-slope * tenure))."""
     graph = helper.make_graph(
         [
-            helper.make_node("Slice", ["numeric", "from", "to", "axis"], ["tenure"]),
+            helper.make_node("Slice", [INPUT, "from", "to", "axis"], ["tenure"]),
             helper.make_node("Cast", ["tenure"], ["number"], to=TensorProto.FLOAT),
             helper.make_node("MatMul", ["number", "slopes"], ["scores"]),
             helper.make_node("Softmax", ["scores"], [output]),
         ],
         "tiny",
-        [
-            helper.make_tensor_value_info("numeric", number_type, [None, numeric]),
-            helper.make_tensor_value_info("categorical", TensorProto.STRING, [None, categorical]),
-        ],
+        [helper.make_tensor_value_info(INPUT, column_type, [None, columns])],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, classes])],
         [
             helper.make_tensor("from", TensorProto.INT64, [1], [0]),
@@ -59,26 +56,24 @@ def onnx_model(
             ),
         ],
     )
-    return serialized(graph)
+    return serialized(graph, layout)
 
 
 def failing_model() -> bytes:
     """Loads, and then fails at the first row: it asks for three rows' worth of columns."""
     graph = helper.make_graph(
-        [helper.make_node("Reshape", ["numeric", "shape"], [OUTPUT])],
+        [helper.make_node("Reshape", [INPUT, "shape"], [OUTPUT])],
         "failing",
-        [
-            helper.make_tensor_value_info("numeric", TensorProto.FLOAT, [None, 4]),
-            helper.make_tensor_value_info("categorical", TensorProto.STRING, [None, 15]),
-        ],
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, 19])],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 2])],
         [helper.make_tensor("shape", TensorProto.INT64, [2], [1000, 2])],
     )
     return serialized(graph)
 
 
-def serialized(graph: onnx.GraphProto) -> bytes:
+def serialized(graph: onnx.GraphProto, layout: str = CHURN.layout) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    helper.set_model_props(model, {LAYOUT: layout})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 

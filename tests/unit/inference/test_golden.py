@@ -19,7 +19,7 @@ ROWS = golden_rows()
 
 
 def check(rows: list[GoldenRow], model: bytes | None = None) -> None:
-    predictor = Predictor(VERSION, model or onnx_model(), numeric=4, categorical=15)
+    predictor = Predictor(VERSION, model or onnx_model(), CHURN)
     check_golden(VERSION, predictor, CHURN, rows)
 
 

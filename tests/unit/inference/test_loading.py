@@ -177,7 +177,7 @@ def test_a_model_without_contract() -> None:
     assert (caught.value.model, caught.value.known) == ("fraud", ("churn",))
 
 
-@pytest.mark.parametrize("model", [b"", b"garbage", onnx_model(numeric=3), onnx_model(classes=3)])
+@pytest.mark.parametrize("model", [b"", b"garbage", onnx_model(columns=3), onnx_model(classes=3)])
 def test_the_right_bytes_of_what_is_no_model(objects: ObjectStore, model: bytes) -> None:
     pin = written(objects, model_onnx=model)
     with pytest.raises(ModelUnusable) as caught:

@@ -4,6 +4,7 @@ from onnx import TensorProto
 
 from mlops.errors import ModelUnusable
 from mlops.inference.predictor import Predictor
+from mlops.models.churn.contract import CHURN
 from mlops.models.columns import Columns
 from tests.unit.inference.building import failing_model, onnx_model, predicted
 
@@ -11,15 +12,12 @@ NAN = float("nan")
 
 
 def predictor(model: bytes) -> Predictor:
-    return Predictor("churn-model-v1.0.0", model, numeric=4, categorical=15)
+    return Predictor("churn-model-v1.0.0", model, CHURN)
 
 
 def columns(*tenures: float) -> Columns:
-    rows = [[tenure, NAN, 0, 0] for tenure in tenures]
-    return Columns(
-        np.array(rows, dtype=np.float32).reshape(len(rows), 4),
-        np.full((len(rows), 15), "", dtype=object),
-    )
+    rows = [[tenure, *[NAN] * 18] for tenure in tenures]
+    return Columns(np.array(rows, dtype=np.float32).reshape(len(rows), 19))
 
 
 def test_the_positive_class_is_predicted_for_each_row() -> None:
@@ -44,9 +42,9 @@ def test_predictions_have_six_decimals() -> None:
         b"\x00",
         b"no model " * 100,
         onnx_model()[:-20],
-        onnx_model(numeric=5),
-        onnx_model(categorical=14),
-        onnx_model(number_type=TensorProto.DOUBLE),
+        onnx_model(columns=20),
+        onnx_model(columns=18),
+        onnx_model(column_type=TensorProto.DOUBLE),
         onnx_model(classes=1),
         onnx_model(classes=3),
         onnx_model(output="scores_of_something"),
@@ -56,8 +54,8 @@ def test_predictions_have_six_decimals() -> None:
         "zero",
         "text",
         "truncated",
-        "more numbers",
-        "fewer categories",
+        "more columns",
+        "fewer columns",
         "other numbers",
         "one class",
         "three classes",
@@ -68,6 +66,22 @@ def test_what_is_no_model_of_this_contract(model: bytes) -> None:
     with pytest.raises(ModelUnusable) as caught:
         predictor(model)
     assert caught.value.version == "churn-model-v1.0.0"
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "",
+        CHURN.layout.replace('"Female", "Male"', '"Male", "Female"'),
+        CHURN.layout.replace('"tenure", "monthly_charges"', '"monthly_charges", "tenure"'),
+        CHURN.layout.replace('"One year", ', '"One year", "Three years", '),
+    ],
+    ids=["none", "categories swapped", "numbers swapped", "one category more"],
+)
+def test_a_model_of_columns_that_mean_something_else(layout: str) -> None:
+    assert layout != CHURN.layout
+    with pytest.raises(ModelUnusable, match="train it anew"):
+        predictor(onnx_model(layout=layout))
 
 
 def test_a_model_that_fails_while_it_predicts() -> None:

@@ -21,7 +21,8 @@ class Watcher:
 
 sys.meta_path.insert(0, Watcher())
 from mlops.inference.predictor import Predictor
-Predictor("churn-model-v1.0.0", sys.stdin.buffer.read(), numeric=4, categorical=15)
+from mlops.models.churn.contract import CHURN
+Predictor("churn-model-v1.0.0", sys.stdin.buffer.read(), CHURN)
 """
 
 

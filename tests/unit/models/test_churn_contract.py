@@ -1,5 +1,7 @@
 """What the churn model takes, refuses and answers."""
 
+import json
+import math
 from typing import Any
 
 import pytest
@@ -185,10 +187,23 @@ def test_columns_are_all_fields_but_the_id() -> None:
         ChurnRequest.model_fields
     )
     columns = CHURN.columns([accepted(senior_citizen=1, contract="One year")])
-    row = dict(zip(CHURN.categorical, columns.categorical[0], strict=True))
-    assert columns.numeric[0].tolist()[:2] == [24.0, 79.5]
-    assert columns.numeric[0].tolist()[3] == 1.0
-    assert {name: value for name, value in row.items() if value} == {"contract": "One year"}
+    names = (*CHURN.numeric, *CHURN.categorical)
+    row = dict(zip(names, columns.values[0].tolist(), strict=True))
+    place = CHURN.categories["contract"].index("One year")
+    assert {name: value for name, value in row.items() if not math.isnan(value)} == {
+        "tenure": 24.0,
+        "monthly_charges": 79.5,
+        "senior_citizen": 1.0,
+        "contract": place,
+    }
+
+
+def test_the_layout_says_which_column_is_what() -> None:
+    assert json.loads(CHURN.layout) == {
+        "numeric": [*CHURN.numeric],
+        "categorical": {name: [*CHURN.categories[name]] for name in CHURN.categorical},
+    }
+    assert list(json.loads(CHURN.layout)["categorical"]) == [*CHURN.categorical]
 
 
 def test_the_subject_is_the_customer() -> None:

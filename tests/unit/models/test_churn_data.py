@@ -22,7 +22,7 @@ def test_the_real_file_loads_whole() -> None:
     assert len(data.columns) == len(data.requests) == len(data.labels) == 7043
     assert data.labels.sum() == 1869
     assert data.digest == DIGEST == digest_of(gzip.decompress(TELCO.read_bytes()))
-    assert not np.isnan(data.columns.numeric).any()
+    assert not np.isnan(data.columns.values).any()
     assert {heading: len(set(groups)) for heading, groups in data.segments.items()} == {
         "contract": 3,
         "senior_citizen": 2,

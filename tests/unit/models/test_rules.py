@@ -116,9 +116,12 @@ def test_contradictions_in_columns_are_those_of_a_request() -> None:
     columns |= {name: Codes(absent, CHURN.categories[name]) for name in INTERNET_EXTRAS[3:]}
     assert CHURN.consistent is not None
     found = CHURN.consistent(columns)
-    texts = {name: columns[name].texts() for name in names}
     for row in range(0, rows, 7):
-        request = {name: texts[name][row] or None for name in names}
+        places = {name: int(columns[name].codes[row]) for name in names}
+        request = {
+            name: None if place == ABSENT else CHURN.categories[name][place]
+            for name, place in places.items()
+        }
         assert found[row] == accepts(request), request
 
 

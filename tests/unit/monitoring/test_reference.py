@@ -10,21 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.models.churn.contract import CHURN
-from mlops.models.columns import Columns
+from mlops.models.columns import MISSING, Columns
 from mlops.monitoring.reference import BINS, reference_profile
 
-CONTRACT = replace(
-    CHURN, numeric=("size",), categorical=("kind",), categories={"kind": ("a", "b", "never")}
-)
+KINDS = ("a", "b", "never")
+CONTRACT = replace(CHURN, numeric=("size",), categorical=("kind",), categories={"kind": KINDS})
 
 
 def profile(
     numbers: list[float], words: list[str], predictions: list[float] | None = None
 ) -> dict[str, Any]:
-    columns = Columns(
-        np.array(numbers, dtype=np.float32).reshape(-1, 1),
-        np.array(words, dtype=object).reshape(-1, 1),
-    )
+    codes = [KINDS.index(word) if word else MISSING for word in words]
+    columns = Columns(np.array([numbers, codes], dtype=np.float32).T)
     content = reference_profile(CONTRACT, columns, np.array(predictions or [0.5] * len(numbers)))
     document: dict[str, Any] = json.loads(content)
     return document

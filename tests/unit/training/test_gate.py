@@ -113,7 +113,7 @@ def test_too_few_rows_are_refused_before_anything_is_trained() -> None:
 
 def dataset(stay: int, leave: int) -> Dataset:
     return Dataset(
-        columns=Columns(np.zeros((stay + leave, 4), np.float32), np.full((stay + leave, 15), "")),
+        columns=Columns(np.zeros((stay + leave, 19), np.float32)),
         requests=(),
         labels=np.repeat([0, 1], [stay, leave]),
         segments={},

@@ -37,7 +37,7 @@ def test_a_good_candidate() -> None:
     ("changed", "file", "reason"),
     [
         ({"model_onnx": b""}, "model.onnx", "not a model that can be loaded"),
-        ({"model_onnx": onnx_model(numeric=3)}, "model.onnx", "not those of the contract"),
+        ({"model_onnx": onnx_model(columns=3)}, "model.onnx", "not those of the contract"),
         ({"model_onnx": failing_model()}, "golden.json", "it cannot predict"),
         ({"golden_json": b"{"}, "golden.json", "cannot be read"),
         ({"golden_json": b"[]"}, "golden.json", "it has no golden rows"),

@@ -81,7 +81,7 @@ def test_onnx_equals_scikit_learn_over_the_holdout(
     with warnings.catch_warnings():
         warnings.simplefilter("error", InconsistentVersionWarning)
         estimator = joblib.load(io.BytesIO(files["model.joblib"]))
-    predictor = Predictor("churn", files[MODEL], numeric=4, categorical=15)
+    predictor = Predictor("churn", files[MODEL], CHURN)
     data = load(TELCO)
     held_out = data.columns.take(split(data)[1])
     for view in CHURN_PLAN.views:

@@ -73,12 +73,7 @@ class ModelLoader:
             pin=pin,
             manifest=manifest,
             contract=contract,
-            predictor=Predictor(
-                version,
-                model,
-                numeric=len(contract.numeric),
-                categorical=len(contract.categorical),
-            ),
+            predictor=Predictor(version, model, contract),
             golden=golden_from_bytes(version, golden),
         )
 

@@ -10,9 +10,12 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from mlops.errors import ModelUnusable
 from mlops.models.columns import Columns
+from mlops.models.contract import Contract
 
-INPUTS = ("numeric", "categorical")
+INPUT = "columns"
 OUTPUT = "probabilities"
+LAYOUT = "layout"
+"""Key of the model's metadata under which it says what columns it was trained on."""
 DECIMALS = 6
 
 # The binding raises one class a status code, without a common base.
@@ -33,11 +36,8 @@ _REFUSED = (
 class Predictor:
     """Predicts the probability of a model's positive class."""
 
-    def __init__(self, version: str, model: bytes, *, numeric: int, categorical: int) -> None:
-        """Load `model`, which takes that many numeric and categorical columns.
-
-        Raises ModelUnusable where it is no ONNX model of that form.
-        """
+    def __init__(self, version: str, model: bytes, contract: Contract) -> None:
+        """Load `model`. Raises ModelUnusable where it is no ONNX model of this contract."""
         options = onnxruntime.SessionOptions()
         # A single row is predicted in less time than it takes to wake a thread. And ONNX Runtime's
         # own threads share the trees, too: their sum, and its last digit, would depend on how
@@ -53,9 +53,16 @@ class Predictor:
             raise ModelUnusable(version, f"not a model that can be loaded: {error}") from error
         self._version = version
         inputs = _described(self._session.get_inputs())
-        expected = (("tensor(float)", [numeric]), ("tensor(string)", [categorical]))
-        if inputs != dict(zip(INPUTS, expected, strict=True)):
+        width = len(contract.numeric) + len(contract.categorical)
+        if inputs != {INPUT: ("tensor(float)", [width])}:
             raise ModelUnusable(version, f"its inputs are {inputs}, not those of the contract")
+        layout = self._session.get_modelmeta().custom_metadata_map.get(LAYOUT)
+        if layout != contract.layout:
+            raise ModelUnusable(
+                version,
+                f"it was trained on the columns {layout}; those of the contract are"
+                f" {contract.layout}: train it anew",
+            )
         outputs = _described(self._session.get_outputs())
         if outputs.get(OUTPUT) != ("tensor(float)", [2]):
             raise ModelUnusable(
@@ -68,9 +75,8 @@ class Predictor:
         Rounded here, for everybody: a category that is derived from the number then agrees with
         the number the client sees. Raises ModelUnusable where the model fails on such columns.
         """
-        inputs = dict(zip(INPUTS, (columns.numeric, columns.categorical), strict=True))
         try:
-            (found,) = self._session.run([OUTPUT], inputs)
+            (found,) = self._session.run([OUTPUT], {INPUT: columns.values})
         except _REFUSED as error:
             raise ModelUnusable(self._version, f"it cannot predict: {error}") from error
         probabilities: NDArray[np.float64] = np.asarray(found)[:, 1].astype(np.float64)

@@ -1,36 +1,34 @@
 """Rows as a model takes them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-# What a model sees where a row has no value. Training and serving share them through this file;
-# what they mean is up to the model.
-MISSING_NUMBER = float("nan")
-MISSING_CATEGORY = ""
+MISSING = float("nan")
+"""What a model sees where a row has no value. What it means is up to the model."""
 
-# Positions from the end: where these stand, `Codes.texts` has its missing categories.
+# Positions from the end: where these stand, `Codes.numbers` has its missing values.
 ABSENT, UNKNOWN = -1, -2
 
 
 @dataclass(frozen=True)
 class Columns:
-    """`n` rows, unprocessed: all feature engineering is inside the model.
+    """`n` rows: numbers as they are, then categories, each as its position among the field's.
 
-    numeric: float32 of shape (n, numbers), NaN where a value is missing.
-    categorical: str objects of shape (n, categories), "" where a value is missing.
+    Which column is what, the contract says: see `Contract.layout`.
+
+    values: float32 of shape (n, columns), NaN where a value is missing.
     """
 
-    numeric: NDArray[np.float32]
-    categorical: NDArray[np.object_]
+    values: NDArray[np.float32]
 
     def __len__(self) -> int:
-        return len(self.numeric)
+        return len(self.values)
 
     def take(self, rows: NDArray[np.intp]) -> "Columns":
-        return Columns(self.numeric[rows], self.categorical[rows])
+        return Columns(self.values[rows])
 
 
 @dataclass(frozen=True)
@@ -52,34 +50,33 @@ class Codes:
         found: NDArray[np.bool_] = self.codes == ABSENT
         return found
 
-    def texts(self) -> NDArray[np.object_]:
+    def numbers(self) -> NDArray[np.float32]:
         """As a model takes them."""
-        known = np.array([*self.categories, MISSING_CATEGORY, MISSING_CATEGORY], dtype=object)
+        known = np.array([*range(len(self.categories)), MISSING, MISSING], np.float32)
         return known[self.codes]
 
 
 def to_columns(
-    rows: Sequence[object], numeric: Sequence[str], categorical: Sequence[str]
+    rows: Sequence[object], numeric: Sequence[str], codes: Mapping[str, Mapping[str, float]]
 ) -> Columns:
-    """Read the named attributes of `rows`; None becomes the missing value of its kind."""
-    return Columns(
-        numeric=np.array(
-            [_values(row, numeric, MISSING_NUMBER) for row in rows], dtype=np.float32
-        ).reshape(len(rows), len(numeric)),
-        categorical=np.array(
-            [_values(row, categorical, MISSING_CATEGORY) for row in rows], dtype=object
-        ).reshape(len(rows), len(categorical)),
-    )
+    """Read the named attributes of `rows`: those of `numeric`, then those of `codes`.
+
+    codes: by field, the position of each category. None, or any other category, is missing.
+    """
+    values = [
+        [
+            *(_number(getattr(row, name)) for name in numeric),
+            *(known.get(getattr(row, name), MISSING) for name, known in codes.items()),
+        ]
+        for row in rows
+    ]
+    shape = len(rows), len(numeric) + len(codes)
+    return Columns(np.array(values, dtype=np.float32).reshape(shape))
 
 
 def concatenate(parts: Iterable[Columns]) -> Columns:
-    parts = list(parts)
-    return Columns(
-        np.concatenate([part.numeric for part in parts]),
-        np.concatenate([part.categorical for part in parts]),
-    )
+    return Columns(np.concatenate([part.values for part in parts]))
 
 
-def _values(row: object, names: Sequence[str], missing: object) -> list[object]:
-    values = [getattr(row, name) for name in names]
-    return [missing if value is None else value for value in values]
+def _number(value: float | None) -> float:
+    return MISSING if value is None else value

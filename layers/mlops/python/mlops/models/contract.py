@@ -1,7 +1,9 @@
 """What every model declares about its requests and answers."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,8 +64,25 @@ class Contract:
     """For whole columns what `answer` makes of predictions: the response's fields between the
     subject and the model's version, in their order."""
 
+    @cached_property
+    def layout(self) -> str:
+        """Which column is what, and which category has which position; JSON.
+
+        It is written into a model when it is trained, and compared when it is loaded: a category
+        that moved would otherwise be taken for another one, and nobody would notice.
+        """
+        categories = {name: self.categories[name] for name in self.categorical}
+        return json.dumps({"numeric": self.numeric, "categorical": categories})
+
     def columns(self, requests: list[Any]) -> Columns:
-        return to_columns(requests, self.numeric, self.categorical)
+        return to_columns(requests, self.numeric, self._codes)
+
+    @cached_property
+    def _codes(self) -> Mapping[str, Mapping[str, float]]:
+        return {
+            name: {category: float(place) for place, category in enumerate(self.categories[name])}
+            for name in self.categorical
+        }
 
     def subject(self, request: Request) -> str:
         return str(getattr(request, self.subject_field))

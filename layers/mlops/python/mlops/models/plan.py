@@ -50,9 +50,9 @@ class View:
 
 
 class Estimator(Protocol):
-    """A fitted scikit-learn classifier."""
+    """A fitted scikit-learn classifier, or pipeline that ends in one."""
 
-    def predict_proba(self, features: NDArray[np.object_]) -> NDArray[np.float64]: ...
+    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.models.columns import MISSING_CATEGORY, Columns
+from mlops.models.columns import Columns
 from mlops.models.contract import Contract
 
 BINS = 10
@@ -21,15 +21,13 @@ def reference_profile(
     ones, so the outer bins are open. `shares` has one entry a bin, then one for missing values;
     they sum to 1.
     """
+    values = dict(zip((*contract.numeric, *contract.categorical), columns.values.T, strict=True))
     document = {
         "rows": len(columns),
-        "numeric": {
-            name: _numeric(columns.numeric[:, index].astype(np.float64))
-            for index, name in enumerate(contract.numeric)
-        },
+        "numeric": {name: _numeric(values[name].astype(np.float64)) for name in contract.numeric},
         "categorical": {
-            name: _categorical(columns.categorical[:, index], contract.categories[name])
-            for index, name in enumerate(contract.categorical)
+            name: _categorical(values[name], contract.categories[name])
+            for name in contract.categorical
         },
         "prediction": _numeric(predictions),
     }
@@ -48,8 +46,9 @@ def _numeric(values: NDArray[np.float64]) -> dict[str, Any]:
     return {"edges": edges.tolist(), "shares": _shares(shares, len(values))}
 
 
-def _categorical(values: NDArray[np.object_], categories: tuple[str, ...]) -> dict[str, Any]:
-    counts = [int(np.count_nonzero(values == name)) for name in (*categories, MISSING_CATEGORY)]
+def _categorical(values: NDArray[np.float32], categories: tuple[str, ...]) -> dict[str, Any]:
+    counts = [int(np.count_nonzero(values == place)) for place in range(len(categories))]
+    counts.append(int(np.count_nonzero(np.isnan(values))))
     return {"categories": list(categories), "shares": _shares(counts, len(values))}
 
 

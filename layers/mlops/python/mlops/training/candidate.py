@@ -55,12 +55,7 @@ def train(
     holdout = by_view(plan, estimator, held_out, data.labels[holdout_rows])
 
     model = to_onnx(estimator, contract)
-    predictor = Predictor(
-        f"the {contract.model} candidate",
-        model,
-        numeric=len(contract.numeric),
-        categorical=len(contract.categorical),
-    )
+    predictor = Predictor(f"the {contract.model} candidate", model, contract)
     reduced = [view.reduce(held_out) for view in plan.views]
     # NumPy's maximum, not Python's: one NaN among the differences makes it NaN.
     parity = float(

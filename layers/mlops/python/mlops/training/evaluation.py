@@ -65,8 +65,7 @@ def figures(labels: NDArray[np.int64], predictions: NDArray[np.float64]) -> Figu
 
 
 def probabilities(estimator: Estimator, columns: Columns) -> NDArray[np.float64]:
-    features = np.concatenate([columns.numeric.astype(object), columns.categorical], axis=1)
-    return estimator.predict_proba(features)[:, 1]
+    return estimator.predict_proba(columns.values)[:, 1]
 
 
 def split(data: Dataset) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import onnx.helper
 from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.common.data_types import FloatTensorType
 
-from mlops.inference.predictor import INPUTS
+from mlops.inference.predictor import INPUT, LAYOUT
 from mlops.models.contract import Contract
 from mlops.models.plan import Estimator
 
@@ -18,22 +18,23 @@ OPSET = 21
 
 def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
     """The same pipeline gives the same bytes."""
-    numeric, categorical = INPUTS
+    width = len(contract.numeric) + len(contract.categorical)
     with _plain_attributes():
         model = convert_sklearn(
             estimator,
             name=contract.model,
-            initial_types=[
-                (numeric, FloatTensorType([None, len(contract.numeric)])),
-                (categorical, StringTensorType([None, len(contract.categorical)])),
-            ],
+            initial_types=[(INPUT, FloatTensorType([None, width]))],
             options={"zipmap": False},
             target_opset=OPSET,
         )
-    # skl2onnx keeps the operator sets in a set, whose order differs from process to process.
-    operator_sets = sorted(model.opset_import, key=lambda entry: entry.domain)
+    # skl2onnx keeps the operator sets in a set, whose order differs from process to process, and
+    # may name one twice.
+    operator_sets = {entry.domain: entry.version for entry in model.opset_import}
     del model.opset_import[:]
-    model.opset_import.extend(operator_sets)
+    model.opset_import.extend(
+        onnx.helper.make_opsetid(*entry) for entry in sorted(operator_sets.items())
+    )
+    onnx.helper.set_model_props(model, {LAYOUT: contract.layout})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 

@@ -2,29 +2,28 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OrdinalEncoder
 
 from mlops.models.churn.contract import CHURN
 from mlops.models.churn.data import load
-from mlops.models.columns import MISSING_CATEGORY, MISSING_NUMBER, Columns, concatenate
+from mlops.models.columns import MISSING, Columns, concatenate
 from mlops.models.plan import Bounds, CardText, TrainingPlan, View
 
 MASKED_COPIES = 3
 THREE_FIELDS_SHARE = 0.3
 """Share of the masked rows that keep nothing but the required fields."""
 
-_NUMBERS = len(CHURN.numeric)
-_OPTIONAL_NUMBERS = [
-    index for index, name in enumerate(CHURN.numeric) if name not in ("tenure", "monthly_charges")
+_OPTIONAL = [
+    place
+    for place, name in enumerate((*CHURN.numeric, *CHURN.categorical))
+    if not CHURN.request.model_fields[name].is_required()
 ]
+"""Columns of the fields that a client may leave out."""
 
 
 def three_fields(columns: Columns) -> Columns:
     """The rows as a client sends them that knows the required fields only."""
-    return _blank(columns, np.ones((len(columns), _maskable()), dtype=bool))
+    return _blank(columns, np.ones((len(columns), len(_OPTIONAL)), dtype=bool))
 
 
 def with_masked_copies(
@@ -38,31 +37,15 @@ def with_masked_copies(
     copies = [columns]
     for _ in range(MASKED_COPIES):
         rate = generator.random((len(columns), 1))
-        mask = generator.random((len(columns), _maskable())) < rate
+        mask = generator.random((len(columns), len(_OPTIONAL))) < rate
         mask[generator.random(len(columns)) < THREE_FIELDS_SHARE] = True
         copies.append(_blank(columns, mask))
     return concatenate(copies), np.tile(labels, len(copies))
 
 
-def fit(columns: Columns, labels: NDArray[np.int64], seed: int) -> Pipeline:
+def fit(columns: Columns, labels: NDArray[np.int64], seed: int) -> HistGradientBoostingClassifier:
     rows, targets = with_masked_copies(columns, labels, np.random.default_rng(seed))
-    features = np.concatenate([rows.numeric.astype(object), rows.categorical], axis=1)
-    return unfitted(seed).fit(features, targets)
-
-
-def unfitted(seed: int) -> Pipeline:
-    """Strings in, probabilities out; what is not a known category counts as missing."""
-    encoder = OrdinalEncoder(
-        categories=[list(CHURN.categories[name]) for name in CHURN.categorical],
-        handle_unknown="use_encoded_value",
-        unknown_value=np.nan,
-    )
-    columns = ColumnTransformer(
-        [
-            ("numeric", "passthrough", list(range(_NUMBERS))),
-            ("categorical", encoder, list(range(_NUMBERS, _NUMBERS + len(CHURN.categorical)))),
-        ]
-    )
+    # The categories are few, and trees cut their positions into whatever groups they need.
     trees = HistGradientBoostingClassifier(
         # As good as 150 trees at 0.05, and the trees are most of what a prediction costs.
         learning_rate=0.12,
@@ -74,19 +57,16 @@ def unfitted(seed: int) -> Pipeline:
         early_stopping=False,
         random_state=seed,
     )
-    return Pipeline([("columns", columns), ("trees", trees)])
-
-
-def _maskable() -> int:
-    return len(_OPTIONAL_NUMBERS) + len(CHURN.categorical)
+    return trees.fit(rows.values, targets)
 
 
 def _blank(columns: Columns, mask: NDArray[np.bool_]) -> Columns:
-    numeric, categorical = columns.numeric.copy(), columns.categorical.copy()
-    for position, index in enumerate(_OPTIONAL_NUMBERS):
-        numeric[mask[:, position], index] = MISSING_NUMBER
-    categorical[mask[:, len(_OPTIONAL_NUMBERS) :]] = MISSING_CATEGORY
-    return Columns(numeric, categorical)
+    """mask: of shape (n, optional columns)."""
+    values = columns.values.copy()
+    optional = values[:, _OPTIONAL]
+    optional[mask] = MISSING
+    values[:, _OPTIONAL] = optional
+    return Columns(values)
 
 
 CHURN_PLAN = TrainingPlan(
