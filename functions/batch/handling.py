@@ -40,7 +40,7 @@ class AcceptsJobs(Protocol):
 class RunsTasks(Protocol):
     """What the handler needs of `Worker`."""
 
-    def run(self, task: Task, attempt: Attempt) -> None: ...
+    def run(self, task: Task, attempt: Attempt) -> bool: ...
 
 
 class Handler:
@@ -75,19 +75,21 @@ class Handler:
             "message_id": record["messageId"],
         }
         try:
-            self._do(record, context, facts)
+            usable = self._do(record, context, facts)
         # Extensions in Rust panic with what is no Exception, and the siblings are to go on.
         except BaseException as error:
             facts.update(outcome="failed", **described(error))
             log = self._logger.error
         else:
-            facts.update(outcome="done")
+            # Why, the job's status says. The words may hold names of columns, which in a file
+            # without a header are somebody's data.
+            facts.update(outcome="done" if usable else "refused")
             log = self._logger.info
         facts["duration_ms"] = round((self._now() - started) / timedelta(milliseconds=1), 3)
         log("task", extra=facts)
-        return facts["outcome"] == "done"
+        return facts["outcome"] != "failed"
 
-    def _do(self, record: Record, context: Context, facts: dict[str, object]) -> None:
+    def _do(self, record: Record, context: Context, facts: dict[str, object]) -> bool:
         try:
             message = parse(record["body"])
         except MessageInvalid as error:
@@ -102,7 +104,7 @@ class Handler:
         receives = int(record["attributes"]["ApproximateReceiveCount"])
         remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
         attempt = Attempt(last=receives >= self._max_receives, deadline=self._now() + remaining)
-        self._worker.run(task, attempt)
+        return self._worker.run(task, attempt)
 
     def _accept(self, message: SubmissionMessage) -> None:
         try:

@@ -49,12 +49,14 @@ class FakeWorker:
     """Notes its tasks, then does what `doing` does."""
 
     def __init__(self) -> None:
+        self.usable = True
         self.ran: list[tuple[Task, Attempt]] = []
         self.doing: Callable[[Task], None] = lambda task: None
 
-    def run(self, task: Task, attempt: Attempt) -> None:
+    def run(self, task: Task, attempt: Attempt) -> bool:
         self.ran.append((task, attempt))
         self.doing(task)
+        return self.usable
 
     @property
     def tasks(self) -> list[Task]:

@@ -222,6 +222,13 @@ def test_a_task_is_one_line(service: Service) -> None:
     assert line["duration_ms"] == 0.0
 
 
+def test_a_job_that_is_refused_is_done_with_and_said_to_be_refused(service: Service) -> None:
+    service.worker.usable = False
+    assert service.handle(Task(JOB).to_text()) == []
+    (line,) = service.lines()
+    assert (line["outcome"], line["level"], "reason" in line) == ("refused", "INFO", False)
+
+
 def test_the_line_of_a_failure_says_why_in_our_words_only(service: Service) -> None:
     def doing(task: Task) -> None:
         if task.chunk is None:

@@ -71,15 +71,16 @@ class Worker:
         self._now = now
         self._threads = threads
 
-    def run(self, task: Task, attempt: Attempt) -> None:
+    def run(self, task: Task, attempt: Attempt) -> bool:
         """Do a task, unless it is done. Raises whatever kept it from being done: try it again.
 
-        An input that cannot be predicted raises nothing: the job has failed, and is done with.
+        Returns whether its input can be predicted: where not, the job has failed, and is done with.
         """
+        usable = True
         job = self._job(task.job_id)
         progress = Progress(self._objects, task.job_id)
         if progress.has(progress.keys.summary) or progress.outcome is Outcome.CANCELLED:
-            return
+            return usable
         generation = progress.generation
         if attempt.last:
             key = progress.keys.last_try(generation, task)
@@ -94,6 +95,7 @@ class Worker:
                 self._run_chunk(job, progress, task.chunk)
         except InputRefused as error:
             self._note(failed, self._now(), reason=str(error))
+            usable = False
         except Exception as error:
             if attempt.last:
                 self._note(failed, self._now(), reason=_in_words(error))
@@ -102,6 +104,7 @@ class Worker:
         # Of whatever try: what was killed at its last one may have come again.
         if attempt.last or progress.has(progress.keys.last_try(generation, task)):
             self._note(ended, self._now())
+        return usable
 
     def _run_job(self, job: Job, progress: Progress, attempt: Attempt) -> None:
         self._note(progress.keys.started, self._now())
