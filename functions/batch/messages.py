@@ -1,6 +1,8 @@
 """What may lie on the queue: tasks of our own, and what submitters send."""
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, Self
 
@@ -162,7 +164,7 @@ def parse(body: str) -> TaskMessage | SubmissionMessage:
     try:
         document = strict_json.parse(body.encode("utf-8", "surrogatepass"))
     except MalformedJson as error:
-        raise MessageInvalid(f"the message is not JSON: {error}") from error
+        raise MessageInvalid(f"the message is not JSON: {error}", *_sender_of(body)) from error
     if not isinstance(document, dict):
         raise MessageInvalid("the message is not a JSON object")
     # Every task of ours has a chunk, if only null; no submission has one.
@@ -181,6 +183,15 @@ def _reason(errors: Sequence[Mapping[str, Any]]) -> str:
     ]
     more = [f"and {len(errors) - _MOST_SHOWN} more"] if len(errors) > _MOST_SHOWN else []
     return "; ".join(shown + more)
+
+
+def _sender_of(body: str) -> tuple[str | None, str | None]:
+    """Of what is nearly JSON, such as with NaN, as Python writes it."""
+    with suppress(ValueError, RecursionError):
+        document = json.loads(body)
+        if isinstance(document, dict):
+            return _sender(document)
+    return None, None
 
 
 def _sender(document: Mapping[str, Any]) -> tuple[str | None, str | None]:

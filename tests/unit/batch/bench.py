@@ -106,6 +106,7 @@ class Bench:
         format: Format = Format.CSV,
         output: Format | None = None,
         job_id: str = "job-1",
+        pin: Pin | None = None,
     ) -> str:
         """Put an input into the store and submit a job for it; its id."""
         key = f"batch/uploads/{OWNER}/{job_id}.{format}"
@@ -115,6 +116,7 @@ class Bench:
             Submission(
                 owner=OWNER,
                 model="churn",
+                pin=pin,
                 input_format=format,
                 output_format=output or format,
                 input=ROOT + key,

@@ -11,7 +11,7 @@ from mlops.errors import (
 )
 from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
-from tests.unit.batch.bench import OWNER, Bench, csv_of, task_of
+from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, task_of
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
@@ -109,11 +109,21 @@ def test_a_failed_job_can_be_cancelled() -> None:
     assert bench.jobs.cancel("job-1", OWNER).state is JobState.CANCELLED
 
 
-def test_a_pin_that_leads_to_nothing_fails_the_job_and_rings_no_alarm() -> None:
-    def unknown(pin: Pin) -> ServedModel:
-        raise VersionNotFound(str(pin.version))
+def unknown(pin: Pin) -> ServedModel:
+    raise VersionNotFound(str(pin.version))
 
+
+def test_a_pin_that_somebody_named_and_leads_to_nothing_fails_the_job_and_rings_no_alarm() -> None:
+    bench = Bench(model=unknown)
+    bench.submit(csv_of(3), pin=VERSION.pin)
+    bench.drain()  # nothing is raised, so nothing comes to the dead letters
+    assert bench.status().reason == "There is no version churn-model-v1.0.0 in the store"
+
+
+def test_a_model_of_the_release_that_is_not_there_is_nobodys_mistake_but_ours() -> None:
+    """It is tried again, comes to the dead letters, and rings."""
     bench = Bench(model=unknown)
     bench.submit(csv_of(3))
-    bench.drain()  # nothing is raised, so nothing comes to the dead letters
+    with pytest.raises(VersionNotFound):
+        bench.step(last=True)
     assert bench.status().reason == "There is no version churn-model-v1.0.0 in the store"

@@ -20,6 +20,15 @@ SMALL = csv_of(50)
 HEADER = b"customer_id,tenure,monthly_charges\n"
 
 
+def parquet_of(names: list[str]) -> bytes:
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.table([["a"], [1], [1], [20.0]], names=names), sink)
+    return bytes(sink.getvalue())
+
+
+TWICE = parquet_of(["customer_id", "tenure", "tenure", "monthly_charges"])
+
+
 def test_an_input_that_was_replaced() -> None:
     bench = Bench()
     bench.submit(SMALL)
@@ -63,6 +72,7 @@ def test_an_input_that_is_gone() -> None:
         (gzip.compress(csv_of(9))[:-9], Format.CSV_GZIP, "The input is not gzip, or cut off"),
         (gzip.compress(b"x" * 2_000_000), Format.CSV_GZIP, "The input has more than 1,000,000 by"),
         (csv_of(9), Format.PARQUET, "The input is not Parquet"),
+        (TWICE, Format.PARQUET, "columns that are twice: tenure"),
     ],
 )
 def test_an_input_that_cannot_be_predicted(content: bytes, format: Format, reason: str) -> None:

@@ -129,6 +129,13 @@ def test_what_is_no_json(body: str) -> None:
     assert (error.job_id, error.owner) == (None, None)
 
 
+def test_who_has_sent_what_is_nearly_json_is_told_all_the_same() -> None:
+    """Python writes NaN, and nobody else reads it."""
+    error = refusal(json.dumps(submission(rows=[{"tenure": float("nan")}])))
+    assert error.reason.startswith("the message is not JSON: ")
+    assert (error.job_id, error.owner) == (submission()["job_id"], submission()["submitted_by"])
+
+
 def test_all_that_is_wrong_is_named_up_to_a_point() -> None:
     many = {f"unknown{number}": 1 for number in range(10)}
     reason = refusal(submission(**many)).reason

@@ -49,7 +49,7 @@ class Job:
     """Written once, at submission. What comes later cannot change what the job means.
 
     owner: who submitted it; nobody else gets to know of it.
-    pin: the model as it was resolved at submission.
+    pin: the model as it was resolved at submission. pin_asked: whether the submitter named it.
     input_tag: the state of the input object at submission; another one is refused.
     request: digest of what was asked for, by which a repeated submission is known.
     submitted_at: aware, UTC.
@@ -64,6 +64,7 @@ class Job:
     output_format: Format
     submitted_at: datetime
     request: str
+    pin_asked: bool
 
     def to_bytes(self) -> bytes:
         document = {
@@ -76,6 +77,7 @@ class Job:
             "output_format": self.output_format,
             "submitted_at": self.submitted_at.isoformat(),
             "request": self.request,
+            "pin_asked": self.pin_asked,
         }
         return (json.dumps(document, indent=1) + "\n").encode()
 
@@ -92,6 +94,7 @@ class Job:
             output_format=Format(document["output_format"]),
             submitted_at=datetime.fromisoformat(document["submitted_at"]),
             request=document["request"],
+            pin_asked=document["pin_asked"],
         )
 
 

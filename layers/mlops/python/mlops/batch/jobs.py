@@ -60,7 +60,7 @@ class Submission:
             "rows": self.rows,
             "formats": [self.input_format, self.output_format],
         }
-        text = json.dumps(document)
+        text = json.dumps(document, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -120,6 +120,7 @@ class Jobs:
             output_format=submission.output_format,
             submitted_at=self._now(),
             request=submission.digest,
+            pin_asked=submission.pin is not None,
         )
         try:
             self._objects.create(keys.job, job.to_bytes())
@@ -227,7 +228,7 @@ def outstanding(progress: Progress) -> list[Task]:
 
 
 def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
     # 1e999 is JSON, and is read as infinity; for that Python writes what is no JSON.
     if "Infinity" in text:
         text = _TEXT_OR_INFINITY.sub(_as_json, text)

@@ -19,8 +19,9 @@ from mlops.models.rules import Rules
 
 def read_parquet(content: bytes, rules: Rules) -> Rows:
     """Raises InputRefused for columns or types that do not fit."""
-    table = parquet.read_table(pa.BufferReader(content)).combine_chunks()
-    require_types(table.schema, rules)
+    file = parquet.ParquetFile(pa.BufferReader(content))
+    require_types(file.schema_arrow, rules)
+    table = file.read().combine_chunks()
     columns = {name: _whole(table.column(name), name) for name in table.column_names}
 
     texts = {

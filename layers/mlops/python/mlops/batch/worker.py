@@ -201,11 +201,16 @@ class Worker:
         )
 
     def _served(self, job: Job) -> ServedModel:
-        """Raises InputRefused for a pin that leads to nothing: anybody can ask for one."""
+        """Raises InputRefused where the submitter has named a pin that leads to nothing.
+
+        Where it is the release's own, that is no fault of theirs: it is raised as it is.
+        """
         try:
             return self._model(job.pin)
         except (VersionNotFound, PinMismatch) as error:
-            raise InputRefused(str(error)) from error
+            if job.pin_asked:
+                raise InputRefused(str(error)) from error
+            raise
 
     def _input(self, job: Job) -> bytes:
         """Raises InputRefused where it is gone, or not what was submitted."""
