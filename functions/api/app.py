@@ -88,5 +88,11 @@ def create_app(
     app.include_router(batch_router(batch or batch_on_demand(settings), telemetry))
     if settings.serves_objects:
         app.include_router(local_objects_router(lambda: open_objects(settings.store or "")))
-    app.add_middleware(RequestLog, telemetry=telemetry, new_id=new_request_id, clock=clock)
+    app.add_middleware(
+        RequestLog,
+        telemetry=telemetry,
+        release=settings.release,
+        new_id=new_request_id,
+        clock=clock,
+    )
     return app

@@ -25,6 +25,10 @@ class Telemetry:
         hashed = self._hashed(subject)
         scope["state"]["facts"].update(subject_hash=hashed, model_version=model_version)
 
+    def predicted(self, scope: Scope, prediction: float) -> None:
+        """Note the answer, as the client gets it: a release compares versions by it."""
+        scope["state"]["facts"]["prediction"] = prediction
+
     def caller(self, scope: Scope, owner: str) -> None:
         """Note who asks; the name is logged as a keyed hash."""
         scope["state"]["facts"]["caller_hash"] = self._hashed(owner)
@@ -58,7 +62,7 @@ def _described(error: Exception) -> dict[str, object]:
 class RequestLog:
     """ASGI middleware: gives each request its id, and logs it when it is answered.
 
-    new_id: makes an id where Lambda gave none. clock: seconds, monotonic.
+    release: that answers. new_id: makes an id where Lambda gave none. clock: seconds, monotonic.
     """
 
     def __init__(
@@ -66,13 +70,16 @@ class RequestLog:
         app: ASGIApp,
         *,
         telemetry: Telemetry,
+        release: str,
         new_id: Callable[[], str],
         clock: Callable[[], float],
     ) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._release = release
         self._new_id = new_id
         self._clock = clock
+        self._cold = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,7 +91,10 @@ class RequestLog:
         facts: dict[str, object] = {
             "request_id": request_id,
             "method": scope["method"],
+            "release": self._release,
+            "cold_start": self._cold,
         }
+        self._cold = False
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
 
         async def send_with_id(message: Message) -> None:

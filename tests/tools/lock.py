@@ -41,15 +41,17 @@ class Lock:
         ]
 
 
-DEVELOPMENT = ("batch", "train", "cli", "local")
+DEVELOPMENT = ("batch", "release", "train", "cli", "local")
 LOCKS = (
     Lock(MAIN, extras=DEVELOPMENT, groups=("build",)),
     Lock("functions/api/requirements.txt", extras=("lambda",), python="3.13", within=MAIN),
     Lock("functions/batch/requirements.txt", ("lambda", "batch"), python="3.13", within=MAIN),
+    Lock("functions/release/requirements.txt", ("lambda", "release"), python="3.13", within=MAIN),
     Lock("tests/requirements.txt", extras=DEVELOPMENT, groups=("test",), within=MAIN),
     Lock("tests/tools/sam.txt", groups=("sam",)),
     Lock("tests/tools/checkov.txt", groups=("checkov",)),
     Lock("tests/tools/ministack.txt", groups=("ministack",)),
+    Lock("tests/tools/syft.txt", groups=("syft",)),
     Lock("tests/tools/bench.txt", extras=DEVELOPMENT, groups=("bench",), within=MAIN),
 )
 

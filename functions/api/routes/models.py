@@ -33,6 +33,7 @@ class ModelDetail(ModelSummary):
     features: dict[str, Any] = Field(
         description="JSON Schema of a request: fields, categories, ranges."
     )
+    response: dict[str, Any] = Field(description="JSON Schema of an answer.")
 
 
 def models_router(models: PinnedModels) -> APIRouter:
@@ -56,6 +57,7 @@ def models_router(models: PinnedModels) -> APIRouter:
             code_sha=origin.code_sha,
             metrics=dict(served.manifest.metrics),
             features=served.contract.request.model_json_schema(),
+            response=served.contract.response.model_json_schema(mode="serialization"),
         )
 
     return router

@@ -37,6 +37,7 @@ def predict_router(
             request.scope, subject=contract.subject(body), model_version=served.version
         )
         (prediction,) = served.predictor.predict(contract.columns([body])).tolist()
+        telemetry.predicted(request.scope, prediction)
         response.headers[DIGEST_HEADER] = served.pin.digest
         response.headers[RELEASE_HEADER] = release
         return contract.answer(

@@ -52,8 +52,8 @@ def test_a_refusal_says_which() -> None:
 
 def test_a_prediction_is_one_line() -> None:
     clock = ticking()
-    api = service(clock=lambda: next(clock))
-    api.through_lambda("POST", PREDICT, BODY)
+    api = service(settings=Settings(release="17"), clock=lambda: next(clock))
+    answer = api.through_lambda("POST", PREDICT, BODY)
     (line,) = api.log_lines()
     assert line["level"] == "INFO"
     assert line["message"] == "request"
@@ -63,7 +63,28 @@ def test_a_prediction_is_one_line() -> None:
     assert line["status"] == 200
     assert line["model_version"] == "churn-model-v1.0.0"
     assert line["duration_ms"] == 250.0
+    assert line["release"] == "17"
+    assert line["prediction"] == answer.json()["churn_probability"]
     assert re.fullmatch("[0-9a-f]{32}", line["subject_hash"])
+
+
+def test_the_first_request_of_a_process_is_a_cold_start() -> None:
+    # Nor is it the first prediction that counts: what follows a refusal is warm, too.
+    api = service()
+    api.asgi("GET", "/nowhere")
+    api.predict()
+    api.through_lambda("POST", PREDICT, BODY)
+    assert [line["cold_start"] for line in api.log_lines("request")] == [True, False, False]
+
+
+def test_what_was_not_predicted_has_no_prediction(api: Service) -> None:
+    api.asgi("GET", "/healthz")
+    api.predict(tenure=-1)
+    broken = failing(LookupError())
+    broken.predict()
+    lines = api.log_lines("request") + broken.log_lines("request")
+    assert [line["status"] for line in lines] == [200, 422, 500]
+    assert not any("prediction" in line for line in lines)
 
 
 def test_elsewhere_than_on_lambda_requests_get_ids_of_their_own() -> None:

@@ -37,6 +37,12 @@ def test_the_features_have_their_categories_and_ranges(api: Service) -> None:
         assert nothing == {"type": "null"}
 
 
+def test_the_answer_has_its_schema(api: Service) -> None:
+    response = api.asgi("GET", "/v1/models/churn").json()["response"]
+    assert set(response["required"]) == api.predict().json().keys()
+    assert response["properties"]["risk_category"]["enum"] == ["Low", "Medium", "High"]
+
+
 def test_an_unknown_model_is_a_problem(api: Service) -> None:
     answer = api.asgi("GET", "/v1/models/rent")
     assert answer.status == 404

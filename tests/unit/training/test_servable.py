@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlops.errors import DataInvalid
 from mlops.inference.golden import golden_to_bytes
+from mlops.inference.holdout import Holdout, holdout_to_bytes
+from mlops.inference.manifest import HOLDOUT
 from mlops.models.catalogue import CONTRACTS
 from mlops.training.folder import Candidate
 from mlops.training.servable import require_servable
@@ -57,6 +60,15 @@ def test_what_a_server_would_refuse(changed: dict[str, bytes], file: str, reason
     found = refused(replace(GOOD, files=version_files(**changed)))
     assert found[0] == file
     assert reason in found[1]
+
+
+def test_a_holdout_is_not_asked_for_but_has_to_be_one() -> None:
+    rows = Holdout(({"tenure": 1},), np.array([1]))
+    good = {**GOOD.files, HOLDOUT: holdout_to_bytes(rows)}
+    require_servable(replace(GOOD, files=good), CONTRACTS, "candidates/churn")
+    file, reason = refused(replace(GOOD, files=good | {HOLDOUT: b"none"}))
+    assert file == HOLDOUT
+    assert "its holdout cannot be read" in reason
 
 
 @pytest.mark.parametrize("lost", ["model.onnx", "golden.json"])

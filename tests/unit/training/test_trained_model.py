@@ -1,5 +1,6 @@
 """The model that the project ships: its figures, its files, and that they can be made again."""
 
+import gzip
 import io
 import json
 import os
@@ -16,15 +17,16 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from mlops.bootstrap import open_registry
 from mlops.inference.golden import golden_from_bytes
+from mlops.inference.holdout import holdout_from_bytes
 from mlops.inference.loading import ModelLoader
-from mlops.inference.manifest import GOLDEN, METRICS, MODEL
+from mlops.inference.manifest import GOLDEN, HOLDOUT, METRICS, MODEL
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
 from mlops.models.catalogue import CONTRACTS
 from mlops.models.churn.contract import CHURN
 from mlops.models.churn.data import load
 from mlops.models.churn.training import CHURN_PLAN
-from mlops.training.evaluation import probabilities, split
+from mlops.training.evaluation import figures, probabilities, split
 from mlops.training.folder import read
 from tests.unit.models.telco import TELCO
 
@@ -47,6 +49,7 @@ def metrics(files: dict[str, bytes]) -> dict[str, Any]:
 def test_a_version_has_all_its_files(files: dict[str, bytes]) -> None:
     assert files.keys() == {
         "golden.json",
+        "holdout.jsonl.gz",
         "manifest.json",
         "metrics.json",
         "model.joblib",
@@ -100,6 +103,29 @@ def test_golden_rows_reproduce(
     sizes = {len(row.request) for row in golden}
     assert {3, 20} <= sizes
     assert len({row.prediction for row in golden}) > len(golden) / 2
+
+
+def test_the_holdout_has_the_figures_that_are_promised_of_it(
+    files: dict[str, bytes], metrics: dict[str, Any]
+) -> None:
+    """Its rows are those held out: another row would give other figures."""
+    holdout = holdout_from_bytes("churn", files[HOLDOUT])
+    data = load(TELCO)
+    rows = split(data)[1]
+    assert [request["customer_id"] for request in holdout.requests] == [
+        f"row {row}" for row in rows.tolist()
+    ]
+    assert holdout.labels.tolist() == data.labels[rows].tolist()
+    columns = CHURN.columns([CHURN.request.model_validate(row) for row in holdout.requests])
+    np.testing.assert_array_equal(columns.values, data.columns.take(rows).values)
+    predictions = Predictor("churn", files[MODEL], CHURN).predict(columns)
+    found = figures(holdout.labels, predictions).rounded()
+    assert found == pytest.approx(metrics["holdout"]["full"], abs=2e-4)
+
+
+def test_the_holdout_names_no_customer(files: dict[str, bytes]) -> None:
+    lines = gzip.decompress(files[HOLDOUT])
+    assert not any(request["customer_id"].encode() in lines for request in load(TELCO).requests)
 
 
 def test_model_card(files: dict[str, bytes], metrics: dict[str, Any]) -> None:

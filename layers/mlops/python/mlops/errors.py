@@ -30,7 +30,14 @@ MlopsError
 ├── JobEnded                too late to cancel it, or nothing to retry
 ├── InputForbidden          an input outside of the caller's own folder
 ├── InputRefused            an input that cannot be predicted at all: the job fails
-└── OutOfTime               no time is left to go on; another try will
+├── OutOfTime               no time is left to go on; another try will
+├── CloudUnavailable        AWS refuses, cannot be reached or is misconfigured
+│   └── StackNotFound       no such stack with these credentials
+├── FunctionGone            the function, its alias or a version of it is not there
+├── TrafficChanged          the alias is not as it was read: somebody else has moved it
+├── TrafficRefused          a split of traffic that an alias cannot have
+├── InvocationFailed        a function did not answer
+└── ReleaseRefused          no release or rollback now; the traffic is as it was
 """
 
 from collections.abc import Sequence
@@ -206,6 +213,42 @@ class InputRefused(MlopsError):
 
 
 class OutOfTime(MlopsError):
+    pass
+
+
+class CloudUnavailable(MlopsError):
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what, self.reason = what, reason
+
+
+class StackNotFound(CloudUnavailable):
+    pass
+
+
+class FunctionGone(MlopsError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no {name}")
+        self.name = name
+
+
+class TrafficChanged(MlopsError):
+    def __init__(self, alias: str) -> None:
+        super().__init__(f"The alias {alias} was moved by somebody else meanwhile")
+        self.alias = alias
+
+
+class TrafficRefused(MlopsError):
+    pass
+
+
+class InvocationFailed(MlopsError):
+    def __init__(self, version: str, reason: str) -> None:
+        super().__init__(f"{version} does not answer: {reason}")
+        self.version, self.reason = version, reason
+
+
+class ReleaseRefused(MlopsError):
     pass
 
 

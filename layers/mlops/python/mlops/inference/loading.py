@@ -17,6 +17,9 @@ from mlops.inference.predictor import Predictor
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
 
+SERVED_FILES = (MODEL, GOLDEN)
+"""What is read to serve a version, besides its manifest."""
+
 
 class ArtifactSource(Protocol):
     """Somewhere that versions lie: in the image, in the store. Nobody trusts what it returns."""

@@ -15,6 +15,7 @@ MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.json"
 METRICS = "metrics.json"
+HOLDOUT = "holdout.jsonl.gz"
 
 _SCHEMA = 1
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

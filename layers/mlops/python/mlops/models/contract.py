@@ -63,6 +63,8 @@ class Contract:
     answer_columns: Callable[[NDArray[np.float64]], Mapping[str, NDArray[Any]]]
     """For whole columns what `answer` makes of predictions: the response's fields between the
     subject and the model's version, in their order."""
+    segments: tuple[str, ...]
+    """Fields of few values, by which what is found of many rows is told apart."""
 
     @cached_property
     def layout(self) -> str:

@@ -12,6 +12,7 @@ from mlops.errors import PinInvalid, RegistryCorrupt, VersionInvalid
 from mlops.inference.manifest import Manifest
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.journal import Stage, StageChange
+from mlops.registry.releases import ReleaseRecord
 
 SCHEMA = """
 CREATE TABLE versions (
@@ -32,6 +33,25 @@ CREATE TABLE stages (
     PRIMARY KEY (version, number)
 ) STRICT;
 """
+# Catalogs from before there were releases get it when they are opened.
+_RELEASES = """
+CREATE TABLE IF NOT EXISTS releases (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    reasons TEXT NOT NULL,
+    by TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT NOT NULL,
+    champion TEXT,
+    candidate TEXT,
+    batch_champion TEXT,
+    batch_candidate TEXT,
+    pins TEXT NOT NULL,
+    deployed_sha TEXT
+) STRICT;
+"""
+_LISTS = ("reasons", "pins")
 
 
 @dataclass(frozen=True)
@@ -92,6 +112,26 @@ class Catalog:
             ],
         )
 
+    def put_release(self, record: ReleaseRecord) -> None:
+        document = record.to_document()
+        document.update((name, json.dumps(document[name])) for name in _LISTS)
+        self._connection.execute(
+            "INSERT INTO releases VALUES (:id, :kind, :outcome, :reasons, :by, :started_at,"
+            " :ended_at, :champion, :candidate, :batch_champion, :batch_candidate, :pins,"
+            " :deployed_sha) ON CONFLICT DO NOTHING",
+            document,
+        )
+
+    def releases(self) -> list[ReleaseRecord]:
+        """Last to end last. Raises RegistryCorrupt."""
+        cursor = self._connection.execute("SELECT * FROM releases")
+        names = [column[0] for column in cursor.description]
+        try:
+            records = [_release(dict(zip(names, row, strict=True))) for row in cursor]
+            return sorted(records, key=lambda record: (record.ended_at, record.id))
+        except (ValueError, KeyError, TypeError, RecursionError, PinInvalid) as error:
+            raise RegistryCorrupt(str(error)) from error
+
     def entries(self, model: str | None = None) -> list[Entry]:
         """Newest version last. Raises RegistryCorrupt."""
         rows = self._connection.execute(
@@ -130,6 +170,10 @@ class Catalog:
         )
 
 
+def _release(row: dict[str, Any]) -> ReleaseRecord:
+    return ReleaseRecord.from_document({**row, **{name: json.loads(row[name]) for name in _LISTS}})
+
+
 @contextmanager
 def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]]:
     """Open the bytes of a database, or a new one. Raises RegistryCorrupt."""
@@ -140,6 +184,7 @@ def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]
                 connection.executescript(SCHEMA)
             else:
                 _read(connection, content)
+            connection.executescript(_RELEASES)
             yield Catalog(connection), connection
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise RegistryCorrupt(str(error)) from error

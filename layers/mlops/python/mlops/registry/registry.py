@@ -1,4 +1,4 @@
-"""The registry: versions, their journal, and the catalog that is made from both."""
+"""The registry: versions, their journal, releases, and the catalog that is made from them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +21,7 @@ from mlops.registry.catalog import Catalog, Entry, opened, serialized
 from mlops.registry.journal import Journal, StageChange
 from mlops.registry.objects import ObjectStore
 from mlops.registry.pausing import tries
+from mlops.registry.releases import ReleaseRecord, ReleaseRecords
 from mlops.registry.versions import StoredVersions
 
 CATALOG = "registry/registry.sqlite"
@@ -29,7 +30,7 @@ _TRIES = 20
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What a rebuilt registry holds, and why the versions that it lacks were refused."""
+    """What a rebuilt registry holds, and why the versions and releases it lacks were refused."""
 
     entries: tuple[Entry, ...]
     refused: tuple[MlopsError, ...]
@@ -45,6 +46,7 @@ class Registry:
         self._objects = objects
         self._pause = pause
         self._journal = Journal(objects)
+        self._releases = ReleaseRecords(objects)
         self.versions = StoredVersions(objects)
 
     def register(
@@ -89,6 +91,17 @@ class Registry:
 
         self._update(note)
 
+    def record(self, release: ReleaseRecord) -> None:
+        """Note how a release ended. Repeating it changes nothing."""
+        self._releases.write(release)
+        kept = self._releases.read(release.id)
+        self._update(lambda catalog: catalog.put_release(kept))
+
+    def releases(self) -> list[ReleaseRecord]:
+        """Releases that have ended, the last one last. Raises RegistryCorrupt."""
+        with opened(self._read()[0]) as (catalog, _):
+            return catalog.releases()
+
     def entries(self, model: str | None = None) -> list[Entry]:
         """Registered versions, the newest last. Raises RegistryCorrupt."""
         with opened(self._read()[0]) as (catalog, _):
@@ -102,12 +115,12 @@ class Registry:
         raise VersionNotFound(str(version))
 
     def rebuild(self) -> Rebuilt:
-        """Make the catalog anew from manifests and journal; whatever was there is replaced."""
+        """Make the catalog anew from what it is made from; whatever was there is replaced."""
         refused = self._update(lambda catalog: None, anew=True)
         return Rebuilt(tuple(self.entries()), tuple(refused))
 
     def _fill(self, catalog: Catalog, before: bytes | None) -> Iterator[MlopsError]:
-        """Enter what the store holds; yield why a version is left out.
+        """Enter what the store holds; yield why a version, or a release, is left out.
 
         before: the catalog until now, which may know with what content versions were registered.
         """
@@ -128,6 +141,11 @@ class Registry:
                 continue
             catalog.put_version(pin, manifest)
             catalog.put_history(version, history)
+        for id in self._releases.ids():
+            try:
+                catalog.put_release(self._releases.read(id))
+            except RegistryCorrupt as error:
+                yield error
 
     def _is(
         self, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
@@ -139,7 +157,7 @@ class Registry:
             return False
 
     def _update(self, change: Callable[[Catalog], None], *, anew: bool = False) -> list[MlopsError]:
-        """Return why versions were left out, where the catalog had to be made anew."""
+        """Return why something was left out, where the catalog had to be made anew."""
         for _ in tries(_TRIES, self._pause):
             content, tag = self._read()
             left_out: list[MlopsError] = []

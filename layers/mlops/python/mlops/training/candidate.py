@@ -9,11 +9,13 @@ from datetime import datetime
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mlops.errors import GateRefused
 from mlops.inference.golden import GoldenRow, golden_to_bytes
-from mlops.inference.manifest import GOLDEN, METRICS, MODEL, Provenance
+from mlops.inference.holdout import Holdout, holdout_to_bytes
+from mlops.inference.manifest import GOLDEN, HOLDOUT, METRICS, MODEL, Provenance
 from mlops.inference.predictor import Predictor
 from mlops.models.plan import Dataset, TrainingPlan
 from mlops.monitoring.reference import reference_profile
@@ -83,6 +85,7 @@ def train(
             MODEL: model,
             "model.joblib": _dumped(estimator),
             GOLDEN: _golden(plan, data, predictor),
+            HOLDOUT: _holdout(plan, data, holdout_rows),
             "reference.json": reference_profile(
                 contract, data.columns, predictor.predict(data.columns)
             ),
@@ -106,6 +109,17 @@ def _dumped(estimator: object) -> bytes:
     buffer = io.BytesIO()
     joblib.dump(estimator, buffer)
     return buffer.getvalue()
+
+
+def _holdout(plan: TrainingPlan, data: Dataset, rows: NDArray[np.intp]) -> bytes:
+    """The rows held out, about row numbers: nobody who compares models needs to know whom."""
+    subject = plan.contract.subject_field
+    return holdout_to_bytes(
+        Holdout(
+            tuple(data.requests[row] | {subject: f"row {row}"} for row in rows.tolist()),
+            data.labels[rows],
+        )
+    )
 
 
 def _golden(plan: TrainingPlan, data: Dataset, predictor: Predictor) -> bytes:

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from mlops.errors import ArtifactError, ArtifactMissing, DataInvalid, ManifestInvalid
 from mlops.inference.golden import golden_from_bytes
+from mlops.inference.holdout import holdout_from_bytes
 from mlops.inference.loading import ModelLoader
-from mlops.inference.manifest import GOLDEN, MANIFEST, MODEL, Manifest, digest_of
+from mlops.inference.manifest import GOLDEN, HOLDOUT, MANIFEST, MODEL, Manifest, digest_of
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
 from mlops.training.folder import PROVENANCE, Candidate
@@ -24,6 +25,9 @@ def require_servable(candidate: Candidate, contracts: Mapping[str, Contract], so
     manifest = _manifest(version, candidate, source)
     with _blaming(source, GOLDEN):
         golden_from_bytes(str(version), candidate.files[GOLDEN])
+    if HOLDOUT in candidate.files:
+        with _blaming(source, HOLDOUT):
+            holdout_from_bytes(str(version), candidate.files[HOLDOUT])
     files = _InMemory({**candidate.files, MANIFEST: manifest})
     with _blaming(source, MODEL):
         served = ModelLoader([files], contracts).load(Pin(version, digest_of(manifest)))

@@ -1,0 +1,117 @@
+"""Wiring of releases. Not with the rest: what judges a canary is nothing a prediction waits for."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from mlops.aws.alarms import StackAlarms, cloudwatch_client
+from mlops.aws.executions import StateMachineExecutions, stepfunctions_client
+from mlops.aws.functions import LambdaFunction, lambda_client
+from mlops.aws.notices import TopicNotices, sns_client
+from mlops.aws.observations import LogObservations, logs_client
+from mlops.aws.stacks import Stack, cloudformation_client, describe_stack
+from mlops.bootstrap import open_models, open_objects, open_registry, utc_now
+from mlops.errors import CloudUnavailable
+from mlops.release.beginning import Beginning
+from mlops.release.closing import World
+from mlops.release.desk import Desk
+from mlops.release.gate import Gate, GatePolicy
+from mlops.release.ports import GateReport
+from mlops.release.reconcile import Reconciler
+from mlops.release.records import Plan, Settings
+from mlops.release.rollback import Rollback
+from mlops.release.rollout import Rollout
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a deployed stack are.
+
+    store: a URL. state_machine, topic: ARNs. api, batch: names of functions. api_logs: the name of
+    the API function's log group.
+    """
+
+    stack: str
+    store: str
+    api: str
+    batch: str
+    state_machine: str
+    topic: str
+    api_logs: str
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Everything there is to do with the releases of one stack."""
+
+    world: World
+    beginning: Beginning
+    rollout: Rollout
+    reconciler: Reconciler
+    desk: Desk
+    rollback: Rollback
+
+
+def find_stack(name: str) -> Stack:
+    """Raises CloudUnavailable, also where there is no such stack."""
+    return describe_stack(cloudformation_client(), name)
+
+
+def places_of(stack: Stack) -> Places:
+    """Raises CloudUnavailable where it is a stack of something else."""
+    try:
+        return Places(
+            stack=stack.name,
+            store=f"s3://{stack.outputs['StoreName']}",
+            api=stack.outputs["ApiFunctionName"],
+            batch=stack.outputs["BatchFunctionName"],
+            state_machine=stack.outputs["ReleaseStateMachineArn"],
+            topic=stack.outputs["AlarmsTopicArn"],
+            api_logs=stack.outputs["ApiLogGroupName"],
+        )
+    except KeyError as error:
+        reason = f"it has no output {error.args[0]}; is it deployed from this template?"
+        raise CloudUnavailable(f"stack {stack.name}", reason) from error
+
+
+def open_releases(
+    places: Places,
+    settings: Settings,
+    policy: GatePolicy,
+    *,
+    cache: Path,
+    baked: Path | None = None,
+) -> Releases:
+    """Nobody is asked yet.
+
+    cache: where models from the store are kept. baked: those of the image.
+
+    Raises CloudUnavailable, StoreUnavailable.
+    """
+    functions = lambda_client()
+    api = LambdaFunction(functions, places.api)
+    objects = open_objects(places.store, patient=True)
+    world = World(
+        api=api,
+        batch=LambdaFunction(functions, places.batch),
+        objects=objects,
+        registry=open_registry(places.store),
+        executions=StateMachineExecutions(stepfunctions_client(), places.state_machine),
+        now=utc_now,
+    )
+    notices = TopicNotices(sns_client(), places.topic)
+    alarms = StackAlarms(cloudwatch_client(), places.stack)
+    reconciler = Reconciler(world, notices, timedelta(seconds=settings.dangling_seconds))
+    gate = Gate(api, open_models(baked, places.store, cache), objects)
+
+    def gate_of(plan: Plan) -> GateReport:
+        return gate(plan.candidate, plan.champion, policy)
+
+    return Releases(
+        world=world,
+        beginning=Beginning(world, reconciler, alarms, settings),
+        rollout=Rollout(world, LogObservations(logs_client(), places.api_logs), alarms, gate_of),
+        reconciler=reconciler,
+        desk=Desk(world, reconciler, notices),
+        rollback=Rollback(world, reconciler, notices),
+    )

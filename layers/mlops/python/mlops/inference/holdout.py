@@ -1,0 +1,56 @@
+"""The holdout: labelled rows that a version was not trained on, to compare it with others by."""
+
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.errors import MalformedJson, ModelUnusable
+from mlops.models.strict_json import parse
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """requests: n dicts as clients would send them. labels: int of shape (n,); 1 is positive."""
+
+    requests: tuple[dict[str, Any], ...]
+    labels: NDArray[np.int64]
+
+
+def holdout_to_bytes(holdout: Holdout) -> bytes:
+    """JSON lines, gzipped. Without the time of writing: the same rows give the same bytes."""
+    lines = [
+        json.dumps({"request": request, "label": label}, ensure_ascii=False) + "\n"
+        for request, label in zip(holdout.requests, holdout.labels.tolist(), strict=True)
+    ]
+    return gzip.compress("".join(lines).encode(), mtime=0)
+
+
+def holdout_from_bytes(version: str, content: bytes) -> Holdout:
+    """Raises ModelUnusable, which names the line."""
+    try:
+        lines = gzip.decompress(content).splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ModelUnusable(version, f"its holdout cannot be read: {error}") from error
+    if not lines:
+        raise ModelUnusable(version, "its holdout has no rows")
+    rows = [_row(version, number, line) for number, line in enumerate(lines, start=1)]
+    return Holdout(
+        requests=tuple(request for request, _ in rows),
+        labels=np.array([label for _, label in rows], dtype=np.int64),
+    )
+
+
+def _row(version: str, number: int, line: bytes) -> tuple[dict[str, Any], int]:
+    try:
+        match parse(line):
+            case {"request": dict(request), "label": int(label), **rest} if not rest:
+                if label in (0, 1) and not isinstance(label, bool):
+                    return request, label
+    except MalformedJson as error:
+        raise ModelUnusable(version, f"its holdout, line {number}: {error}") from error
+    raise ModelUnusable(version, f"its holdout, line {number}: no request with a label of 0 or 1")

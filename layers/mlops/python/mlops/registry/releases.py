@@ -1,0 +1,143 @@
+"""Releases that have ended, as one create-only object each; the catalog is made from them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mlops.errors import ObjectExists, PinInvalid, RegistryCorrupt
+from mlops.inference.version import Pin
+from mlops.registry.objects import ObjectStore
+
+PREFIX = "registry/releases/"
+
+
+class Kind(StrEnum):
+    FIRST = "first"
+    """What was live before there was any release; so history has a beginning."""
+    RELEASE = "release"
+    ROLLBACK = "rollback"
+    """Back to an earlier version after a promotion. During a canary, its release says it."""
+
+
+class Ended(StrEnum):
+    """How."""
+
+    PROMOTED = "PROMOTED"
+    ROLLED_BACK = "ROLLED_BACK"
+    UNCHANGED = "UNCHANGED"
+    REFUSED = "REFUSED"
+    """It never had any traffic."""
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """One release. Times are aware, in UTC.
+
+    champion: number of the API's version that was live before; None where that is not known.
+    candidate: number of the one that was to be live; for a rollback: of the one gone back to.
+    batch_champion, batch_candidate: the same of the batch function.
+    pins: of the candidate. deployed_sha: the commit that the candidate came with.
+    """
+
+    id: str
+    kind: Kind
+    outcome: Ended
+    reasons: tuple[str, ...]
+    by: str
+    started_at: datetime
+    ended_at: datetime
+    champion: str | None = None
+    candidate: str | None = None
+    batch_champion: str | None = None
+    batch_candidate: str | None = None
+    pins: tuple[Pin, ...] = ()
+    deployed_sha: str | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the candidate is what was live at its end."""
+        return self.outcome is Ended.PROMOTED or (
+            self.kind is Kind.ROLLBACK and self.outcome is Ended.ROLLED_BACK
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "outcome": self.outcome,
+            "reasons": list(self.reasons),
+            "by": self.by,
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+            "champion": self.champion,
+            "candidate": self.candidate,
+            "batch_champion": self.batch_champion,
+            "batch_candidate": self.batch_candidate,
+            "pins": [str(pin) for pin in self.pins],
+            "deployed_sha": self.deployed_sha,
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "ReleaseRecord":
+        """Raises what reading a document of another kind does."""
+        return cls(
+            id=_text(document["id"]),
+            kind=Kind(document["kind"]),
+            outcome=Ended(document["outcome"]),
+            reasons=tuple(map(_text, document["reasons"])),
+            by=_text(document["by"]),
+            started_at=datetime.fromisoformat(document["started_at"]),
+            ended_at=datetime.fromisoformat(document["ended_at"]),
+            champion=_optional(document["champion"]),
+            candidate=_optional(document["candidate"]),
+            batch_champion=_optional(document["batch_champion"]),
+            batch_candidate=_optional(document["batch_candidate"]),
+            pins=tuple(Pin.parse(text) for text in document["pins"]),
+            deployed_sha=_optional(document["deployed_sha"]),
+        )
+
+
+class ReleaseRecords:
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def write(self, record: ReleaseRecord) -> None:
+        """Note a release. Repeating it changes nothing: what was written first stays."""
+        content = json.dumps(record.to_document(), sort_keys=True, indent=1) + "\n"
+        with suppress(ObjectExists):
+            self._objects.create(_key(record.id), content.encode())
+
+    def ids(self) -> Iterator[str]:
+        for key in self._objects.keys(PREFIX):
+            yield key.removeprefix(PREFIX).removesuffix(".json")
+
+    def read(self, id: str) -> ReleaseRecord:
+        """Raises RegistryCorrupt, ObjectNotFound."""
+        key = _key(id)
+        content = self._objects.get(key).content
+        try:
+            record = ReleaseRecord.from_document(json.loads(content))
+            if record.id != id:
+                raise ValueError(f"it is the record of {record.id}")
+        except (ValueError, KeyError, TypeError, RecursionError, PinInvalid) as error:
+            raise RegistryCorrupt(f"{key}: {error}") from error
+        return record
+
+
+def _key(id: str) -> str:
+    return f"{PREFIX}{id}.json"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _text(value)

@@ -1,0 +1,149 @@
+"""How a release begins: one at a time, and only where there is something new."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mlops.errors import ObjectChanged
+from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.release.closing import DEPLOY, Closing, World
+from mlops.release.lock import Holder, Lock
+from mlops.release.ports import Alarms, FunctionVersion
+from mlops.release.reconcile import Reconciler
+from mlops.release.records import Ending, Folder, Plan, Settings
+from mlops.release.traffic import same, words
+
+_BY = "the state machine"
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Begun:
+    """plan: None where the release has ended already, as `outcome` says."""
+
+    plan: Plan | None
+    outcome: Ended | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class Beginning:
+    """Raises any StoreError, RegistryBusy and CloudUnavailable."""
+
+    def __init__(
+        self, world: World, reconciler: Reconciler, alarms: Alarms, settings: Settings
+    ) -> None:
+        self._world = world
+        self._reconciler = reconciler
+        self._alarms = alarms
+        self._settings = settings
+        self._lock = Lock(world.objects)
+        self._closing = Closing(world)
+
+    def begin(self, id: str, by: str) -> Begun:
+        """Take the lock, publish both functions, and plan.
+
+        What is refused, or nothing new, has ended by that; `record` does the rest.
+        Raises FunctionGone, RegistryCorrupt, ReleaseRefused for an impossible id.
+        """
+        folder = Folder(self._world.objects, id)
+        ending = folder.ending()
+        if ending is not None:
+            return Begun(None, ending.outcome, ending.reasons)
+        plan = folder.plan()
+        if plan is not None:
+            return Begun(plan)
+        refusal = self._take(id)
+        if refusal is not None:
+            return self._ended(folder, Ended.REFUSED, refusal, by)
+        return self._plan(folder, id, by)
+
+    def _take(self, id: str) -> str | None:
+        """Take the lock; or why not. What an ended holder has left is mended before."""
+        for _ in range(_TRIES):
+            held = self._lock.read()
+            if held.holder is not None and held.holder.id == id:
+                return None
+            if held.holder is not None:
+                occupied = self._reconciler.occupied(held.holder)
+                if occupied is not None:
+                    return f"{occupied}; what was deployed meanwhile follows when it has ended"
+                self._reconciler.finish(held.holder, f"its execution had ended when {id} began")
+                continue
+            for function in (self._world.api, self._world.batch):
+                traffic = function.traffic()
+                if traffic.weights:
+                    return f"weights that belong to no release: {words(traffic)}"
+            with suppress(ObjectChanged):  # somebody was faster, or it was written after all
+                self._lock.write(held, Holder(Kind.RELEASE, id, self._world.now()))
+        return "others took the lock at each try"
+
+    def _plan(self, folder: Folder, id: str, by: str) -> Begun:
+        api, batch = self._world.api, self._world.batch
+        published, batch_published = api.publish(), batch.publish()
+        traffic, batch_traffic = api.traffic(), batch.traffic()
+        champion, batch_champion = (
+            api.describe(traffic.version),
+            batch.describe(batch_traffic.version),
+        )
+        # What was published may be, under another number, what is live.
+        candidate = champion if same(published, champion) else published
+        batch_candidate = (
+            batch_champion if same(batch_published, batch_champion) else batch_published
+        )
+        self._adopt(champion, batch_champion)
+        if (candidate, batch_candidate) == (champion, batch_champion):
+            return self._ended(folder, Ended.UNCHANGED, "what is deployed is live already", by)
+        if by == DEPLOY and self._was_taken_back(candidate, batch_candidate):
+            why = f"version {candidate.number} was taken back before; `mlops release start` retries"
+            return self._ended(folder, Ended.UNCHANGED, why, by)
+        red = self._alarms.red()
+        if red:
+            return self._ended(folder, Ended.REFUSED, f"alarms ring: {', '.join(red)}", by)
+        plan = Plan(
+            id=id,
+            kind=Kind.RELEASE,
+            by=by,
+            started_at=self._world.now(),
+            champion=champion,
+            candidate=candidate,
+            revision=traffic.revision,
+            batch_champion=batch_champion,
+            batch_candidate=batch_candidate,
+            batch_revision=batch_traffic.revision,
+            settings=self._settings,
+        )
+        return Begun(folder.keep_plan(plan))
+
+    def _ended(self, folder: Folder, outcome: Ended, why: str, by: str) -> Begun:
+        ending = folder.keep_ending(Ending(outcome, (why,), by, self._world.now()))
+        return Begun(None, ending.outcome, ending.reasons)
+
+    def _adopt(self, champion: FunctionVersion, batch_champion: FunctionVersion) -> None:
+        """Enter what is live into a registry that knows of none, so that there is a way back."""
+        now = self._world.now()
+        self._closing.adopt(champion.pins, now)
+        if any(record.moved for record in self._world.registry.releases()):
+            return
+        record = ReleaseRecord(
+            id=f"first-{champion.number}",
+            kind=Kind.FIRST,
+            outcome=Ended.PROMOTED,
+            reasons=("it was live before the first release",),
+            by=_BY,
+            started_at=now,
+            ended_at=now,
+            candidate=champion.number,
+            batch_candidate=batch_champion.number,
+            pins=champion.pins,
+        )
+        self._world.registry.record(record)
+
+    def _was_taken_back(self, candidate: FunctionVersion, batch: FunctionVersion) -> bool:
+        """Whether people, or a judge, went back from these very versions when they last met."""
+        numbers = candidate.number, batch.number
+        for record in reversed(self._world.registry.releases()):
+            if record.outcome is Ended.ROLLED_BACK and record.kind is Kind.ROLLBACK:
+                if (record.champion, record.batch_champion) == numbers:
+                    return True
+            elif (record.candidate, record.batch_candidate) == numbers:
+                return record.outcome is Ended.ROLLED_BACK
+        return False

@@ -1,0 +1,149 @@
+"""What people ask of releases: how they stand, what there were; to promote, to abort."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops.errors import FunctionGone, ReleaseRefused
+from mlops.registry.releases import Kind, ReleaseRecord
+from mlops.release.closing import Closed, World
+from mlops.release.lock import Holder, Lock
+from mlops.release.looks import Look, Looks
+from mlops.release.ports import LATEST, ExecutionStatus, Function, Notices, Traffic
+from mlops.release.reconcile import Reconciler
+from mlops.release.records import Folder, Plan
+from mlops.release.traffic import same
+
+
+@dataclass(frozen=True)
+class Running:
+    """The release, or the rollback, that holds the lock.
+
+    execution: UNKNOWN for a rollback, which has none. plan: None until it is planned.
+    gate: its report as it was kept. canary_since: None where no canary has traffic yet.
+    next_look_at, ends_at: from when on the next, the last look can be taken. decision: who has
+    promoted it by hand.
+    """
+
+    holder: Holder
+    execution: ExecutionStatus
+    plan: Plan | None
+    gate: dict[str, Any] | None
+    canary_since: datetime | None
+    looks: tuple[Look, ...]
+    next_look_at: datetime | None
+    ends_at: datetime | None
+    decision: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """api, batch: None where the function or its alias is not there. last: to have ended."""
+
+    api: Traffic | None
+    batch: Traffic | None
+    running: Running | None
+    last: ReleaseRecord | None
+
+
+class Desk:
+    """Every method raises any StoreError and CloudUnavailable."""
+
+    def __init__(self, world: World, reconciler: Reconciler, notices: Notices) -> None:
+        self._world = world
+        self._reconciler = reconciler
+        self._notices = notices
+        self._lock = Lock(world.objects)
+
+    def status(self) -> Status:
+        """Raises RegistryCorrupt."""
+        holder = self._lock.read().holder
+        history = self.history()
+        return Status(
+            api=_traffic(self._world.api),
+            batch=_traffic(self._world.batch),
+            running=None if holder is None else self._running(holder),
+            last=history[0] if history else None,
+        )
+
+    def is_due(self) -> bool:
+        """Whether something is deployed that is not live, and that no release has been about yet.
+
+        Raises FunctionGone, RegistryCorrupt.
+        """
+        api, batch = self._world.api, self._world.batch
+        latest = api.describe(LATEST), batch.describe(LATEST)
+        live = api.traffic().version, batch.traffic().version
+        history = self.history()
+        numbers = [live]
+        if history and history[0].candidate and history[0].batch_candidate:
+            numbers.append((history[0].candidate, history[0].batch_candidate))
+        return not any(
+            same(latest[0], api.describe(number)) and same(latest[1], batch.describe(batch_number))
+            for number, batch_number in numbers
+        )
+
+    def history(self) -> Sequence[ReleaseRecord]:
+        """The newest first. Raises RegistryCorrupt."""
+        return self._world.registry.releases()[::-1]
+
+    def promote(self, id: str, by: str) -> None:
+        """Let the canary have all traffic at the next tick, whatever the looks say.
+
+        Raises ReleaseRefused.
+        """
+        folder = self._require_running(id)
+        folder.keep("decision", {"promote": True, "by": by, "at": self._world.now().isoformat()})
+
+    def abort(self, id: str, by: str) -> Closed:
+        """Stop a release and give all traffic back.
+
+        Raises ReleaseRefused, RegistryBusy, TrafficChanged.
+        """
+        folder = self._require_running(id)
+        why = f"aborted by {by}"
+        folder.keep("abort", {"reason": why})
+        self._world.executions.stop(id, why)
+        closed = self._reconciler.finish(Holder(Kind.RELEASE, id, self._world.now()), why, by)
+        self._notices.send(closed.subject, closed.text)
+        return closed
+
+    def _require_running(self, id: str) -> Folder:
+        holder = self._lock.read().holder
+        if holder is None or holder.id != id or holder.kind is not Kind.RELEASE:
+            raise ReleaseRefused(f"no release {id} is running")
+        return Folder(self._world.objects, id)
+
+    def _running(self, holder: Holder) -> Running:
+        folder = Folder(self._world.objects, holder.id)
+        plan = folder.plan()
+        looks = None if plan is None else Looks(folder, plan)
+        began = None if looks is None else looks.began()
+        kept = () if looks is None else tuple(looks.kept())
+        next_look_at = ends_at = None
+        if plan is not None and began is not None:
+            delay = timedelta(seconds=plan.settings.log_delay_seconds)
+            ends_at = plan.look_ends(began, plan.settings.looks) + delay
+            last = kept[-1].number if kept else 0
+            if last < plan.settings.looks:
+                next_look_at = plan.look_ends(began, last + 1) + delay
+        decision = folder.read("decision")
+        return Running(
+            holder=holder,
+            execution=self._world.executions.status(holder.id),
+            plan=plan,
+            gate=folder.read("gate"),
+            canary_since=began,
+            looks=kept,
+            next_look_at=next_look_at,
+            ends_at=ends_at,
+            decision=None if decision is None else decision["by"],
+        )
+
+
+def _traffic(function: Function) -> Traffic | None:
+    with suppress(FunctionGone):
+        return function.traffic()
+    return None

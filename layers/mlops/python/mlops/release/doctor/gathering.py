@@ -1,0 +1,233 @@
+"""Reading all that should agree, from wherever it is. What cannot be read is a fact too."""
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from mlops.errors import (
+    ArtifactError,
+    ArtifactMissing,
+    FunctionGone,
+    MlopsError,
+    RegistryCorrupt,
+    StoreError,
+    VersionNotFound,
+)
+from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.version import ModelVersion, Pin
+from mlops.registry.catalog import Entry
+from mlops.registry.journal import Journal, Stage
+from mlops.registry.objects import ObjectStore
+from mlops.registry.registry import Registry
+from mlops.registry.releases import ReleaseRecord, ReleaseRecords
+from mlops.registry.versions import PREFIX
+from mlops.release.closing import World
+from mlops.release.doctor.facts import (
+    LOCK,
+    Committed,
+    Deployed,
+    Facts,
+    Kept,
+    Side,
+    planned,
+    subject,
+)
+from mlops.release.lock import Holder, Lock
+from mlops.release.ports import LATEST, Alarms, Function, FunctionVersion
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A store, to be asked. location: a folder, or s3://bucket[/prefix]."""
+
+    location: str
+    objects: ObjectStore
+    registry: Registry
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A deployed stack, to be asked.
+
+    named: it is not the one that commands take by themselves. status: CloudFormation's.
+    api, batch, release: AWS's names of the functions. occupied: see `Reconciler.occupied`.
+    """
+
+    stack: str
+    named: bool
+    status: str
+    parameters: Mapping[str, str]
+    api: str
+    batch: str
+    release: str
+    world: World
+    occupied: Callable[[Holder], str | None]
+    alarms: Alarms
+
+
+def gather(
+    committed: Committed,
+    models: Mapping[str, str],
+    shelf: Shelf,
+    cloud: Cloud | None,
+    *,
+    no_stack: str | None = None,
+    unread: Mapping[str, str] | None = None,
+) -> Facts:
+    """See `Facts`; unread: what the caller could not read. Raises no MlopsError."""
+    reading = _Reading(shelf.location, dict(unread or {}))
+    kept = reading.kept(shelf)
+    facts = Facts(
+        committed=committed,
+        models=models,
+        deployed=None if cloud is None else reading.deployed(cloud, kept.records),
+        no_stack=no_stack,
+        kept=kept,
+        unread=reading.unread,
+    )
+    # Which versions matter is known by now.
+    return replace(facts, kept=replace(kept, damaged=reading.damaged(shelf, facts)))
+
+
+class _Reading:
+    """unread: see `Facts`; what is out of reach as a whole stands there once."""
+
+    def __init__(self, location: str, unread: dict[str, str]) -> None:
+        self._location = location
+        self.unread = unread
+
+    def kept(self, shelf: Shelf) -> Kept:
+        entries, listed, corrupt = None, None, None
+        try:
+            entries = self._read(shelf.location, lambda: _entries(shelf.registry))
+            listed = self._read(shelf.location, shelf.registry.releases)
+        except RegistryCorrupt as error:
+            corrupt = error.reason
+        unlisted: list[str] = []
+        if entries is not None:
+            unlisted += self._read(shelf.location, lambda: _unlisted(shelf.registry, entries)) or []
+        known = {record.id for record in listed or ()}
+        lacking = self._read(shelf.location, lambda: _lacking(shelf.objects, known)) or {}
+        if listed is not None:
+            unlisted += lacking
+        records = [*(listed or ()), *filter(None, lacking.values())]
+        return Kept(
+            location=shelf.location,
+            entries=entries,
+            records=(*sorted(records, key=lambda record: (record.ended_at, record.id)),),
+            corrupt=corrupt,
+            unlisted=tuple(unlisted),
+            stages=self._read(shelf.location, lambda: _stages(shelf.objects)) or {},
+            damaged={},
+        )
+
+    def deployed(self, cloud: Cloud, records: Iterable[ReleaseRecord]) -> Deployed:
+        last = planned(records)
+        tried, batch_tried = (None, None) if last is None else subject(last)
+        lock = self._read(LOCK, Lock(cloud.world.objects).read)
+        holder = None if lock is None else lock.holder
+        occupied = None
+        if holder is not None:
+            asked = self._read(holder.id, lambda: (cloud.occupied(holder),))
+            occupied = f"{holder.id} cannot be asked after" if asked is None else asked[0]
+        return Deployed(
+            stack=cloud.stack,
+            named=cloud.named,
+            status=cloud.status,
+            parameters=cloud.parameters,
+            release_function=cloud.release,
+            api=self._read(cloud.api, partial(_side, cloud.api, cloud.world.api, tried)),
+            batch=self._read(
+                cloud.batch, partial(_side, cloud.batch, cloud.world.batch, batch_tried)
+            ),
+            holder=holder,
+            occupied=occupied,
+            alarms=self._read("The alarms", cloud.alarms.red) or (),
+        )
+
+    def damaged(self, shelf: Shelf, facts: Facts) -> Mapping[Pin, MlopsError]:
+        needed = facts.uses().keys()
+        registered = {entry.pin for entry in (facts.kept.entries or {}).values()}
+        keys = self._read(shelf.location, lambda: {*shelf.objects.keys(PREFIX)})
+        damaged = {}
+        for pin in sorted(needed | registered, key=str) if keys is not None else ():
+            check = partial(_damage, shelf.registry, pin, None if pin in needed else keys)
+            damage = self._read(shelf.location, check)
+            if damage is not None:
+                damaged[pin] = damage
+        return damaged
+
+    def _read(self, what: str, read: Callable[[], _Read]) -> _Read | None:
+        """Raises RegistryCorrupt: that can be mended."""
+        try:
+            return read()
+        except RegistryCorrupt:
+            raise
+        except StoreError as error:
+            self.unread.setdefault(self._location, str(error))
+        except (MlopsError, ValueError, KeyError, TypeError) as error:  # the latter of a bad lock
+            self.unread.setdefault(what, str(error))
+        return None
+
+
+def _entries(registry: Registry) -> Mapping[ModelVersion, Entry]:
+    return {entry.version: entry for entry in registry.entries()}
+
+
+def _unlisted(registry: Registry, entries: Container[ModelVersion]) -> list[str]:
+    occupied = registry.versions.occupied()
+    return [str(version) for version, whole in occupied if whole and version not in entries]
+
+
+def _lacking(objects: ObjectStore, known: Container[str]) -> Mapping[str, ReleaseRecord | None]:
+    """The releases that the registry lacks, None for what cannot be read."""
+    records = ReleaseRecords(objects)
+    found: dict[str, ReleaseRecord | None] = {}
+    for id in records.ids():
+        if id not in known:
+            found[id] = None
+            with suppress(RegistryCorrupt):  # a rebuild says why
+                found[id] = records.read(id)
+    return found
+
+
+def _stages(objects: ObjectStore) -> Mapping[ModelVersion, Stage]:
+    with suppress(RegistryCorrupt):  # a rebuild says which entry of the journal it is
+        return {change.version: change.stage for change in Journal(objects).read()}
+    return {}
+
+
+def _damage(registry: Registry, pin: Pin, keys: set[str] | None) -> MlopsError | None:
+    """keys: of all files there are, where their names will do. Raises any StoreError."""
+    versions = registry.versions
+    try:
+        manifest = read_manifest(versions, pin)
+        for file in manifest.files:
+            if keys is None:
+                read_listed(versions, manifest, file)
+            elif f"{PREFIX}{pin.version}/{file}" not in keys:
+                raise ArtifactMissing(str(pin.version), file)
+    except (VersionNotFound, ArtifactError) as error:
+        return error
+    return None
+
+
+def _side(name: str, function: Function, tried: str | None) -> Side:
+    """Raises CloudUnavailable, PinInvalid."""
+    traffic = _there(function.traffic)
+
+    def describe(number: str | None) -> FunctionVersion | None:
+        return None if number is None else _there(partial(function.describe, number))
+
+    live = None if traffic is None else traffic.version
+    return Side(name, describe(LATEST), traffic, describe(live), describe(tried))
+
+
+def _there(ask: Callable[[], _Read]) -> _Read | None:
+    with suppress(FunctionGone):
+        return ask()
+    return None

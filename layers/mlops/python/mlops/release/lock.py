@@ -1,0 +1,82 @@
+"""Who may move traffic: one release at a time, or one rollback."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops.errors import ObjectChanged, ObjectNotFound
+from mlops.registry.objects import ObjectStore
+from mlops.registry.releases import Kind
+from mlops.release.records import RELEASES
+
+CURRENT = f"{RELEASES}current.json"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """kind: RELEASE or ROLLBACK. id: of the release; a rollback of a canary takes over its id."""
+
+    kind: Kind
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """The lock in one of its states.
+
+    dangling_since: since when weights were seen that belong to no release. tag: of the object.
+    """
+
+    holder: Holder | None
+    dangling_since: datetime | None
+    tag: str | None
+
+
+class Lock:
+    """Replaced under its tag: of two who take it at once, one does."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def read(self) -> Held:
+        try:
+            stamped = self._objects.get(CURRENT)
+        except ObjectNotFound:
+            return Held(None, None, None)
+        document = json.loads(stamped.content)
+        since = document["dangling_since"]
+        return Held(
+            _to_holder(document["holder"]),
+            None if since is None else datetime.fromisoformat(since),
+            stamped.tag,
+        )
+
+    def write(
+        self, seen: Held, holder: Holder | None, dangling_since: datetime | None = None
+    ) -> None:
+        """Replace all of it. Raises ObjectChanged where it is no longer as it was seen."""
+        document = {
+            "holder": None if holder is None else {**vars(holder), "at": holder.at.isoformat()},
+            "dangling_since": None if dangling_since is None else dangling_since.isoformat(),
+        }
+        self._objects.replace(CURRENT, json.dumps(document).encode(), seen.tag)
+
+    def free(self, id: str) -> None:
+        """Of a release that has ended. What is held by somebody else stays so."""
+        held = self.read()
+        while held.holder is not None and held.holder.id == id:
+            try:
+                self.write(held, None)
+            except ObjectChanged:  # taken over: then it is somebody else's, or to be freed anew
+                held = self.read()
+            else:
+                return
+
+
+def _to_holder(document: dict[str, Any] | None) -> Holder | None:
+    if document is None:
+        return None
+    at = datetime.fromisoformat(document["at"])
+    return Holder(Kind(document["kind"]), document["id"], at)

@@ -1,0 +1,115 @@
+"""What a release asks of the world: two functions with their aliases, a log, alarms, executions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from mlops.inference.version import Pin
+from mlops.release.judge import Observed
+
+LATEST = "$LATEST"
+"""In place of a version's number: what was deployed, published or not."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How an alias splits its traffic.
+
+    version: gets what is left. weights: the share of each other version, in (0, 1).
+    revision: names this state; a change is made to it, or not at all.
+    """
+
+    version: str
+    weights: Mapping[str, float]
+    revision: str
+
+
+@dataclass(frozen=True)
+class FunctionVersion:
+    """A published version of a function, or `$LATEST`: what has not been published yet.
+
+    code: digest of the image. pins: of the models it serves. settings: digest of all else that
+    shapes it, such as environment, memory and time-out.
+    """
+
+    number: str
+    code: str
+    pins: tuple[Pin, ...]
+    settings: str
+
+
+class Function(Protocol):
+    """One function and its alias `live`.
+
+    Every method raises FunctionGone where the function, its alias or that version is not there,
+    and CloudUnavailable where nothing can be asked.
+    """
+
+    def publish(self) -> FunctionVersion:
+        """Freeze `$LATEST` as a version. Where nothing changed since the last one: that one."""
+
+    def describe(self, number: str) -> FunctionVersion: ...
+
+    def traffic(self) -> Traffic: ...
+
+    def move(self, version: str, weights: Mapping[str, float], revision: str) -> Traffic:
+        """Point the alias at `version`, with those weights and no others.
+
+        Raises TrafficChanged where `revision` is no longer the alias's, TrafficRefused for what
+        Lambda does not take: `$LATEST`, weights of the version itself, more than one other one.
+        """
+
+    def invoke(self, number: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Let exactly that version answer. Raises InvocationFailed where it does not."""
+
+
+class Observations(Protocol):
+    def observed(self, version: str, since: datetime, until: datetime) -> Observed:
+        """What a version of the API did from `since` until before `until` (aware, UTC).
+
+        Raises CloudUnavailable.
+        """
+
+
+class Alarms(Protocol):
+    def red(self) -> tuple[str, ...]:
+        """Names of the service's alarms that ring. Raises CloudUnavailable."""
+
+
+class ExecutionStatus(StrEnum):
+    """Of an execution of the state machine, as Step Functions names them."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    ABORTED = "ABORTED"
+    UNKNOWN = "UNKNOWN"
+    """No such execution: never started, or forgotten (Step Functions keeps them for 90 days)."""
+
+
+class Executions(Protocol):
+    """Runs of the release's state machine, by their names. All raise CloudUnavailable."""
+
+    def status(self, name: str) -> ExecutionStatus: ...
+
+    def start(self, name: str, by: str) -> None: ...
+
+    def stop(self, name: str, reason: str) -> None:
+        """One that has ended stays as it is."""
+
+
+class Notices(Protocol):
+    def send(self, subject: str, text: str) -> None:
+        """Tell people. Raises CloudUnavailable."""
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Whether a candidate may have traffic at all. details: figures, as JSON takes them."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+    details: Mapping[str, Any]

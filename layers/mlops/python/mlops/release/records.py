@@ -1,0 +1,199 @@
+"""What is written about one release, each object once; and what else is known by its id."""
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops.errors import ObjectExists, ObjectNotFound, ReleaseRefused
+from mlops.inference.version import Pin
+from mlops.registry.objects import ObjectStore
+from mlops.registry.releases import Ended, Kind
+from mlops.release.ports import FunctionVersion
+
+RELEASES = "releases/"
+RELEASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+"""Names of executions that are also parts of keys."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How releases go. Rehearsals compress time by these, and by nothing else.
+
+    looks: how often a canary is judged; one every `look_seconds`. tick_seconds: between two calls
+    of `watch`. min_requests: see `judge.Policy`. weight: the canary's share of the traffic.
+    log_delay_seconds: a look waits so long for the last lines of its interval.
+    dangling_seconds: so long weights that belong to no release may stay.
+    code_sha: the commit that was deployed.
+    """
+
+    looks: int = 5
+    look_seconds: int = 360
+    tick_seconds: int = 30
+    min_requests: int = 300
+    weight: float = 0.1
+    log_delay_seconds: int = 15
+    dangling_seconds: int = 1800
+    code_sha: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be live instead of what, and on which conditions. It outlives its settings.
+
+    champion, candidate: versions of the API; the same where only batch has changed.
+    revision, batch_revision: of the aliases as they were read.
+    """
+
+    id: str
+    kind: Kind
+    by: str
+    started_at: datetime
+    champion: FunctionVersion
+    candidate: FunctionVersion
+    revision: str
+    batch_champion: FunctionVersion
+    batch_candidate: FunctionVersion
+    batch_revision: str
+    settings: Settings
+
+    @property
+    def has_canary(self) -> bool:
+        return self.candidate.number != self.champion.number
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return {self.candidate.number: self.settings.weight} if self.has_canary else {}
+
+    def look_ends(self, began: datetime, look: int) -> datetime:
+        """Until when the look sees; `began`: when the canary did."""
+        return began + look * timedelta(seconds=self.settings.look_seconds)
+
+    def looks_due(self, began: datetime, now: datetime) -> int:
+        """How many intervals are complete, with all that was logged in them."""
+        seen = now - timedelta(seconds=self.settings.log_delay_seconds) - began
+        intervals = seen // timedelta(seconds=self.settings.look_seconds)
+        return max(0, min(intervals, self.settings.looks))
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON takes it; the state machine reads it, too."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "by": self.by,
+            "started_at": self.started_at.isoformat(),
+            "champion": _of_version(self.champion),
+            "candidate": _of_version(self.candidate),
+            "revision": self.revision,
+            "canary_routing": {"AdditionalVersionWeights": self.weights},
+            "batch_champion": _of_version(self.batch_champion),
+            "batch_candidate": _of_version(self.batch_candidate),
+            "batch_revision": self.batch_revision,
+            "settings": vars(self.settings),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Plan":
+        return cls(
+            id=document["id"],
+            kind=Kind(document["kind"]),
+            by=document["by"],
+            started_at=datetime.fromisoformat(document["started_at"]),
+            champion=_to_version(document["champion"]),
+            candidate=_to_version(document["candidate"]),
+            revision=document["revision"],
+            batch_champion=_to_version(document["batch_champion"]),
+            batch_candidate=_to_version(document["batch_candidate"]),
+            batch_revision=document["batch_revision"],
+            settings=Settings(**document["settings"]),
+        )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a release ended, decided once. by: who said so."""
+
+    outcome: Ended
+    reasons: tuple[str, ...]
+    by: str
+    at: datetime
+
+
+class Folder:
+    """The objects of one release. What is there stays as it is: the first to write decides.
+
+    Raises ReleaseRefused for an id that no release can have.
+    """
+
+    def __init__(self, objects: ObjectStore, id: str) -> None:
+        if RELEASE_ID.fullmatch(id) is None:
+            raise ReleaseRefused(f"{id!r} is not the id of a release")
+        self._objects = objects
+        self._prefix = f"{RELEASES}{id}/"
+
+    def keep(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a document, unless there is one; the one that is there."""
+        content = json.dumps(document, indent=1, sort_keys=True) + "\n"
+        with suppress(ObjectExists):
+            self._objects.create(self._key(name), content.encode())
+        return self.require(name)
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        with suppress(ObjectNotFound):
+            return self.require(name)
+        return None
+
+    def require(self, name: str) -> dict[str, Any]:
+        """Raises ObjectNotFound."""
+        document: dict[str, Any] = json.loads(self._objects.get(self._key(name)).content)
+        return document
+
+    def names(self) -> list[str]:
+        return [
+            key.removeprefix(self._prefix).removesuffix(".json")
+            for key in self._objects.keys(self._prefix)
+        ]
+
+    def plan(self) -> Plan | None:
+        document = self.read("plan")
+        return None if document is None else Plan.from_document(document)
+
+    def keep_plan(self, plan: Plan) -> Plan:
+        return Plan.from_document(self.keep("plan", plan.to_document()))
+
+    def ending(self) -> Ending | None:
+        document = self.read("outcome")
+        return None if document is None else _to_ending(document)
+
+    def keep_ending(self, ending: Ending) -> Ending:
+        document = {
+            "outcome": ending.outcome,
+            "reasons": list(ending.reasons),
+            "by": ending.by,
+            "at": ending.at.isoformat(),
+        }
+        return _to_ending(self.keep("outcome", document))
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}{name}.json"
+
+
+def _to_ending(document: Mapping[str, Any]) -> Ending:
+    return Ending(
+        Ended(document["outcome"]),
+        tuple(document["reasons"]),
+        document["by"],
+        datetime.fromisoformat(document["at"]),
+    )
+
+
+def _of_version(version: FunctionVersion) -> dict[str, Any]:
+    return {**vars(version), "pins": [str(pin) for pin in version.pins]}
+
+
+def _to_version(document: Mapping[str, Any]) -> FunctionVersion:
+    pins = tuple(Pin.parse(text) for text in document["pins"])
+    return FunctionVersion(document["number"], document["code"], pins, document["settings"])

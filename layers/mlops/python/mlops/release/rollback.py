@@ -1,0 +1,198 @@
+"""One command, one update of the alias: back to what was live before."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mlops.errors import (
+    ArtifactError,
+    FunctionGone,
+    MlopsError,
+    ObjectChanged,
+    ReleaseRefused,
+    StoreError,
+    TrafficChanged,
+    VersionNotFound,
+)
+from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.version import Pin
+from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.release.closing import World
+from mlops.release.lock import Held, Holder, Lock
+from mlops.release.ports import Notices, Traffic
+from mlops.release.reconcile import Reconciler
+from mlops.release.records import Folder, Plan, Settings
+from mlops.release.traffic import move, settle
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """version: of the API, which has all traffic now. text: what was done, for people."""
+
+    version: str
+    text: str
+
+
+class Rollback:
+    def __init__(self, world: World, reconciler: Reconciler, notices: Notices) -> None:
+        self._world = world
+        self._reconciler = reconciler
+        self._notices = notices
+        self._lock = Lock(world.objects)
+
+    def roll_back(self, to: str | None, by: str) -> RolledBack:
+        """Take the canary back; or else what was promoted last.
+
+        to: number of a version that was live once, or the name of a model version it served.
+        Raises ReleaseRefused, with the traffic as it was; FunctionGone, TrafficChanged, any
+        StoreError, RegistryCorrupt, RegistryBusy, CloudUnavailable. What an error leaves half
+        done, the reconciler ends.
+        """
+        before = self._world.api.traffic()
+        if before.weights:
+            self._require_no_target(to)
+            # Ahead of all else, and without asking the store: every request counts now.
+            self._take_weights(before)
+        held = self._lock.read()
+        while held.holder is not None and held.holder.kind is Kind.ROLLBACK:
+            occupied = self._reconciler.occupied(held.holder)
+            if occupied is not None:
+                raise ReleaseRefused(occupied)
+            self._reconciler.finish(held.holder, "its rollback did not come to its end")
+            held = self._lock.read()
+        if held.holder is not None:
+            self._require_no_target(to)
+            try:
+                return self._end_release(held, held.holder, by)
+            except ObjectChanged as error:
+                if not before.weights:
+                    raise ReleaseRefused("somebody else has just ended the release") from error
+        if before.weights:
+            now = self._world.api.traffic()
+            if now.version == before.version:
+                return RolledBack(now.version, f"version {now.version} has all traffic again")
+            # The canary was promoted at that very moment.
+            held, to = self._lock.read(), before.version
+        return self._return(held, to, by)
+
+    def _require_no_target(self, to: str | None) -> None:
+        if to is not None:
+            raise ReleaseRefused("a release is under way; roll it back first, without a target")
+
+    def _take_weights(self, traffic: Traffic) -> None:
+        for _ in range(_TRIES):
+            with suppress(TrafficChanged):
+                move(self._world.api, traffic.version, {}, traffic.revision)
+                return
+            traffic = self._world.api.traffic()
+            if not traffic.weights:
+                return
+        raise TrafficChanged("of the API")
+
+    def _end_release(self, held: Held, release: Holder, by: str) -> RolledBack:
+        """Take the lock over, so that no other rollback does. Raises ObjectChanged if one did."""
+        why = f"rolled back by {by}"
+        holder = Holder(Kind.ROLLBACK, release.id, self._world.now())
+        self._lock.write(held, holder)
+        Folder(self._world.objects, release.id).keep("abort", {"reason": why})
+        self._world.executions.stop(release.id, why)
+        closed = self._reconciler.finish(holder, why, by)
+        self._notices.send(closed.subject, closed.text)
+        return RolledBack(self._world.api.traffic().version, closed.text)
+
+    def _return(self, held: Held, to: str | None, by: str) -> RolledBack:
+        now = self._world.now()
+        holder = Holder(Kind.ROLLBACK, f"rollback-{now:%Y%m%dT%H%M%S%f}", now)
+        try:
+            self._lock.write(held, holder)
+        except ObjectChanged as error:
+            raise ReleaseRefused("a release or another rollback has just begun") from error
+        try:
+            plan = self._plan(holder, to, by)
+        except MlopsError:
+            self._lock.free(holder.id)
+            raise
+        Folder(self._world.objects, plan.id).keep_plan(plan)
+        why, failure = f"rolled back by {by}", None
+        try:
+            if not settle(self._world.api, plan.candidate.number, plan.champion.number):
+                raise TrafficChanged("of the API")
+        except MlopsError as error:  # it may have moved all the same
+            why, failure = f"{why}, which failed: {error}", error
+        # It looks what is live now; batch follows, or the API stays.
+        closed = self._reconciler.finish(holder, why, by)
+        if failure is not None:
+            raise failure
+        self._notices.send(closed.subject, closed.text)
+        return RolledBack(plan.candidate.number, closed.text)
+
+    def _plan(self, holder: Holder, to: str | None, by: str) -> Plan:
+        """Every check there is. Raises ReleaseRefused."""
+        api, batch = self._world.api, self._world.batch
+        traffic, batch_traffic = api.traffic(), batch.traffic()
+        if traffic.weights:
+            raise ReleaseRefused("somebody has just given weights to the alias")
+        target = _target(self._world.registry.releases(), traffic.version, to)
+        if target.candidate == traffic.version:
+            raise ReleaseRefused(f"version {traffic.version} is live already")
+        number = target.candidate or ""
+        try:
+            candidate = api.describe(number)
+            batch_candidate = batch.describe(target.batch_candidate or batch_traffic.version)
+            for pin in candidate.pins:
+                self._require_model(pin)
+        except (FunctionGone, VersionNotFound, ArtifactError, StoreError) as error:
+            raise ReleaseRefused(f"version {number} cannot come back: {error}") from error
+        return Plan(
+            id=holder.id,
+            kind=Kind.ROLLBACK,
+            by=by,
+            started_at=holder.at,
+            champion=api.describe(traffic.version),
+            candidate=candidate,
+            revision=traffic.revision,
+            batch_champion=batch.describe(batch_traffic.version),
+            batch_candidate=batch_candidate,
+            batch_revision=batch_traffic.revision,
+            settings=Settings(code_sha=target.deployed_sha),
+        )
+
+    def _require_model(self, pin: Pin) -> None:
+        """Raises VersionNotFound, any ArtifactError, any StoreError."""
+        versions = self._world.registry.versions
+        manifest = read_manifest(versions, pin)
+        for file in manifest.files:
+            read_listed(versions, manifest, file)
+
+
+def _target(releases: Sequence[ReleaseRecord], live: str, to: str | None) -> ReleaseRecord:
+    """The record with which the version was live that is to be live again.
+
+    Without `to`: the one that was live before `live` was promoted. Raises ReleaseRefused.
+    """
+    promoted = [record for record in releases if record.outcome is Ended.PROMOTED]
+    by_number = {record.candidate: record for record in promoted}
+    if to is not None:
+        named = [r for r in promoted if to == r.candidate or to in _models(r)]
+        if not named:
+            known = ", ".join(sorted(_name(record) for record in by_number.values())) or "none"
+            raise ReleaseRefused(f"{to} was never live by a release; these were: {known}")
+        return named[-1]
+    if live in by_number:
+        before = by_number[live].champion
+        if before is None or before not in by_number:
+            raise ReleaseRefused(f"there is no version that was live before version {live}")
+        return by_number[before]
+    if not promoted:
+        raise ReleaseRefused("there is no earlier version: no release was ever promoted")
+    return promoted[-1]  # somebody has moved the alias by hand since
+
+
+def _models(record: ReleaseRecord) -> list[str]:
+    return [str(pin.version) for pin in record.pins]
+
+
+def _name(record: ReleaseRecord) -> str:
+    return " with ".join([f"version {record.candidate}", *_models(record)])

@@ -1,0 +1,39 @@
+"""What tests of the API function's log share."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from mlops.release.judge import Observed
+from tests.unit.aws.playing import NOBODYS, attempts
+
+if TYPE_CHECKING:
+    from types_boto3_logs import CloudWatchLogsClient
+
+GROUP = "mlops-ApiLogs"
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+PREDICTED: dict[str, Any] = {
+    "level": "INFO",
+    "message": "request",
+    "route": "/v1/predict/churn",
+    "status": 200,
+    "duration_ms": 7.5,
+    "cold_start": False,
+    "prediction": 0.25,
+}
+
+
+def client() -> "CloudWatchLogsClient":
+    return boto3.client("logs", config=attempts(1), **NOBODYS)
+
+
+@cache  # a quarter of a second each; moto catches what it sends, whenever it was made
+def shared_client() -> "CloudWatchLogsClient":
+    return client()
+
+
+def counts(found: Observed) -> tuple[int, int, list[float], list[float]]:
+    return found.requests, found.errors, found.latencies.tolist(), found.predictions.tolist()

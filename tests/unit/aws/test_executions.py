@@ -1,0 +1,143 @@
+"""Executions by their names: started once, stopped, and told apart from none."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from mlops.aws.executions import StateMachineExecutions
+from mlops.errors import CloudUnavailable
+from mlops.release.ports import ExecutionStatus
+from tests.unit.aws.playing import NOBODYS, attempts
+
+if TYPE_CHECKING:
+    from types_boto3_stepfunctions import SFNClient
+
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:mlops-Release-1A2B"
+EXECUTION = "arn:aws:states:eu-west-1:123456789012:execution:mlops-Release-1A2B:one"
+
+
+def client() -> "SFNClient":
+    return boto3.client("stepfunctions", config=attempts(1), **NOBODYS)
+
+
+@pytest.fixture
+def simulated() -> Iterator[tuple[StateMachineExecutions, "SFNClient", str]]:
+    with mock_aws():
+        states = client()
+        machine = states.create_state_machine(
+            name="release",
+            definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+            roleArn="arn:aws:iam::123456789012:role/release",
+        )["stateMachineArn"]
+        yield StateMachineExecutions(states, machine), states, machine
+
+
+def test_from_start_to_end(simulated: tuple[StateMachineExecutions, "SFNClient", str]) -> None:
+    executions, states, machine = simulated
+    assert executions.status("one") is ExecutionStatus.UNKNOWN
+    executions.start("one", "somebody")
+    executions.start("one", "somebody")  # an answer that got lost, say
+    assert executions.status("one") is ExecutionStatus.RUNNING
+    (started,) = states.list_executions(stateMachineArn=machine)["executions"]
+    found = states.describe_execution(executionArn=started["executionArn"])
+    assert json.loads(found["input"]) == {"by": "somebody"}
+    executions.stop("one", "a test")
+    assert executions.status("one") is ExecutionStatus.ABORTED
+
+
+def test_what_is_not_there_is_stopped_already(
+    simulated: tuple[StateMachineExecutions, "SFNClient", str],
+) -> None:
+    executions, _, _ = simulated
+    executions.stop("nobody", "a test")
+
+
+def test_a_name_is_nobody_elses(
+    simulated: tuple[StateMachineExecutions, "SFNClient", str],
+) -> None:
+    executions, _, _ = simulated
+    executions.start("one", "somebody")
+    with pytest.raises(CloudUnavailable, match="^one: .*somebody else"):
+        executions.start("one", "me")
+
+
+def execution(status: str, by: str = "me") -> dict[str, Any]:
+    return {
+        "executionArn": EXECUTION,
+        "stateMachineArn": MACHINE,
+        "status": status,
+        "startDate": datetime(2026, 1, 1, tzinfo=UTC),
+        "input": json.dumps({"by": by}, indent=2),
+    }
+
+
+@pytest.mark.parametrize("status", [status for status in ExecutionStatus if status != "UNKNOWN"])
+def test_every_status(status: ExecutionStatus) -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        asked = {"executionArn": EXECUTION}
+        stubber.add_response("describe_execution", execution(status.value), asked)
+        assert StateMachineExecutions(states, MACHINE).status("one") is status
+
+
+def test_one_that_has_ended_counts_as_started_too() -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        asked = {"stateMachineArn": MACHINE, "name": "one", "input": '{"by": "me"}'}
+        stubber.add_client_error("start_execution", "ExecutionAlreadyExists", expected_params=asked)
+        stubber.add_response("describe_execution", execution("SUCCEEDED"))
+        StateMachineExecutions(states, MACHINE).start("one", "me")
+        stubber.assert_no_pending_responses()
+
+
+def test_why_it_is_stopped_is_kept() -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        asked = {"executionArn": EXECUTION, "cause": "because"}
+        stubber.add_response("stop_execution", {"stopDate": datetime.now(UTC)}, asked)
+        StateMachineExecutions(states, MACHINE).stop("one", "because")
+        stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "ABORTED"])
+def test_one_that_has_ended_needs_no_stopping(status: str) -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        stubber.add_client_error("stop_execution", "ValidationException")
+        stubber.add_response("describe_execution", execution(status))
+        StateMachineExecutions(states, MACHINE).stop("one", "because")
+        stubber.assert_no_pending_responses()
+
+
+CALLS: dict[str, Callable[[StateMachineExecutions], object]] = {
+    "describe_execution": lambda executions: executions.status("one"),
+    "start_execution": lambda executions: executions.start("one", "me"),
+    "stop_execution": lambda executions: executions.stop("one", "because"),
+}
+
+
+@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize("code", ["AccessDeniedException", "StateMachineDoesNotExist"])
+def test_what_cannot_be_asked(operation: str, code: str) -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        stubber.add_client_error(operation, code)
+        if operation == "stop_execution":
+            stubber.add_response("describe_execution", execution("RUNNING"))
+        with pytest.raises(CloudUnavailable, match=f"^one: .*{code}"):
+            CALLS[operation](StateMachineExecutions(states, MACHINE))
+
+
+def test_one_that_exists_and_cannot_be_looked_at() -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        stubber.add_client_error("start_execution", "ExecutionAlreadyExists")
+        stubber.add_client_error("describe_execution", "AccessDeniedException")
+        with pytest.raises(CloudUnavailable, match="AccessDeniedException"):
+            StateMachineExecutions(states, MACHINE).start("one", "me")

@@ -1,0 +1,60 @@
+"""What a stack is made of, and one that is not there."""
+
+import json
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from mlops.aws.stacks import Stack, describe_stack
+from mlops.errors import CloudUnavailable, StackNotFound
+from tests.unit.aws.playing import NOBODYS, REGION, attempts
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+
+TEMPLATE = {
+    "Parameters": {"Pin": {"Type": "String"}},
+    "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+    "Outputs": {"Pinned": {"Value": {"Ref": "Pin"}}},
+}
+
+
+def client() -> "CloudFormationClient":
+    return boto3.client("cloudformation", config=attempts(1), **NOBODYS)
+
+
+def test_outputs_parameters_and_status() -> None:
+    with mock_aws():
+        made = client()
+        made.create_stack(
+            StackName="mlops",
+            TemplateBody=json.dumps(TEMPLATE),
+            Parameters=[{"ParameterKey": "Pin", "ParameterValue": "churn"}],
+        )
+        found = describe_stack(made, "mlops")
+    assert found == Stack("mlops", "CREATE_COMPLETE", {"Pinned": "churn"}, {"Pin": "churn"})
+
+
+def test_a_stack_that_has_neither() -> None:
+    with mock_aws():
+        made = client()
+        bare = json.dumps({"Resources": TEMPLATE["Resources"]})
+        made.create_stack(StackName="mlops", TemplateBody=bare)
+        assert describe_stack(made, "mlops") == Stack("mlops", "CREATE_COMPLETE", {}, {})
+
+
+def test_a_stack_that_is_not_there() -> None:
+    with mock_aws(), pytest.raises(StackNotFound, match=f"^stack mlops: .*no such .*{REGION}"):
+        describe_stack(client(), "mlops")
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ValidationError"])
+def test_a_stack_that_cannot_be_asked_after(code: str) -> None:
+    made = client()
+    with Stubber(made) as stubber:
+        stubber.add_client_error("describe_stacks", code, "not so")
+        with pytest.raises(CloudUnavailable, match=f"^stack mlops: .*{code}.*not so"):
+            describe_stack(made, "mlops")

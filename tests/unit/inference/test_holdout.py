@@ -1,0 +1,57 @@
+"""The holdout's file, written and read again; and files that are none."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from mlops.errors import ModelUnusable
+from mlops.inference.holdout import Holdout, holdout_from_bytes, holdout_to_bytes
+
+HOLDOUT = Holdout(
+    ({"customer_id": "Ä \u2028 \r", "tenure": 1.5}, {"gender": None}), np.array([1, 0])
+)
+ROW = {"request": {}, "label": 1}
+
+
+def test_what_is_written_is_read() -> None:
+    found = holdout_from_bytes("churn", holdout_to_bytes(HOLDOUT))
+    assert found.requests == HOLDOUT.requests
+    assert found.labels.tolist() == [1, 0]
+    assert found.labels.dtype == np.int64
+
+
+def test_the_bytes_do_not_depend_on_the_clock() -> None:
+    content = holdout_to_bytes(HOLDOUT)
+    assert content[4:8] == bytes(4), "RFC 1952: the time of writing"
+
+
+def zipped(*lines: object) -> bytes:
+    return gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "its holdout has no rows"),
+        (b"no gzip", "its holdout cannot be read: Not a gzipped file"),
+        (holdout_to_bytes(HOLDOUT)[:-9], "its holdout cannot be read: "),
+        (holdout_to_bytes(HOLDOUT)[:20] + bytes(40), "its holdout cannot be read: "),
+        (gzip.compress(b""), "its holdout has no rows"),
+        (gzip.compress(b"{"), "its holdout, line 1: "),
+        (zipped(ROW, []), "its holdout, line 2: no request with a label of 0 or 1"),
+        (zipped({"request": {}}), "line 1: no request with a label"),
+        (zipped({"label": 1}), "line 1: no request with a label"),
+        (zipped({"request": [], "label": 1}), "line 1: no request with a label"),
+        (zipped(ROW | {"label": 2}), "line 1: no request with a label"),
+        (zipped(ROW | {"label": True}), "line 1: no request with a label"),
+        (zipped(ROW | {"label": 1.0}), "line 1: no request with a label"),
+        (zipped(ROW | {"label": float("nan")}), "line 1: "),
+        (zipped(ROW | {"weight": 1}), "line 1: no request with a label"),
+    ],
+)
+def test_what_is_no_holdout(content: bytes, reason: str) -> None:
+    with pytest.raises(ModelUnusable) as caught:
+        holdout_from_bytes("churn", content)
+    assert reason in caught.value.reason

@@ -1,0 +1,228 @@
+"""The ports of a release in memory, as strict as AWS is, and stricter than its simulations are.
+
+Each has `before`, called with the operation's name ahead of it: what it raises happens instead of
+the operation, and what it does, somebody else did meanwhile.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from mlops.errors import CloudUnavailable, FunctionGone, TrafficChanged, TrafficRefused
+from mlops.inference.version import Pin
+from mlops.release.judge import Observed
+from mlops.release.ports import ExecutionStatus, FunctionVersion, Traffic
+
+LATEST = "$LATEST"
+
+
+def nothing_happens(operation: str) -> None:
+    """The usual `before`."""
+
+
+def unavailable(operation: str) -> None:
+    """A `before` that is an outage."""
+    raise CloudUnavailable(operation, "it is played to be down")
+
+
+def echo(number: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The usual `handler`."""
+    return {"version": number, "event": dict(event)}
+
+
+class FakeFunction:
+    """Implements `Function`: version 1 is published, and the alias gives it all traffic.
+
+    handler: answers invocations of a version; it may raise InvocationFailed. moves: all there were.
+    """
+
+    def __init__(
+        self,
+        name: str = "api",
+        *,
+        code: str = "sha256:first",
+        pins: tuple[Pin, ...] = (),
+        settings: str = "settings",
+        handler: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = echo,
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.before: Callable[[str], None] = nothing_happens
+        self.moves: list[Traffic] = []
+        self.gone = False
+        self._revisions = (f"revision-{number}" for number in itertools.count(1))
+        self._numbers = map(str, itertools.count(1))
+        self._last = ""
+        self._versions = {LATEST: FunctionVersion(LATEST, code, pins, settings)}
+        self._traffic: Traffic | None = Traffic(
+            self.publish().number, {}, revision=next(self._revisions)
+        )
+
+    def deploy(self, **changed: Any) -> None:
+        """Change `$LATEST`: its code, pins or settings."""
+        self._versions[LATEST] = replace(self._versions[LATEST], **changed)
+
+    def remove(self, number: str) -> None:
+        """Delete a version."""
+        del self._versions[number]
+
+    def remove_alias(self) -> None:
+        self._traffic = None
+
+    def remove_function(self) -> None:
+        self.gone = True
+
+    def publish(self) -> FunctionVersion:
+        self._ahead("publish")
+        latest, last = self._versions[LATEST], self._versions.get(self._last)
+        if last is None or latest != replace(last, number=LATEST):
+            self._last = next(self._numbers)
+            self._versions[self._last] = replace(latest, number=self._last)
+        return self._versions[self._last]
+
+    def describe(self, number: str) -> FunctionVersion:
+        self._ahead("describe")
+        return self._version(number)
+
+    def traffic(self) -> Traffic:
+        self._ahead("traffic")
+        return self._alias()
+
+    def move(self, version: str, weights: Mapping[str, float], revision: str) -> Traffic:
+        self._ahead("move")
+        if self._alias().revision != revision:
+            raise TrafficChanged(f"{self.name}:live")
+        if LATEST in (version, *weights):
+            raise TrafficRefused("$LATEST is no version")
+        if len(weights) > 1:
+            raise TrafficRefused("more than one other version")
+        if version in weights:
+            raise TrafficRefused("a weight of the version itself")
+        if not all(0 < weight < 1 for weight in weights.values()):
+            raise TrafficRefused("a weight outside of (0, 1)")
+        for number in (version, *weights):
+            self._version(number)
+        self._traffic = Traffic(version, dict(weights), revision=next(self._revisions))
+        self.moves.append(self._traffic)
+        return self._traffic
+
+    def invoke(self, number: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._ahead("invoke")
+        self._version(number)
+        return self.handler(number, event)
+
+    def _ahead(self, operation: str) -> None:
+        self.before(operation)
+        if self.gone:
+            raise FunctionGone(f"function {self.name}")
+
+    def _version(self, number: str) -> FunctionVersion:
+        if number not in self._versions:
+            raise FunctionGone(f"version {number} of {self.name}")
+        return self._versions[number]
+
+    def _alias(self) -> Traffic:
+        if self._traffic is None:
+            raise FunctionGone(f"alias {self.name}:live")
+        return self._traffic
+
+
+class FakeObservations:
+    """Implements `Observations`. asked: the version and interval of each look."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[str], None] = nothing_happens
+        self.asked: list[tuple[str, datetime, datetime]] = []
+        self._recorded: list[tuple[str, datetime, Observed]] = []
+
+    def record(self, version: str, at: datetime, observed: Observed) -> None:
+        """Let `observed` happen at that moment."""
+        self._recorded.append((version, _utc(at), observed))
+
+    def observed(self, version: str, since: datetime, until: datetime) -> Observed:
+        self.before("observed")
+        assert _utc(since) < _utc(until), "an interval has a length"
+        self.asked.append((version, since, until))
+        parts = [
+            part for number, at, part in self._recorded if number == version and since <= at < until
+        ]
+        none = np.empty(0)
+        return Observed(
+            sum(part.requests for part in parts),
+            sum(part.errors for part in parts),
+            np.concatenate([none, *(part.latencies for part in parts)]),
+            np.concatenate([none, *(part.predictions for part in parts)]),
+        )
+
+
+class FakeAlarms:
+    """Implements `Alarms`."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[str], None] = nothing_happens
+        self.ringing: set[str] = set()
+
+    def red(self) -> tuple[str, ...]:
+        self.before("red")
+        return tuple(sorted(self.ringing))
+
+
+@dataclass(frozen=True)
+class Execution:
+    status: ExecutionStatus
+    by: str
+    reason: str | None = None
+
+
+class FakeExecutions:
+    """Implements `Executions`. runs: all there are, by their names."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[str], None] = nothing_happens
+        self.runs: dict[str, Execution] = {}
+
+    def end(self, name: str, status: ExecutionStatus) -> None:
+        """Let one that runs end."""
+        run = self.runs[name]
+        assert run.status is ExecutionStatus.RUNNING, "an end is an end"
+        self.runs[name] = replace(run, status=status)
+
+    def status(self, name: str) -> ExecutionStatus:
+        self.before("status")
+        run = self.runs.get(name)
+        return ExecutionStatus.UNKNOWN if run is None else run.status
+
+    def start(self, name: str, by: str) -> None:
+        self.before("start")
+        run = self.runs.setdefault(name, Execution(ExecutionStatus.RUNNING, by))
+        if run.by != by:
+            raise CloudUnavailable(name, "the name is taken")
+
+    def stop(self, name: str, reason: str) -> None:
+        self.before("stop")
+        run = self.runs.get(name)
+        if run is not None and run.status is ExecutionStatus.RUNNING:
+            self.runs[name] = replace(run, status=ExecutionStatus.ABORTED, reason=reason)
+
+
+class FakeNotices:
+    """Implements `Notices`. sent: subject and text of each."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[str], None] = nothing_happens
+        self.sent: list[tuple[str, str]] = []
+
+    def send(self, subject: str, text: str) -> None:
+        self.before("send")
+        assert subject, "SNS takes no empty subject"
+        assert text, "nor an empty message"
+        self.sent.append((subject, text))
+
+
+def _utc(time: datetime) -> datetime:
+    assert time.utcoffset() == timedelta(0), "times are aware, in UTC"
+    return time

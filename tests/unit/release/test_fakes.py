@@ -1,0 +1,134 @@
+"""The strict fakes do what the ports say."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops.errors import CloudUnavailable, InvocationFailed
+from mlops.release.judge import Observed
+from mlops.release.ports import (
+    Alarms,
+    Executions,
+    ExecutionStatus,
+    Function,
+    Notices,
+    Observations,
+)
+from tests.unit.release.alias_contract import AliasContract, Deployed
+from tests.unit.release.fakes import (
+    FakeAlarms,
+    FakeExecutions,
+    FakeFunction,
+    FakeNotices,
+    FakeObservations,
+    unavailable,
+)
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def failing(number: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise InvocationFailed(number, "it is played to fail")
+
+
+def deployed_fake() -> Deployed:
+    fake = FakeFunction()
+    codes = map(str, itertools.count())
+
+    def break_handler() -> None:
+        fake.handler = failing
+
+    return Deployed(
+        function=fake,
+        deploy=lambda: fake.deploy(code=next(codes)),
+        remove_version=fake.remove,
+        remove_alias=fake.remove_alias,
+        remove_function=fake.remove_function,
+        break_handler=break_handler,
+    )
+
+
+class TestFakeFunction(AliasContract):
+    @pytest.fixture
+    def deployed(self) -> Deployed:
+        return deployed_fake()
+
+
+def test_all_can_be_down() -> None:
+    function, observations, alarms = FakeFunction(), FakeObservations(), FakeAlarms()
+    executions, notices = FakeExecutions(), FakeNotices()
+    for fake in (function, observations, alarms, executions, notices):
+        fake.before = unavailable
+    ports: tuple[Function, Observations, Alarms, Executions, Notices] = (
+        function,
+        observations,
+        alarms,
+        executions,
+        notices,
+    )
+    calls: tuple[Callable[[], object], ...] = (
+        ports[0].publish,
+        ports[0].traffic,
+        lambda: ports[0].move("1", {}, ""),
+        lambda: ports[1].observed("1", NOON, NOON),
+        ports[2].red,
+        lambda: ports[3].status("a"),
+        lambda: ports[3].start("a", "me"),
+        lambda: ports[3].stop("a", "because"),
+        lambda: ports[4].send("a", "b"),
+    )
+    for call in calls:
+        with pytest.raises(CloudUnavailable):
+            call()
+
+
+def test_moves_are_kept() -> None:
+    function = FakeFunction()
+    function.deploy(code="second")
+    function.publish()
+    moved = function.move("1", {"2": 0.1}, function.traffic().revision)
+    assert function.moves == [moved]
+
+
+def test_only_what_happened_in_the_interval_is_observed() -> None:
+    observations = FakeObservations()
+    minute = timedelta(minutes=1)
+    for number in range(4):
+        observed = Observed(10 + number, number, np.array([1.0 + number]), np.empty(0))
+        observations.record("2", NOON + number * minute, observed)
+    found = observations.observed("2", NOON + minute, NOON + 3 * minute)
+    assert (found.requests, found.errors) == (23, 3)
+    assert (found.latencies.tolist(), found.predictions.tolist()) == ([2.0, 3.0], [])
+    assert observations.observed("1", NOON, NOON + minute).requests == 0
+    assert [version for version, _, _ in observations.asked] == ["2", "1"]
+
+
+def test_an_execution_starts_once_and_ends_once() -> None:
+    executions = FakeExecutions()
+    assert executions.status("a") is ExecutionStatus.UNKNOWN
+    for _ in range(2):
+        executions.start("a", "me")
+    assert executions.status("a") is ExecutionStatus.RUNNING
+    with pytest.raises(CloudUnavailable):
+        executions.start("a", "you")
+    executions.end("a", ExecutionStatus.SUCCEEDED)
+    executions.stop("a", "too late")
+    assert executions.status("a") is ExecutionStatus.SUCCEEDED
+    executions.start("b", "me")
+    executions.stop("b", "because")
+    assert executions.runs["b"].reason == "because"
+    assert executions.status("b") is ExecutionStatus.ABORTED
+    executions.stop("c", "there is none")
+
+
+def test_alarms_and_notices() -> None:
+    alarms, notices = FakeAlarms(), FakeNotices()
+    assert alarms.red() == ()
+    alarms.ringing |= {"b", "a"}
+    assert alarms.red() == ("a", "b")
+    notices.send("subject", "text")
+    assert notices.sent == [("subject", "text")]

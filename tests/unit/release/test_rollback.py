@@ -1,0 +1,116 @@
+"""One command and one update: back to what was live before, or not at all."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mlops.registry.releases import Ended, Kind
+from mlops.release.lock import CURRENT, Holder
+from tests.unit.fakes import overwrite
+from tests.unit.inference.building import V1
+from tests.unit.release.bench import ANN, V2, Bench, refusal
+
+V3 = V2.next_minor()
+
+
+def test_what_was_promoted_last_goes_back_with_one_update(promoted: Bench) -> None:
+    moves = len(promoted.api.moves)
+    done = promoted.rollback.roll_back(None, ANN)
+    assert done.version == "1"
+    assert promoted.live() == ("1", {}, "1")
+    assert len(promoted.api.moves) == moves + 1
+    assert promoted.stages() == {V1: "champion", V2: "retired"}
+    record = promoted.registry.releases()[-1]
+    assert (record.kind, record.outcome, record.by) == (Kind.ROLLBACK, Ended.ROLLED_BACK, ANN)
+    assert (record.champion, record.candidate) == ("2", "1")
+    assert promoted.notices.sent[-1][0] == f"ROLLED_BACK: version 1 ({V1})"
+    assert promoted.lock.read().holder is None
+
+
+def test_it_goes_back_step_by_step_and_not_to_what_was_taken_back(promoted: Bench) -> None:
+    promoted.rollback.roll_back(None, ANN)  # from 2 to 1
+    promoted.deploy(promoted.register(V3), code="sha256:third")
+    promoted.released("release-2")
+    assert promoted.live() == ("3", {}, "3")
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+    assert "no version that was live before version 1" in refusal(promoted)
+
+
+@pytest.mark.parametrize("to", ["2", str(V2)])
+def test_it_goes_where_it_is_told(promoted: Bench, to: str) -> None:
+    promoted.deploy(promoted.register(V3), code="sha256:third")
+    promoted.released("release-2")
+    assert promoted.rollback.roll_back(to, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+
+
+def test_a_version_that_somebody_moved_by_hand(promoted: Bench) -> None:
+    promoted.deploy(code="sha256:third")
+    promoted.api.publish()
+    promoted.api.move("3", {}, promoted.api.traffic().revision)
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+
+
+def test_there_is_nothing_to_go_back_to() -> None:
+    assert "no release was ever promoted" in refusal(Bench())
+
+
+def test_what_is_live_already(promoted: Bench) -> None:
+    assert refusal(promoted, "2") == "version 2 is live already"
+
+
+@pytest.mark.parametrize("to", ["9", "3", "churn-model-v9.0.0", "$LATEST"])
+def test_a_version_that_was_never_live(promoted: Bench, to: str) -> None:
+    reason = refusal(promoted, to)
+    assert f"{to} was never live by a release; these were: version 1 with {V1}" in reason
+    assert promoted.lock.read().holder is None
+
+
+def test_another_rollback_is_under_way(promoted: Bench) -> None:
+    holder = Holder(Kind.ROLLBACK, "rollback-1", promoted.clock.time)
+    promoted.lock.write(promoted.lock.read(), holder)
+    assert refusal(promoted) == "a rollback is under way (rollback-1)"
+
+
+def test_another_rollback_begins_at_the_same_time(promoted: Bench) -> None:
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CURRENT):
+            holder = Holder(Kind.ROLLBACK, "rollback-1", promoted.clock.time)
+            promoted.lock.write(promoted.lock.read(), holder)
+
+    promoted.before = before
+    assert refusal(promoted) == "a release or another rollback has just begun"
+
+
+def lose(bench: Bench) -> None:
+    bench.objects.remove(f"models/{V1}/manifest.json")
+
+
+def lose_a_file(bench: Bench) -> None:
+    bench.objects.remove(f"models/{V1}/model.onnx")
+
+
+def damage_a_file(bench: Bench) -> None:
+    overwrite(bench.objects, f"models/{V1}/model.onnx", b"another")
+
+
+def replace_manifest(bench: Bench) -> None:
+    overwrite(bench.objects, f"models/{V1}/manifest.json", b"{}")
+
+
+def remove_version(bench: Bench) -> None:
+    bench.api.remove("1")
+
+
+def remove_batch_version(bench: Bench) -> None:
+    bench.batch.remove("1")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lose, lose_a_file, damage_a_file, replace_manifest, remove_version, remove_batch_version],
+)
+def test_what_cannot_come_back_is_refused(promoted: Bench, damage: Callable[[Bench], None]) -> None:
+    damage(promoted)
+    assert refusal(promoted).startswith("version 1 cannot come back: ")
+    assert promoted.lock.read().holder is None

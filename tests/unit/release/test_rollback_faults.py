@@ -1,0 +1,167 @@
+"""Races, outages and deaths in a rollback end with both functions at one version."""
+
+from datetime import timedelta
+
+import pytest
+
+from mlops.errors import (
+    CloudUnavailable,
+    FunctionGone,
+    MlopsError,
+    ReleaseRefused,
+    TrafficChanged,
+)
+from mlops.registry.releases import Ended, Kind
+from mlops.release.lock import CURRENT
+from tests.unit.inference.building import V1
+from tests.unit.release.bench import ANN, V2, Bench, Killed, refusal
+
+
+def test_weights_that_come_in_between(promoted: Bench) -> None:
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CURRENT):
+            promoted.before = lambda operation, key: None
+            promoted.api.move("2", {"1": 0.1}, promoted.api.traffic().revision)
+
+    promoted.before = before
+    with pytest.raises(ReleaseRefused, match="just given weights"):
+        promoted.rollback.roll_back(None, ANN)
+    assert promoted.live() == ("2", {"1": 0.1}, "2")
+
+
+def test_a_race_for_the_alias_is_tried_again(promoted: Bench) -> None:
+    def before(operation: str) -> None:
+        if operation == "move":
+            promoted.api.before = lambda operation: None
+            promoted.api.move("2", {}, promoted.api.traffic().revision)
+
+    promoted.api.before = before
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_somebody_else_takes_over(promoted: Bench) -> None:
+    def before(operation: str) -> None:
+        if operation == "move":
+            promoted.api.before = lambda operation: None
+            promoted.api.deploy(code="sha256:third")
+            promoted.api.publish()
+            promoted.api.move("3", {}, promoted.api.traffic().revision)
+
+    promoted.api.before = before
+    with pytest.raises(TrafficChanged):
+        promoted.rollback.roll_back(None, ANN)
+    assert promoted.live()[0] == "3"
+    assert promoted.registry.releases()[-1].outcome is Ended.REFUSED
+    assert promoted.lock.read().holder is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [CloudUnavailable("lambda", "no answer"), FunctionGone("function api")],
+)
+def test_a_function_that_fails_at_the_update(promoted: Bench, fault: MlopsError) -> None:
+    left = [fault]
+
+    def before(operation: str) -> None:
+        if operation == "move" and left:
+            raise left.pop()
+
+    promoted.api.before = before
+    with pytest.raises(type(fault)):
+        promoted.rollback.roll_back(None, ANN)
+    assert promoted.live() == ("2", {}, "2")
+    assert promoted.lock.read().holder is None
+
+
+def test_batch_is_gone(promoted: Bench) -> None:
+    def before(operation: str) -> None:
+        if operation == "move":
+            promoted.batch.remove_function()
+
+    promoted.api.before = before
+    done = promoted.rollback.roll_back(None, ANN)
+    assert "There is no function batch" in done.text
+    assert promoted.api.traffic().version == "1"
+
+
+def dying() -> Bench:
+    bench = Bench()
+    bench.deploy()
+    bench.released()
+    return bench
+
+
+def writes() -> list[tuple[str, str]]:
+    bench, found = dying(), list[tuple[str, str]]()
+
+    def before(operation: str, key: str) -> None:
+        if operation in ("create", "replace"):
+            found.append((operation, key))
+
+    bench.before = before
+    bench.rollback.roll_back(None, ANN)
+    return found
+
+
+@pytest.mark.parametrize("number", range(len(writes())))
+def test_one_that_dies_at_any_write_is_ended_by_the_reconciler(number: int) -> None:
+    bench, left = dying(), [number]
+
+    def before(operation: str, key: str) -> None:
+        if operation in ("create", "replace"):
+            left[0] -= 1
+            if left[0] == -1:
+                raise Killed
+
+    bench.before = before
+    with pytest.raises(Killed):
+        bench.rollback.roll_back(None, ANN)
+    bench.before = lambda operation, key: None
+    assert_ends(bench)
+
+
+@pytest.mark.parametrize("function", ["api", "batch"])
+@pytest.mark.parametrize("operation", ["traffic", "move", "describe"])
+def test_one_that_dies_at_lambda_is_ended_by_the_reconciler(function: str, operation: str) -> None:
+    bench = dying()
+
+    def before(found: str) -> None:
+        if found == operation:
+            raise Killed
+
+    getattr(bench, function).before = before
+    with pytest.raises(Killed):
+        bench.rollback.roll_back(None, ANN)
+    getattr(bench, function).before = lambda found: None
+    assert_ends(bench)
+
+
+def assert_ends(bench: Bench) -> None:
+    """Both functions end at the same version, and the registry says at which."""
+    bench.wait(timedelta(minutes=4))
+    bench.reconciler.reconcile()
+    version, weights, batch_version = bench.live()
+    assert (weights, batch_version) == ({}, version)
+    assert bench.lock.read().holder is None
+    champion = V1 if version == "1" else V2
+    assert [it for it, stage in bench.stages().items() if stage == "champion"] == [champion]
+    if version == "1":
+        assert bench.registry.releases()[-1].kind is Kind.ROLLBACK
+
+
+def die_at_move(operation: str) -> None:
+    if operation == "move":
+        raise Killed
+
+
+def test_a_rollback_that_died_is_ended_by_the_next(promoted: Bench) -> None:
+    promoted.batch.before = die_at_move
+    with pytest.raises(Killed):
+        promoted.rollback.roll_back(None, ANN)
+    promoted.batch.before = lambda operation: None
+    assert "a rollback is under way" in refusal(promoted)
+    promoted.wait(timedelta(minutes=4))
+    # Ended first; then there is nothing before version 1.
+    with pytest.raises(ReleaseRefused, match="live before version 1"):
+        promoted.rollback.roll_back(None, ANN)
+    assert promoted.live() == ("1", {}, "1")

@@ -1,0 +1,140 @@
+"""A canary is taken back at once, whatever else is not there."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mlops.errors import (
+    StoreUnavailable,
+    TrafficChanged,
+)
+from mlops.registry.releases import Ended
+from mlops.release.lock import CURRENT
+from mlops.release.ports import ExecutionStatus
+from mlops.release.rollout import Action
+from tests.unit.inference.building import V1
+from tests.unit.release.bench import ANN, ID, V2, Bench, refusal
+from tests.unit.release.fakes import unavailable
+
+
+def test_a_canary_is_taken_back_and_its_release_stopped(canary: Bench) -> None:
+    done = canary.rollback.roll_back(None, ANN)
+    assert done.version == "1"
+    assert canary.live() == ("1", {}, "1")
+    assert canary.executions.runs[ID].status is ExecutionStatus.ABORTED
+    assert canary.outcome() == (Ended.ROLLED_BACK, ("rolled back by ann",))
+    assert canary.stages() == {V1: "champion", V2: "candidate"}
+    assert canary.lock.read().holder is None
+    assert len(canary.notices.sent) == 1
+    assert canary.reconciler.reconcile().idle == "nothing to do"
+
+
+def test_the_update_comes_before_all_else_and_needs_no_store(canary: Bench) -> None:
+    def before(operation: str, key: str) -> None:
+        raise StoreUnavailable(key, "down")
+
+    canary.before = before
+    canary.executions.before = unavailable
+    with pytest.raises(StoreUnavailable):
+        canary.rollback.roll_back(None, ANN)
+    assert canary.live() == ("1", {}, "1")
+    canary.before = lambda operation, key: None
+    canary.executions.before = lambda operation: None
+    # The release sees what happened, or somebody asks again.
+    assert canary.rollout.watch(ID).action is Action.ROLL_BACK
+    canary.rollback.roll_back(None, ANN)
+    assert canary.outcome() == (Ended.ROLLED_BACK, ("rolled back by ann",))
+
+
+def test_no_other_target_during_a_release(canary: Bench) -> None:
+    assert "roll it back first, without a target" in refusal(canary, "1")
+
+
+def test_a_release_without_traffic_yet_is_stopped(canary: Bench) -> None:
+    bench = Bench()
+    bench.deploy()
+    bench.begin()
+    assert "without a target" in refusal(bench, "1")
+    assert bench.rollback.roll_back(None, ANN).version == "1"
+    assert bench.outcome() == (Ended.REFUSED, ("rolled back by ann",))
+
+
+def test_a_release_that_has_promoted_and_not_recorded_goes_back(canary: Bench) -> None:
+    canary.desk.promote(ID, ANN)
+    canary.promote()
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+    assert canary.live() == ("1", {}, "1")
+    assert canary.outcome() == (Ended.ROLLED_BACK, ("rolled back by ann",))
+
+
+def promotes(bench: Bench) -> None:
+    bench.promote()
+
+
+def promotes_and_records(bench: Bench) -> None:
+    bench.promote()
+    bench.rollout.record(ID, Ended.PROMOTED, ())
+
+
+def takes_back_and_records(bench: Bench) -> None:
+    bench.api.move("1", {}, bench.api.traffic().revision)
+    bench.rollout.record(ID, Ended.ROLLED_BACK, ())
+
+
+@pytest.mark.parametrize("meanwhile", [promotes, promotes_and_records, takes_back_and_records])
+def test_a_release_that_moves_at_the_same_time(
+    canary: Bench, meanwhile: Callable[[Bench], None]
+) -> None:
+    def before(operation: str) -> None:
+        if operation == "move":
+            canary.api.before = lambda operation: None
+            meanwhile(canary)
+
+    canary.api.before = before
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+    assert canary.live() == ("1", {}, "1")
+    assert canary.lock.read().holder is None
+
+
+def test_who_is_faster_each_time(canary: Bench) -> None:
+    def always(operation: str) -> None:
+        if operation == "move":
+            canary.api.before = lambda operation: None
+            canary.api.move("1", {"2": 0.1}, canary.api.traffic().revision)
+            canary.api.before = always
+
+    canary.api.before = always
+    with pytest.raises(TrafficChanged):
+        canary.rollback.roll_back(None, ANN)
+
+
+def test_a_release_that_ends_itself_meanwhile(canary: Bench) -> None:
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CURRENT):
+            canary.before = lambda operation, key: None
+            canary.rollout.record(ID, Ended.ROLLED_BACK, ("slow",))
+
+    canary.before = before
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+    assert canary.outcome() == (Ended.ROLLED_BACK, ("slow",))
+
+
+def test_a_release_without_traffic_that_ends_itself_meanwhile() -> None:
+    bench = Bench()
+    bench.deploy()
+    bench.begin()
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CURRENT):
+            bench.before = lambda operation, key: None
+            bench.rollout.record(ID, Ended.REFUSED, ("accuracy",))
+
+    bench.before = before
+    assert refusal(bench) == "somebody else has just ended the release"
+
+
+def test_weights_that_belong_to_no_release(promoted: Bench) -> None:
+    promoted.api.move("2", {"1": 0.5}, promoted.api.traffic().revision)
+    done = promoted.rollback.roll_back(None, ANN)
+    assert (done.version, done.text) == ("2", "version 2 has all traffic again")
+    assert promoted.live() == ("2", {}, "2")
