@@ -79,7 +79,7 @@ def test_the_queue_feeds_the_alias_within_a_limit(template: Properties, source: 
 
 
 def test_a_dead_letter_raises_an_alarm(resources: Resources) -> None:
-    (alarm,) = of_type(resources, "AWS::CloudWatch::Alarm").values()
+    alarm = of_type(resources, "AWS::CloudWatch::Alarm")["DeadLettersAlarm"]
     assert alarm["Namespace"] == "AWS/SQS"
     assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     assert alarm["Dimensions"] == [

@@ -1,0 +1,68 @@
+"""What the release function can be told by its environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlops.release import records
+from mlops.release.gate import GatePolicy
+
+
+class Settings(BaseModel):
+    """Read from the environment variable that each field names."""
+
+    model_config = ConfigDict(frozen=True, validate_by_name=True)
+
+    store: str = Field(min_length=1, validation_alias="MLOPS_STORE")
+    api_function: str = Field(min_length=1, validation_alias="MLOPS_API_FUNCTION")
+    batch_function: str = Field(min_length=1, validation_alias="MLOPS_BATCH_FUNCTION")
+    api_log_group: str = Field(min_length=1, validation_alias="MLOPS_API_LOG_GROUP")
+    state_machine: str = Field(min_length=1, validation_alias="MLOPS_STATE_MACHINE")
+    topic: str = Field(min_length=1, validation_alias="MLOPS_TOPIC")
+    stack: str = Field(min_length=1, validation_alias="MLOPS_STACK")
+    models_dir: Path = Field(default=Path("/opt/models"), validation_alias="MLOPS_MODELS_DIR")
+    code_sha: str = Field(default="", validation_alias="MLOPS_CODE_SHA")
+    cache_dir: Path = Field(default=Path("/tmp/mlops-models"), validation_alias="MLOPS_CACHE_DIR")  # noqa: S108 -- a Lambda's only writable folder; its content is checked by digest
+    looks: int = Field(default=5, ge=1, le=100, validation_alias="MLOPS_CANARY_LOOKS")
+    look_seconds: int = Field(default=360, ge=1, validation_alias="MLOPS_CANARY_LOOK_SECONDS")
+    tick_seconds: int = Field(default=30, ge=1, validation_alias="MLOPS_CANARY_TICK_SECONDS")
+    min_requests: int = Field(default=300, ge=1, validation_alias="MLOPS_CANARY_MIN_REQUESTS")
+    weight: float = Field(default=0.1, gt=0, lt=1, validation_alias="MLOPS_CANARY_WEIGHT")
+    log_delay_seconds: int = Field(
+        default=15,
+        ge=0,
+        validation_alias="MLOPS_CANARY_LOG_DELAY_SECONDS",
+        description="A look waits so long for the last lines of its interval.",
+    )
+    dangling_seconds: int = Field(
+        default=1800,
+        ge=0,
+        validation_alias="MLOPS_DANGLING_SECONDS",
+        description="So long weights that belong to no release may stay.",
+    )
+    allow_breaking: bool = Field(default=False, validation_alias="MLOPS_ALLOW_BREAKING")
+    allow_uncompared: bool = Field(default=False, validation_alias="MLOPS_ALLOW_UNCOMPARED")
+
+    def to_policy(self) -> GatePolicy:
+        return GatePolicy(
+            allow_breaking=self.allow_breaking, allow_uncompared=self.allow_uncompared
+        )
+
+    def to_settings(self) -> records.Settings:
+        return records.Settings(
+            looks=self.looks,
+            look_seconds=self.look_seconds,
+            tick_seconds=self.tick_seconds,
+            min_requests=self.min_requests,
+            weight=self.weight,
+            log_delay_seconds=self.log_delay_seconds,
+            dangling_seconds=self.dangling_seconds,
+            code_sha=self.code_sha or None,
+        )
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Raises pydantic's ValidationError, which names the variable."""
+    return Settings.model_validate(dict(environment), by_alias=True, by_name=False)

@@ -1,0 +1,248 @@
+"""Releases as Step Functions runs them: every way out ends with the traffic where it belongs."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mlops.errors import CloudUnavailable
+from mlops.registry.releases import Ended
+from mlops.release.ports import GateReport
+from tests.integration.state_machine import Cloud, Stack, deployed, running_cloud
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def stack(cloud: Cloud) -> Iterator[Stack]:
+    with deployed(cloud) as stack:
+        stack.deploy()
+        yield stack
+
+
+def outcome(stack: Stack, id: str = "r1") -> tuple[Ended, str]:
+    """How it ended, and the first reason."""
+    ending = stack.ending(id)
+    assert ending is not None
+    assert stack.desk.status().running is None
+    return ending.outcome, (*ending.reasons, "")[0]
+
+
+def test_a_good_canary_is_promoted_and_batch_follows(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    assert stack.live() == ("1", {"2": 0.1}, "1")
+    assert stack.ended() == "SUCCEEDED"
+    assert stack.live() == ("2", {}, "2")
+    assert outcome(stack)[0] is Ended.PROMOTED
+    states = stack.history()
+    assert [states.count(name) for name in ("ReadCanary", "ReadPromoted", "Notify")] == [1, 1, 1]
+    assert "RollBack" not in states
+
+
+def test_nothing_new_ends_at_once(stack: Stack) -> None:
+    stack.start()
+    stack.ended()
+    stack.start("r2")
+    assert stack.ended("r2") == "SUCCEEDED"
+    assert outcome(stack, "r2")[0] is Ended.UNCHANGED
+    assert stack.live() == ("2", {}, "2")
+
+
+def test_only_batch_has_changed(cloud: Cloud) -> None:
+    with deployed(cloud) as stack:
+        stack.deploy("batch")
+        stack.start()
+        assert stack.ended() == "SUCCEEDED"
+        assert stack.live() == ("1", {}, "2")
+        assert "Canary" not in stack.history()
+
+
+def test_only_the_api_has_changed(cloud: Cloud) -> None:
+    with deployed(cloud) as stack:
+        stack.deploy("api")
+        stack.start()
+        assert stack.ended() == "SUCCEEDED"
+        assert stack.live() == ("2", {}, "1")
+
+
+def test_the_gate_refuses_and_no_traffic_moves(stack: Stack) -> None:
+    before = stack.api.traffic()
+    stack.report = GateReport(False, ("accuracy is worse",), {})
+    stack.start()
+    assert stack.ended() == "FAILED"
+    assert outcome(stack) == (Ended.REFUSED, "accuracy is worse")
+    assert stack.api.traffic() == before
+
+
+@pytest.mark.parametrize("operation", ["begin", "gate"])
+def test_an_error_ahead_of_the_canary_refuses_it(stack: Stack, operation: str) -> None:
+    before = stack.api.traffic()
+    stack.overruled[operation] = ValueError("broken")
+    stack.start()
+    assert stack.ended() == "FAILED"
+    ended, reason = outcome(stack)
+    assert ended is Ended.REFUSED
+    assert reason.endswith(": broken")  # ahead of it the error's name, for which MiniStack has one
+    assert stack.api.traffic() == before
+
+
+def test_a_bad_canary_is_taken_back(stack: Stack) -> None:
+    stack.observations.canary = {"errors": 0.3}
+    stack.start()
+    assert stack.ended() == "SUCCEEDED"
+    ended, reason = outcome(stack)
+    assert ended is Ended.ROLLED_BACK
+    assert reason.startswith("errors: ")
+    assert stack.live() == ("1", {}, "1")
+
+
+def test_a_judge_that_fails_takes_it_back(stack: Stack) -> None:
+    stack.observations.error = CloudUnavailable("the log", "no answer")
+    stack.start()
+    assert stack.ended() == "SUCCEEDED"
+    ended, reason = outcome(stack)
+    assert ended is Ended.ROLLED_BACK
+    assert reason.endswith(": the log: no answer")
+    assert stack.live() == ("1", {}, "1")
+
+
+def test_an_alarm_takes_it_back(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    stack.alarms.ringing.add("errors")
+    assert stack.ended() == "SUCCEEDED"
+    assert outcome(stack) == (Ended.ROLLED_BACK, "alarm errors")
+
+
+def moved(stack: Stack, version: str, weights: dict[str, float]) -> None:
+    stack.api.move(version, weights, stack.api.traffic().revision)
+
+
+@pytest.mark.parametrize(
+    ("version", "weights", "left"),
+    [("1", {}, "1"), ("2", {}, "1"), ("1", {"2": 0.9}, "1"), ("3", {}, "3")],
+    ids=["no weights", "promoted by hand", "other weights", "another version"],
+)
+def test_an_alias_that_somebody_else_changed(
+    stack: Stack, version: str, weights: dict[str, float], left: str
+) -> None:
+    stack.start()
+    stack.watched()
+    if version == "3":
+        stack.deploy("api")
+        stack.api.publish()
+    moved(stack, version, weights)
+    assert stack.ended() == "SUCCEEDED"
+    ended, reason = outcome(stack)
+    assert ended is Ended.ROLLED_BACK
+    assert reason.startswith("somebody else has moved the alias")
+    assert stack.live() == (left, {}, "1")
+
+
+def test_batch_that_somebody_else_changed_takes_all_back(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    stack.batch.move("1", {}, stack.batch.traffic().revision)
+    assert stack.ended() == "SUCCEEDED"
+    ended, reason = outcome(stack)
+    assert ended is Ended.ROLLED_BACK
+    assert reason.startswith("Lambda.PreconditionFailedException")
+    assert stack.live() == ("1", {}, "1")
+
+
+def deleted(stack: Stack, part: str) -> None:
+    stack.cloud.client("lambda").delete_function(FunctionName=stack.named(part))
+
+
+def test_a_function_that_is_deleted_ends_it(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    deleted(stack, "api")
+    assert stack.ended() == "SUCCEEDED"
+    ended, reason = outcome(stack)
+    assert ended is Ended.ROLLED_BACK
+    assert "There is no function" in reason
+
+
+def test_a_batch_function_that_is_deleted_ends_it(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    deleted(stack, "batch")
+    assert stack.ended() == "SUCCEEDED"
+    assert outcome(stack)[0] is Ended.ROLLED_BACK
+    assert stack.api.traffic().version == "1"
+
+
+def test_a_record_that_fails_is_written_by_the_reconciler(stack: Stack) -> None:
+    stack.overruled["record"] = ValueError("broken")
+    stack.start()
+    assert stack.ended() == "FAILED"
+    assert stack.live() == ("2", {}, "2")
+    del stack.overruled["record"]
+    stack.reconciler.reconcile()
+    assert outcome(stack)[0] is Ended.PROMOTED
+    assert stack.live() == ("2", {}, "2")
+
+
+def stopped(stack: Stack) -> None:
+    stack.world.executions.stop("r1", "by hand")
+    stack.reconciler.reconcile()
+
+
+def aborted(stack: Stack) -> None:
+    stack.desk.abort("r1", "ann")
+
+
+def rolled_back(stack: Stack) -> None:
+    assert stack.rollback.roll_back(None, "ann").version == "1"
+
+
+@pytest.mark.parametrize("end", [stopped, aborted, rolled_back])
+def test_one_that_is_ended_in_the_middle(stack: Stack, end: Callable[[Stack], None]) -> None:
+    stack.start()
+    stack.watched()
+    end(stack)
+    assert stack.ended() == "ABORTED"
+    assert outcome(stack)[0] is Ended.ROLLED_BACK
+    assert stack.live() == ("1", {}, "1")
+
+
+def test_one_that_is_promoted_by_hand(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    stack.desk.promote("r1", "ben")
+    assert stack.ended() == "SUCCEEDED"
+    assert outcome(stack) == (Ended.PROMOTED, "promoted by ben")
+
+
+def test_a_second_one_is_refused_and_follows_if_something_was_deployed(stack: Stack) -> None:
+    stack.start()
+    stack.watched()
+    stack.deploy()
+    stack.start("r2")
+    assert stack.ended("r2") == "FAILED"
+    ending = stack.ending("r2")
+    assert ending is not None
+    assert ending.reasons[0].startswith("a release is running (r1)")
+    assert stack.ended() == "SUCCEEDED"
+    stack.until(lambda: stack.live() == ("3", {}, "3"))
+
+
+def test_rolled_back_after_its_promotion(stack: Stack) -> None:
+    stack.start()
+    stack.ended()
+    assert stack.rollback.roll_back(None, "ann").version == "1"
+    assert stack.live() == ("1", {}, "1")
+
+
+def test_weights_that_an_earlier_crash_left(stack: Stack) -> None:
+    stack.api.publish()
+    moved(stack, "1", {"2": 0.5})
+    stack.start()
+    assert stack.ended() == "FAILED"
+    assert outcome(stack)[0] is Ended.REFUSED
+    assert stack.live() == ("1", {"2": 0.5}, "1")

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from functions.release.settings import Settings, read_settings
+from mlops.release import records
+
+NEEDED = {
+    "MLOPS_STORE": "s3://bucket",
+    "MLOPS_API_FUNCTION": "api",
+    "MLOPS_BATCH_FUNCTION": "batch",
+    "MLOPS_API_LOG_GROUP": "/aws/lambda/api",
+    "MLOPS_STATE_MACHINE": "arn:aws:states:eu-west-1:000000000000:stateMachine:release",
+    "MLOPS_TOPIC": "arn:aws:sns:eu-west-1:000000000000:alarms",
+    "MLOPS_STACK": "stack",
+}
+
+
+def test_every_setting_has_a_variable() -> None:
+    settings = read_settings(
+        {
+            **NEEDED,
+            "MLOPS_CODE_SHA": "d00d",
+            "MLOPS_CACHE_DIR": "/cache",
+            "MLOPS_CANARY_LOOKS": "3",
+            "MLOPS_CANARY_LOOK_SECONDS": "20",
+            "MLOPS_CANARY_TICK_SECONDS": "2",
+            "MLOPS_CANARY_MIN_REQUESTS": "30",
+            "MLOPS_CANARY_WEIGHT": "0.2",
+            "MLOPS_CANARY_LOG_DELAY_SECONDS": "1",
+            "MLOPS_DANGLING_SECONDS": "60",
+        }
+    )
+    assert settings.cache_dir == Path("/cache")
+    assert settings.to_settings() == records.Settings(
+        looks=3,
+        look_seconds=20,
+        tick_seconds=2,
+        min_requests=30,
+        weight=0.2,
+        log_delay_seconds=1,
+        dangling_seconds=60,
+        code_sha="d00d",
+    )
+
+
+def test_what_is_not_said_is_as_releases_have_it() -> None:
+    assert read_settings(NEEDED).to_settings() == records.Settings()
+
+
+def test_only_those_variables_are_read() -> None:
+    with pytest.raises(ValidationError, match="MLOPS_STORE"):
+        read_settings(dict.fromkeys(Settings.model_fields, "on"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "") for name in NEEDED),
+        ("MLOPS_CANARY_LOOKS", "0"),
+        ("MLOPS_CANARY_LOOK_SECONDS", "soon"),
+        ("MLOPS_CANARY_TICK_SECONDS", "0"),
+        ("MLOPS_CANARY_MIN_REQUESTS", "-1"),
+        ("MLOPS_CANARY_WEIGHT", "1"),
+        ("MLOPS_CANARY_WEIGHT", "0"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        read_settings({**NEEDED, name: value})
