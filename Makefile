@@ -23,10 +23,10 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --re
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit train build local openapi bench-batch lock clean
+.PHONY: help run test check unit rehearse train build local openapi bench-batch lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
 	@$(BIN)/python -m functions.api --port '$(PORT)'
@@ -39,6 +39,10 @@ check: $(VENV)/.test ## Run the quick checks only: style, types, room borders
 
 unit: $(VENV)/.test ## Run the unit tests only
 	@$(BIN)/pytest tests/unit
+
+# `make test` skips what it cannot try, but not in CI. Who rehearses has asked for it, too.
+rehearse: $(VENV)/.test .tools/sam/.done .tools/ministack/.done ## Deploy and release on this machine; needs a Docker engine
+	@CI=true $(BIN)/pytest tests/rehearsal
 
 train: $(VENV)/.run ## Train the churn model and show its figures
 	@$(BIN)/mlops train churn
@@ -64,6 +68,8 @@ lock: $(VENV)/.test ## Resolve all requirements files anew
 clean: ## Remove what make made, but not the local models and registry
 	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
 	  .coverage .coverage.* htmlcov
+
+include deploy.mk
 
 # --- local state: the first version of the first model -----------------------------------------
 # In two steps, so that one that was interrupted goes on with the candidate it had. Models without a

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 WHY_NOT_RUN = {
     "aws": "needs an AWS account",
+    "github": "needs a repository at GitHub",
     "once": "fetches or sets up what the copy under test already has",
 }
 EXECUTED = {"bash", "console"}

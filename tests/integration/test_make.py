@@ -1,6 +1,5 @@
 """The Makefile's care for local state."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from mlops.inference.version import Pin
+from tests.integration.making import calls, copy_makefiles, make, noting, script
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 REGISTRY = ".mlops/registry/registry.sqlite"
 
 
 def test_a_lost_registry_is_made_from_the_models(
     tmp_path: Path, trained_store: Path, churn_pin: Pin
 ) -> None:
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    copy_makefiles(tmp_path)
     for needed in ("requirements.txt", "pyproject.toml"):
         (tmp_path / needed).touch()
     tools = tmp_path / ".venv/bin"
@@ -34,9 +33,6 @@ def test_a_lost_registry_is_made_from_the_models(
     assert str(churn_pin) in ran.stdout
 
 
-NOTED = """#!/bin/sh
-echo "${0##*/} $*" >>calls
-"""
 FIRST = [
     "mlops train churn",
     "mlops register churn --version churn-model-v1.0.0 --store .mlops",
@@ -50,40 +46,11 @@ ELSEWHERE = "s3://elsewhere"
 
 @pytest.fixture
 def noted(tmp_path: Path) -> Path:
-    """A project whose tools only note how they are called."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "tests/tools").mkdir(parents=True)
-    for needed in ("requirements.txt", "pyproject.toml", "tests/tools/sam.txt", "samconfig.toml"):
-        (tmp_path / needed).touch()
-    for tool in (".venv/bin/python", ".venv/bin/mlops", ".tools/sam/bin/sam"):
-        script(tmp_path / tool, NOTED)
-    for stamp in (".venv/.run", ".tools/sam/.done"):
-        (tmp_path / stamp).touch()
-    return tmp_path
-
-
-def script(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-
-
-def make(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    kept = {
-        name: value for name, value in os.environ.items() if name not in ("MLOPS_STORE", "PORT")
-    }
-    return subprocess.run(
-        ["make", "--no-print-directory", *arguments],
-        cwd=folder,
-        env=kept | settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return noting(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("target", "pinned", "store", "calls"),
+    ("target", "pinned", "store", "called"),
     [
         ("build", "", None, [*FIRST, PIN_FIRST, *BUILD]),
         ("build", "# ChurnPin=churn-model-v1.0.0@sha256:...", None, [*FIRST, PIN_FIRST, *BUILD]),
@@ -96,13 +63,13 @@ def make(folder: Path, *arguments: str, **settings: str) -> subprocess.Completed
     ],
 )
 def test_a_first_version_is_made_where_there_is_no_other(
-    noted: Path, target: str, pinned: str, store: str | None, calls: list[str]
+    noted: Path, target: str, pinned: str, store: str | None, called: list[str]
 ) -> None:
     (noted / "samconfig.toml").write_text(f"{pinned}\n")
     settings = {} if store is None else {"MLOPS_STORE": store}
     ran = make(noted, target, **settings)
     assert ran.returncode == 0, ran.stderr
-    assert (noted / "calls").read_text().splitlines() == calls
+    assert calls(noted) == called
 
 
 def test_an_empty_port_reaches_the_server_that_refuses_it(noted: Path) -> None:
@@ -113,7 +80,7 @@ def test_an_empty_port_reaches_the_server_that_refuses_it(noted: Path) -> None:
 @pytest.mark.parametrize("code", [0, 1])
 def test_an_environment_without_pip_does_not_stay(tmp_path: Path, code: int) -> None:
     """As Debian's Python makes them without its package for it, with and without an error."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    copy_makefiles(tmp_path)
     script(
         tmp_path / "python",
         "#!/bin/sh\n"

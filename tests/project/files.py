@@ -30,6 +30,9 @@ def is_made(path: Path) -> bool:
     return caches or path.name.startswith(".coverage") or bool(NOT_OURS.intersection(path.parts))
 
 
+def makefiles() -> str:
+    return "".join((ROOT / name).read_text() for name in ("Makefile", "deploy.mk"))
+
+
 def make_targets() -> set[str]:
-    makefile = (ROOT / "Makefile").read_text()
-    return set(re.findall(r"^([a-z][a-z-]*):(?!=)", makefile, re.MULTILINE))
+    return set(re.findall(r"^([a-z][a-z-]*):(?!=)", makefiles(), re.MULTILINE))

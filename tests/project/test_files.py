@@ -49,7 +49,7 @@ def shell_scripts() -> list[Path]:
     return [path for path in FILES if path.suffix == ".sh" or is_script(path)]
 
 
-GITHUB = [path for path in FILES if path.parts[0] == ".github"]
+GITHUB = [path for path in FILES if path.parts[0] == ".github" and path.suffix == ".yml"]
 WORKFLOWS = [path for path in GITHUB if path.match(".github/workflows/*.yml")]
 CHECKERS: dict[str, tuple[list[str], list[Path]]] = {
     "actionlint": (["actionlint"], WORKFLOWS),

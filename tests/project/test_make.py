@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from tests.project.files import ROOT, make_targets
+from tests.project.files import ROOT, make_targets, makefiles
 
 
 def test_help_lists_every_target() -> None:
@@ -19,9 +19,15 @@ def test_help_lists_every_target() -> None:
 
 
 def test_every_target_is_phony() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    lines = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    lines = re.findall(r"^\.PHONY: (.*)$", makefiles(), re.MULTILINE)
     assert set(" ".join(lines).split()) == make_targets()
+
+
+def test_text_of_strangers_never_becomes_part_of_a_command() -> None:
+    """Who asks for a release by its name is asked by GitHub; make would write it into the shell."""
+    for name in ("IMAGE_REPOSITORY", "MODEL", "TO", "TRAFFIC", "VERSION"):
+        written = re.findall(rf"^\t.*\$\({name}\)", makefiles(), re.MULTILINE)
+        assert not written, written
 
 
 def test_clean_removes_all_that_git_ignores_but_the_models() -> None:

@@ -15,7 +15,7 @@ CONTENT = b"customer_id,tenure,monthly_charges\n" + b"C1,24,79.5\n" * 20_000
 
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
-    with serving() as played:
+    with serving(FakeApi) as played:
         yield played
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 JOB = "job_0123456789abcdef0123456789abcdef"
 BATCH = "/v1/predict/batch"
@@ -102,8 +102,11 @@ class FakeApi:
         return usual.get(request, problem(404, "There is no such job"))
 
 
+Played = TypeVar("Played", bound=FakeApi)
+
+
 @contextmanager
-def serving() -> Iterator[FakeApi]:
+def serving(kind: type[Played]) -> Iterator[Played]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -131,7 +134,7 @@ def serving() -> Iterator[FakeApi]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api = FakeApi(f"http://127.0.0.1:{server.server_port}")
+    api = kind(f"http://127.0.0.1:{server.server_port}")
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

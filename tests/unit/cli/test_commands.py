@@ -36,12 +36,22 @@ def test_these_are_the_commands() -> None:
         "batch retry",
         "batch status",
         "batch submit",
+        "copy",
+        "gate",
         "models",
         "pin",
         "register",
         "registry",
         "registry rebuild",
+        "release",
+        "release abort",
+        "release list",
+        "release promote",
+        "release start",
+        "release status",
+        "rollback",
         "show",
+        "smoke",
         "train",
     }
 
@@ -60,7 +70,7 @@ def test_every_command_and_option_has_help(mlops: Mlops, name: str) -> None:
         assert " ".join(text.split()) in shown
 
 
-@pytest.mark.parametrize("name", sorted(set(commands()) - {"", "batch", "registry"}))
+@pytest.mark.parametrize("name", sorted(set(commands()) - {"", "batch", "registry", "release"}))
 def test_every_command_answers_with_json_if_asked(name: str) -> None:
     options = {option for parameter in commands()[name].params for option in parameter.opts}
     assert "--json" in options

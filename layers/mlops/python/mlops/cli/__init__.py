@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mlops.cli import batch, registry, training
-from mlops.errors import GateRefused, MlopsError
+from mlops.cli import batch, doctor, gate, registry, release, smoke, stores, training
+from mlops.errors import GateRefused, MlopsError, ReleaseRefused
 
 REFUSED, FAILED = 3, 1
 """Exit codes besides 0 for success and 2 for a wrong command line."""
 
 app = typer.Typer(
     name="mlops",
-    help="Train, register and pin models. Settings: MLOPS_STORE (a folder or s3://bucket),"
+    help="Train, register, pin and release models. Settings: MLOPS_STORE (a folder or s3://bucket),"
     " and for S3 the AWS CLI's own variables.",
     no_args_is_help=True,
     rich_markup_mode=None,  # brackets in help texts are just brackets
@@ -24,6 +24,11 @@ app = typer.Typer(
 training.add_to(app)
 registry.add_to(app)
 batch.add_to(app)
+stores.add_to(app)
+gate.add_to(app)
+release.add_to(app)
+smoke.add_to(app)
+doctor.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,4 +55,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments)
     except (MlopsError, OSError) as error:
         print(f"mlops: {error}", file=sys.stderr)  # noqa: T201 -- a command line's own output
-        sys.exit(REFUSED if isinstance(error, GateRefused) else FAILED)
+        sys.exit(REFUSED if isinstance(error, (GateRefused, ReleaseRefused)) else FAILED)

@@ -117,6 +117,21 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Return the answer's JSON. Raises ApiRefused, ApiUnreachable."""
+        answer = self.ask(method, path, document, headers)
+        try:
+            return json.loads(answer.data)
+        except ValueError as error:
+            host = urlsplit(self._url).netloc
+            raise ApiRefused(answer.status, f"What {host} answers is not JSON") from error
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """Return the whole answer, one of success. Raises ApiRefused, ApiUnreachable."""
         url = self._url + path
         body = None if document is None else json.dumps(document).encode()
         sent = {"Accept": "application/json", **(headers or {})}
@@ -127,11 +142,7 @@ class ApiClient:
         answer = self._http.request(method, url, body=body, headers=sent)
         if not 200 <= answer.status < 300:
             raise _refusal(answer, f"{method} {path}")
-        try:
-            return json.loads(answer.data)
-        except ValueError as error:
-            host = urlsplit(url).netloc
-            raise ApiRefused(answer.status, f"What {host} answers is not JSON") from error
+        return answer
 
     def upload(self, link: str, file: IO[bytes], size: int) -> None:
         """PUT a file, `size` bytes long, to a link, which needs no credentials.
@@ -169,7 +180,7 @@ class ApiClient:
             part.unlink(missing_ok=True)
 
 
-def client(url: str) -> ApiClient:
+def client(url: str, http: Http | None = None) -> ApiClient:
     """Raises ConfigInvalid.
 
     On this machine nobody asks who calls; elsewhere MLOPS_API_TOKEN, or else AWS credentials, tell.
@@ -177,13 +188,13 @@ def client(url: str) -> ApiClient:
     checked_url = checked(url)
     token = os.environ.get("MLOPS_API_TOKEN")
     if token:
-        return ApiClient(checked_url, with_token(token))
+        return ApiClient(checked_url, with_token(token), http)
     host = urlsplit(checked_url).hostname or ""
     if is_loopback(host):
-        return ApiClient(checked_url)
+        return ApiClient(checked_url, http=http)
     from mlops.bootstrap import request_signer  # boto3 takes half a second
 
-    return ApiClient(checked_url, request_signer(host))
+    return ApiClient(checked_url, request_signer(host), http)
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse, what: str) -> ApiRefused:

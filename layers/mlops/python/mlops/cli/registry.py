@@ -22,10 +22,10 @@ from mlops.cli.output import (
     table,
     version_of,
 )
-from mlops.cli.samconfig import Samconfig
+from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.training import CANDIDATES
 from mlops.errors import ConfigInvalid, PinMismatch, VersionNotFound
-from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
@@ -33,8 +33,6 @@ from mlops.registry.catalog import Entry
 from mlops.registry.versions import StoredVersions
 from mlops.training.folder import read, replacing
 from mlops.training.servable import require_servable
-
-Samconfigs = Annotated[Path, typer.Option("--samconfig", help="The file that holds the pins.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -181,7 +179,9 @@ def bake(
             target.mkdir()
             (target / MANIFEST).write_bytes(manifest.to_bytes())
             for file in manifest.files:
-                (target / file).write_bytes(read_listed(source, manifest, file))
+                content = read_listed(source, manifest, file)
+                if file in SERVED_FILES:
+                    (target / file).write_bytes(content)
     certificates = output / "ca.crt"
     certificates.unlink(missing_ok=True)
     if ca_bundle is not None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tomlkit
+import typer
 from tomlkit.exceptions import TOMLKitError
 
 from mlops.errors import ConfigInvalid, PinInvalid
@@ -13,6 +14,10 @@ from mlops.models.catalogue import CONTRACTS
 
 _TABLES = ("default", "global", "parameters")
 _LIST = "parameter_overrides"
+
+Samconfigs = Annotated[
+    Path, typer.Option("--samconfig", help="The file that holds the pins and the stack's name.")
+]
 
 
 class Samconfig:
@@ -41,13 +46,31 @@ class Samconfig:
     def write(self) -> None:
         self._path.write_bytes(tomlkit.dumps(self._document).encode())
 
+    def stack(self) -> str:
+        """The stack's name. Raises ConfigInvalid."""
+        found: Any = self._document
+        for name in (*_TABLES, "stack_name"):
+            found = found.get(name, {})
+        if not isinstance(found, str) or not found:
+            raise ConfigInvalid(str(self._path), f"[{'.'.join(_TABLES)}] has no stack_name")
+        return str(found)
+
+    def overrides(self) -> list[str]:
+        """All parameters, as they are given to `sam deploy`: `Name=value`."""
+        return [str(text) for text in self._overrides]
+
+    def parameters(self) -> dict[str, str]:
+        """All that the file gives the stack, by name."""
+        pairs = (text.partition("=") for text in self.overrides())
+        return {name: value.strip("\"'") for name, _, value in pairs}
+
     def pins(self) -> list[Pin]:
         """Raises ConfigInvalid."""
         return [pin for model in CONTRACTS if (pin := self._pin(model)) is not None]
 
     def set_pin(self, model: str, pin: Pin) -> str | None:
         """Return what was pinned before, whatever it was."""
-        line = f"{_parameter(model)}={pin}"
+        line = f"{parameter_of(model)}={pin}"
         index = self._find(model)
         if index is None:
             self._overrides.append(line)
@@ -63,14 +86,14 @@ class Samconfig:
         try:
             pin = Pin.parse(text)
         except PinInvalid as error:
-            raise ConfigInvalid(str(self._path), f"{_parameter(model)}: {error}") from error
+            raise ConfigInvalid(str(self._path), f"{parameter_of(model)}: {error}") from error
         if pin.version.model != model:
-            raise ConfigInvalid(str(self._path), f"{_parameter(model)}: {pin} is another model's")
+            raise ConfigInvalid(str(self._path), f"{parameter_of(model)}: {pin} is another model's")
         return pin
 
     def _find(self, model: str) -> int | None:
         for index, text in enumerate(self._overrides):
-            if text.partition("=")[0] == _parameter(model):
+            if text.partition("=")[0] == parameter_of(model):
                 return index
         return None
 
@@ -79,6 +102,6 @@ def _value(override: str) -> str:
     return override.partition("=")[2]
 
 
-def _parameter(model: str) -> str:
+def parameter_of(model: str) -> str:
     """The template's parameter for the pin of `model`."""
     return "".join(part.capitalize() for part in model.split("-")) + "Pin"

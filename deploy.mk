@@ -1,0 +1,81 @@
+# From what was built to what takes the traffic. CI/CD calls these one by one (docs/ci-cd.md); it
+# names the stage and its image repository. On a laptop: make build deploy verdict smoke
+
+# What a release has to be awaited for at most: its looks, and the time that it needs around them.
+VERDICT_MINUTES := 50
+# The commit that pins are compared with.
+BASE ?= main
+# Each stage is a stack of its own; without one it is that of samconfig.toml.
+STACK ?= $(shell sed -n 's/^stack_name = "\(.*\)"$$/\1/p' samconfig.toml)$(if $(STAGE),-$(STAGE))
+BUILT := .aws-sam/build/template.yaml
+PACKAGED := .aws-sam/packaged.yaml
+# What samconfig.toml says for a laptop, to let SAM make repositories, would refuse one of our own.
+ONLY_THIS := --config-env none
+OVERRIDES = $(BIN)/python -m tests.tools.overrides \
+	  CodeSha="$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)"
+
+.PHONY: archive load sbom changed-pins gate pin release-pr deploy verdict smoke rollback
+
+archive: $(VENV)/.run ## Write the built images to files, to be scanned and deployed elsewhere
+	@$(BIN)/python -m tests.tools.images archive
+
+load: $(VENV)/.run ## Give archived images to this machine's engine
+	@$(BIN)/python -m tests.tools.images load
+
+sbom: $(VENV)/.run .tools/syft/.done ## List what is in the archived images (CycloneDX)
+	@$(BIN)/python -m tests.tools.images sbom
+
+changed-pins: $(VENV)/.run ## Show the pins that differ from those at BASE=main
+	@told=$$($(BIN)/python -m tests.tools.changed_pins '$(BASE)') && \
+	  printf '%s\n' "$$told" | tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}"
+
+gate: $(VENV)/.run ## Refuse pinned models that are worse than those at BASE=main
+	@before=$$(mktemp) && trap 'rm -f "$$before"' EXIT && \
+	  if git show '$(BASE):samconfig.toml' >"$$before" 2>/dev/null; \
+	  then $(BIN)/mlops gate --against "$$before"; \
+	  else echo "Compared with nothing, since there is no samconfig.toml at $(BASE)." && \
+	    $(BIN)/mlops gate; fi
+
+pin: $(VENV)/.run ## Pin a registered version: MODEL=churn VERSION=churn-model-v1.3.0
+	@$(BIN)/mlops pin "$$MODEL" "$$VERSION"
+
+release-pr: ## Open a pull request of the pin that was changed: VERSION=churn-model-v1.3.0
+	@! git diff --quiet HEAD -- samconfig.toml || { echo "$$VERSION is pinned already"; exit 1; }
+	@git switch --quiet --create "release/$$VERSION"
+	@git commit --quiet --message "Release $$VERSION" -- samconfig.toml
+	@gh auth setup-git && git push --quiet --set-upstream origin HEAD
+	@gh pr create --base main --title "Release $$VERSION" --body "Pins $$VERSION."
+
+# The models are there before the functions that want them; a stack that is new has its bucket only
+# afterwards. Without a repository SAM makes one for each function.
+deploy: $(VENV)/.run .tools/sam/.done ## Deploy what was built: STAGE= and IMAGE_REPOSITORY=, or neither
+	@test -e $(BUILT) || { echo "Nothing is built yet: make build deploy"; exit 1; }
+	@$(BIN)/mlops copy --stack '$(STACK)'
+ifneq ($(strip $(IMAGE_REPOSITORY)),)
+	@$(SAM) package $(ONLY_THIS) --template-file $(BUILT) --output-template-file $(PACKAGED) \
+	  --resolve-s3 --image-repository "$$IMAGE_REPOSITORY"
+	@$(BIN)/python -m tests.tools.images by-digest
+	@$(OVERRIDES) | xargs -0 $(SAM) deploy $(ONLY_THIS) --template-file $(PACKAGED) \
+	  --stack-name '$(STACK)' --resolve-s3 --image-repository "$$IMAGE_REPOSITORY" \
+	  --capabilities CAPABILITY_IAM --no-confirm-changeset --no-fail-on-empty-changeset \
+	  --parameter-overrides
+else
+	@$(OVERRIDES) | xargs -0 $(SAM) deploy --stack-name '$(STACK)' --parameter-overrides
+endif
+	@$(BIN)/mlops copy --stack '$(STACK)'
+
+# Where nobody else asks the canary, TRAFFIC does. The judge says what its answers are worth.
+verdict: $(VENV)/.run ## Wait until the release is promoted or taken back; TRAFFIC= requests a second
+	@if [ -n "$$TRAFFIC" ]; then \
+	  $(BIN)/mlops smoke --stack '$(STACK)' --rate "$$TRAFFIC" --seconds $$(($(VERDICT_MINUTES) * 60)) & \
+	  traffic=$$!; fi; \
+	timeout --foreground $(VERDICT_MINUTES)m $(BIN)/mlops release status --wait --stack '$(STACK)'; \
+	verdict=$$?; \
+	if [ -n "$$traffic" ]; then kill "$$traffic" 2>/dev/null; wait "$$traffic"; fi; \
+	exit $$verdict
+
+smoke: $(VENV)/.run ## Ask the deployed API, and check its answers
+	@$(BIN)/mlops smoke --stack '$(STACK)'
+
+rollback: $(VENV)/.run ## Go back at once, to what was live before, or TO=churn-model-v1.2.0
+	@$(BIN)/mlops rollback --stack '$(STACK)' $${TO:+--to "$$TO"}

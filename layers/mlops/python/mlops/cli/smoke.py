@@ -1,0 +1,253 @@
+"""`mlops smoke`: does the API that was deployed answer as it should?"""
+
+import math
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from threading import Event, Lock
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.live import Live
+from rich.text import Text
+from urllib3.util import Retry
+
+from mlops.cli.api_client import ApiClient, Http, client
+from mlops.cli.output import STATE, AsJson, answer, notes
+from mlops.cli.release import StackName
+from mlops.cli.samconfig import Samconfig, Samconfigs
+from mlops.errors import MlopsError
+from mlops.inference.version import ModelVersion, Pin
+from mlops.models.catalogue import CONTRACTS
+
+_DIGEST, _RELEASE = "Model-Digest", "Release"
+_AT_ONCE = 8
+_SHOWN_SECONDS = 0.2
+_REASONS = 10
+"""So many are told, the first ones; each may name a request of its own."""
+# A connection that broke is tried once more; what the API answers counts as it is.
+_RETRY = Retry(connect=1, read=1, status=0, redirect=0, allowed_methods=None)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request. pins: the versions that may answer it, by their digests."""
+
+    model: str
+    request: Mapping[str, Any]
+    pins: Mapping[str, Pin]
+
+
+class Tally:
+    """What was answered until now. Threads share it."""
+
+    def __init__(self) -> None:
+        self.answers: Counter[str] = Counter()
+        self.failed = 0
+        self.reasons: list[str] = []
+        self._lock = Lock()
+
+    def ask(self, api: ApiClient, case: Case) -> None:
+        release = None
+        try:
+            release, faults = _answered(api, case)
+        except MlopsError as error:
+            faults = [str(error)]
+        with self._lock:
+            if release is not None:
+                self.answers[release] += 1
+            if faults:
+                self.failed += 1
+                if len(self.reasons) < _REASONS:
+                    self.reasons.append(f"{case.model}: {'; '.join(faults)}")
+
+    def __str__(self) -> str:
+        answers = [f"{number:,} by version {release}" for release, number in self._by_release()]
+        return f"Answers: {', '.join(answers) or 'none'}. Failed: {self.failed:,}"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "answers": dict(self._by_release()),
+            "failed": self.failed,
+            "reasons": self.reasons,
+        }
+
+    def _by_release(self) -> list[tuple[str, int]]:
+        return sorted(self.answers.items())
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(smoke)
+
+
+def smoke(
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=100, help="Go on, with so many requests a second."),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="End after so long. [default: until it is interrupted]"),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="MLOPS_API_URL", help="The API. [default: the stack's]"),
+    ] = None,
+    stack: StackName = None,
+    samconfig: Samconfigs = Path("samconfig.toml"),
+    as_json: AsJson = False,
+) -> None:
+    """Send the models' examples to the API, and check the answers (exit code 1: one is wrong).
+
+    Each has to come from a version that is pinned or live. Requests are signed as in `mlops batch`.
+    """
+    if seconds is not None and rate is None:
+        raise typer.BadParameter("--seconds is how long --rate goes on.")
+    pinned = Samconfig.read(samconfig).pins()
+    if url is None:
+        address, live = _deployed(stack or Samconfig.read(samconfig).stack())
+    else:
+        address, live = url, _served(_client(url))
+    cases = _cases([*pinned, *live])
+    tally = Tally()
+    if not cases:
+        notes.print(f"No model is pinned or live: there is nothing to ask {address}.")
+    elif rate is None:
+        api = _client(address)
+        for case in cases:
+            tally.ask(api, case)
+    else:
+        _send(address, cases, tally, rate, seconds)
+    reasons = [f"- {reason}" for reason in tally.reasons]
+    answer({"url": address, **tally.document()}, as_json, "\n".join([str(tally), *reasons]))
+    if tally.failed:
+        raise typer.Exit(1)
+
+
+def _deployed(name: str) -> tuple[str, list[Pin]]:
+    """The URL of a stack's API, and the pins that its alias leads to. Raises CloudUnavailable."""
+    from mlops.bootstrap.releases import find_stack, open_releases, places_of
+    from mlops.release.gate import GatePolicy
+    from mlops.release.records import Settings
+
+    stack = find_stack(name)
+    api = open_releases(places_of(stack), Settings(), GatePolicy(), cache=STATE / "cache").world.api
+    traffic = api.traffic()
+    versions = [api.describe(number) for number in (traffic.version, *traffic.weights)]
+    return stack.outputs["ApiUrl"], [pin for version in versions for pin in version.pins]
+
+
+def _served(api: ApiClient) -> list[Pin]:
+    """What an API says that it serves. Raises ApiRefused, ApiUnreachable."""
+    return [
+        Pin(ModelVersion.parse(found["model_version"]), found["digest"])
+        for found in api.call("GET", "/v1/models")["models"]
+    ]
+
+
+def _cases(pins: Sequence[Pin]) -> list[Case]:
+    return [
+        Case(model, request, {pin.digest: pin for pin in pins if pin.version.model == model})
+        for model in sorted({pin.version.model for pin in pins} & CONTRACTS.keys())
+        for request in CONTRACTS[model].examples.values()
+    ]
+
+
+def _answered(api: ApiClient, case: Case) -> tuple[str, list[str]]:
+    """Who answered, and what is wrong with it. Raises ApiRefused, ApiUnreachable, ConfigInvalid."""
+    contract = CONTRACTS[case.model]
+    answer = api.ask("POST", f"/v1/predict/{case.model}", case.request)
+    faults = []
+    if answer.status != 200:
+        faults.append(f"the status is {answer.status}")
+    try:
+        found = contract.response.model_validate_json(answer.data, strict=True).model_dump()
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, fault["loc"])) or "all" for fault in error.errors()})
+        faults.append(f"these fields of the answer are wrong: {', '.join(fields)}")
+        found = {}
+    if found and found[contract.subject_field] != case.request[contract.subject_field]:
+        faults.append("it answers for somebody else")
+    digest = answer.headers.get(_DIGEST, "no digest")
+    pin = case.pins.get(digest)
+    if pin is None:
+        faults.append(f"{digest} answered, which is neither pinned nor live")
+    elif found and found["model_version"] != str(pin.version):
+        faults.append(f"{found['model_version']} answered with the digest of {pin.version}")
+    return answer.headers.get(_RELEASE, "-"), faults
+
+
+def _client(url: str) -> ApiClient:
+    return client(url, Http(_RETRY))
+
+
+def _send(
+    url: str, cases: Sequence[Case], tally: Tally, rate: float, seconds: float | None
+) -> None:
+    """Send `rate` requests a second, or as many as the API answers, and show what came of them."""
+    senders = min(_AT_ONCE, math.ceil(rate))
+    apis = [_client(url) for _ in range(senders)]  # each with its own connection
+    ends = math.inf if seconds is None else time.monotonic() + seconds
+    stop = Event()
+    with (
+        _interruption() as asked_to_end,
+        ThreadPoolExecutor(senders) as threads,
+        Live(console=notes, transient=True, auto_refresh=False) as live,
+    ):
+        begins = time.monotonic()
+        sending = [
+            threads.submit(
+                _keep_sending,
+                api,
+                islice(cycle(cases), number, None),
+                tally,
+                begins + number / rate,
+                senders / rate,
+                stop,
+            )
+            for number, api in enumerate(apis)
+        ]
+        try:
+            while not asked_to_end and not any(sender.done() for sender in sending):
+                if (left := ends - time.monotonic()) <= 0:
+                    break
+                stop.wait(min(_SHOWN_SECONDS, left))
+                if notes.is_interactive:
+                    live.update(Text(str(tally)), refresh=True)
+        finally:
+            stop.set()
+    for sender in sending:
+        sender.result()
+
+
+def _keep_sending(
+    api: ApiClient, cases: Iterator[Case], tally: Tally, begins: float, pause: float, stop: Event
+) -> None:
+    """Send one every `pause` seconds. What an API was too slow for is not made up for."""
+    due = begins
+    while not stop.wait(max(due - time.monotonic(), 0)):
+        tally.ask(api, next(cases))
+        due = max(due + pause, time.monotonic())
+
+
+@contextmanager
+def _interruption() -> Iterator[Sequence[int]]:
+    """The signals by which this process is asked to end, once it is: it ends in its own time.
+
+    No event is set by them: its lock may just be held by the thread that is interrupted.
+    """
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda got, _: asked.append(got)) for number in numbers]
+    try:
+        yield asked
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,58 @@
+"""A project whose tools only note how they are called, and its Makefile."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_MAKEFILES = ("Makefile", "deploy.mk")
+_NEEDED = ("requirements.txt", "pyproject.toml", "tests/tools/sam.txt", "samconfig.toml")
+_STAMPS = (".venv/.run", ".tools/sam/.done")
+_TOOLS = (".venv/bin/python", ".venv/bin/mlops", ".tools/sam/bin/sam")
+_SETTINGS = ("BASE", "IMAGE_REPOSITORY", "MLOPS_STORE", "PORT", "STACK", "STAGE", "TO", "TRAFFIC")
+NOTED = """#!/bin/sh
+echo "${0##*/} $*" >>calls
+"""
+
+
+def copy_makefiles(folder: Path) -> None:
+    for name in _MAKEFILES:
+        shutil.copy(ROOT / name, folder)
+
+
+def noting(folder: Path) -> Path:
+    """Make such a project in a folder, which is returned."""
+    copy_makefiles(folder)
+    (folder / "tests/tools").mkdir(parents=True)
+    for needed in _NEEDED:
+        (folder / needed).touch()
+    for tool in _TOOLS:
+        script(folder / tool, NOTED)
+    for stamp in _STAMPS:
+        (folder / stamp).touch()
+    return folder
+
+
+def calls(folder: Path) -> list[str]:
+    """How tools were called, such as `mlops bake`."""
+    return (folder / "calls").read_text().splitlines()
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def make(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run make with these settings, and none of ours."""
+    kept = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=folder,
+        env=kept | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )

@@ -1,0 +1,177 @@
+"""What the API answers, checked; and where the API is."""
+
+import json
+from collections.abc import Iterator
+from itertools import cycle
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from mlops.models.churn.contract import CHURN
+from tests.integration.batch_command.fake_api import CUT, Answer, of, problem
+from tests.integration.smoke_command.conftest import Smoke, pinned
+from tests.integration.smoke_command.prediction_api import (
+    DIGEST,
+    PREDICT,
+    VERSION,
+    PredictionApi,
+    models,
+)
+from tests.unit.cli.test_copy import OUTPUTS, create_stack
+
+OTHER_VERSION, OTHER_DIGEST = "churn-model-v1.1.0", f"sha256:{'1' * 64}"
+EXAMPLES = len(CHURN.examples)
+
+
+def test_each_example_is_sent_once(run: Smoke, api: PredictionApi) -> None:
+    ran = run()
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"Answers: {EXAMPLES} by version 1. Failed: 0\n"
+    sent = [seen.document for seen in api.seen if seen.method == "POST"]
+    assert sent == list(CHURN.examples.values())
+
+
+def test_for_programs(run: Smoke, api: PredictionApi) -> None:
+    api.releases = cycle(["1", "2"])
+    assert run("--json").document == {
+        "url": api.url,
+        "answers": {"1": 1, "2": EXAMPLES - 1},
+        "failed": 0,
+        "reasons": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (problem(500, "Internal error"), "churn: Internal error; request 8f5ad0c1"),
+        (problem(429, "Too many"), "churn: Too many"),
+        (of({"message": "Forbidden"}, 403), "answered with 403"),
+        (Answer(200, b"<html>"), "churn: these fields of the answer are wrong: all; no digest"),
+        (of({}, 201, Model_Digest=DIGEST), "churn: the status is 201; these fields of the answer"),
+    ],
+)
+def test_a_wrong_answer_is_a_failure(
+    run: Smoke, api: PredictionApi, answer: Answer, reason: str
+) -> None:
+    api.play(PREDICT, answer)
+    found = run("--json")
+    assert found.code == 1
+    assert (found.document["failed"], len(found.document["reasons"])) == (1, 1)
+    assert reason in found.document["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "reason"),
+    [
+        ({"churn_probability": "0.5"}, "these fields of the answer are wrong: churn_probability"),
+        ({"customer_id": "somebody"}, "it answers for somebody else"),
+        (
+            {"model_version": OTHER_VERSION},
+            f"{OTHER_VERSION} answered with the digest of {VERSION}",
+        ),
+    ],
+)
+def test_a_wrong_field_is_a_failure(
+    run: Smoke, api: PredictionApi, replaced: dict[str, object], reason: str
+) -> None:
+    first = next(iter(CHURN.examples.values()))
+    api.play(PREDICT, api.predicted(first, **replaced))
+    ran = run()
+    assert ran.code == 1
+    assert ran.out.splitlines()[1:] == [f"- churn: {reason}"]
+
+
+def test_a_connection_that_breaks_is_tried_again_once(run: Smoke, api: PredictionApi) -> None:
+    api.play(PREDICT, CUT)
+    assert run().code == 0
+    api.play(PREDICT, CUT, CUT)
+    ran = run()
+    assert ran.code == 1
+    assert "cannot be reached" in ran.out
+
+
+def test_a_version_that_is_neither_pinned_nor_live_is_a_failure(
+    run: Smoke, api: PredictionApi
+) -> None:
+    pinned(f"{OTHER_VERSION}@{OTHER_DIGEST}")
+    ran = run()
+    assert ran.code == 1
+    assert f"{DIGEST} answered, which is neither pinned nor live" in ran.out
+
+
+def test_a_live_version_may_answer_before_the_pinned_one_is_released(
+    run: Smoke, api: PredictionApi
+) -> None:
+    pinned(f"{OTHER_VERSION}@{OTHER_DIGEST}")
+    api.play("GET /v1/models", models(DIGEST))
+    assert run().code == 0
+
+
+def test_where_nothing_is_pinned_what_is_live_is_asked(run: Smoke, api: PredictionApi) -> None:
+    pinned()
+    api.play("GET /v1/models", models(DIGEST))
+    assert run("--json").document["answers"] == {"1": EXAMPLES}
+
+
+@pytest.mark.parametrize("options", [(), ("--rate", "5")])
+def test_where_no_model_is_there_is_nothing_to_ask(
+    run: Smoke, api: PredictionApi, options: tuple[str, ...]
+) -> None:
+    pinned()
+    ran = run(*options)
+    assert ran.code == 0
+    assert ran.err == f"No model is pinned or live: there is nothing to ask {api.url}.\n"
+
+
+def test_an_api_that_is_not_there(run: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_API_URL", "http://127.0.0.1:9")
+    assert "127.0.0.1:9 cannot be reached" in run().refusal
+
+
+@pytest.fixture
+def deployed(
+    run: Smoke,
+    api: PredictionApi,
+    aws_settings: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Smoke]:
+    """The stack of samconfig.toml: its first version serves no model, and the canary one."""
+    monkeypatch.delenv("MLOPS_API_URL")
+    with mock_aws():
+        create_stack({**OUTPUTS, "ApiUrl": api.url})
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        role = boto3.client("iam").create_role(RoleName="api", AssumeRolePolicyDocument=trust)
+        functions = boto3.client("lambda")
+        functions.create_function(
+            FunctionName="api",
+            Runtime="python3.13",
+            Handler="handler.handler",
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": b""},
+            Publish=True,
+        )
+        functions.update_function_configuration(
+            FunctionName="api", Environment={"Variables": {"MLOPS_PINS": f"{VERSION}@{DIGEST}"}}
+        )
+        functions.publish_version(FunctionName="api")
+        functions.create_alias(
+            FunctionName="api",
+            Name="live",
+            FunctionVersion="1",
+            RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}},
+        )
+        yield run
+
+
+def test_the_stack_tells_its_api_and_what_is_live(deployed: Smoke, api: PredictionApi) -> None:
+    pinned(f"{OTHER_VERSION}@{OTHER_DIGEST}")
+    ran = deployed("--json")
+    assert (ran.code, ran.document["url"]) == (0, api.url)
+    assert ran.document["answers"] == {"1": EXAMPLES}
+    assert not api.requests("GET")
+
+
+def test_a_stack_that_is_not_there(deployed: Smoke) -> None:
+    assert deployed("--stack", "gone").refusal.startswith("stack gone: there is no such stack")

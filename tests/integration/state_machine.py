@@ -1,0 +1,261 @@
+"""The real state machine on MiniStack, with its three functions as small stand-ins, no containers.
+
+The release function's stand-in passes each event on to this process, where the real handler
+answers, on the real ports to Lambda and Step Functions; the log, alarms and the gate are played.
+"""
+
+import io
+import json
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from functions.release.handling import Handler
+from mlops.aws.executions import StateMachineExecutions
+from mlops.aws.functions import LambdaFunction
+from mlops.bootstrap import utc_now
+from mlops.registry.registry import Registry
+from mlops.release.beginning import Beginning
+from mlops.release.closing import World
+from mlops.release.desk import Desk
+from mlops.release.ports import Function, GateReport
+from mlops.release.reconcile import Reconciler
+from mlops.release.records import Ending, Folder, Settings
+from mlops.release.rollback import Rollback
+from mlops.release.rollout import Rollout
+from tests.project.files import ROOT
+from tests.rehearsal.process import free_ports, serving
+from tests.unit.fakes import MemoryObjects, no_pause
+from tests.unit.release.bench import observed
+from tests.unit.release.fakes import FakeAlarms, FakeNotices
+from tests.unit.release_function.machine import VALUES, as_json
+
+PYTHON = ROOT / ".tools/ministack/bin/python"
+REGION: Final = "eu-west-1"
+KEYS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+ROLE: Final = "arn:aws:iam::000000000000:role/any"
+WAIT_SECONDS = 30
+SETTINGS = Settings(looks=2, look_seconds=1, tick_seconds=1, min_requests=50, log_delay_seconds=0)
+
+_FORWARDING = """
+import json, urllib.request
+
+def handler(event, context):
+    request = urllib.request.Request("{url}", json.dumps(event).encode())
+    with urllib.request.urlopen(request, timeout=30) as response:
+        answer = json.load(response)
+    if "error" in answer:
+        raise type(answer["error"], (Exception,), {{}})(answer["reason"])
+    return answer["answer"]
+"""
+_NOTHING = "def handler(event, context):\n    return {}\n"
+
+
+class PlayedObservations:
+    """Implements `Observations`. canary: figures of what the candidate does, see `observed`."""
+
+    def __init__(self) -> None:
+        self.canary: dict[str, float] = {}
+        self.error: Exception | None = None
+
+    def observed(self, version: str, since: object, until: object) -> Any:
+        if self.error is not None:
+            raise self.error
+        return observed(1_500) if version == "1" else observed(200, **self.canary)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    url: str
+
+    @cache  # noqa: B019 -- it lives as long as the module's tests; a client takes a while to make
+    def client(self, service: str) -> Any:
+        session: Any = boto3.Session("test", "test", region_name=REGION)
+        return session.client(service, endpoint_url=self.url)
+
+
+@contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """Where an execution waits, it waits a twentieth of the time."""
+    (port,) = free_ports(1)
+    environment = {
+        **KEYS,
+        "GATEWAY_PORT": str(port),
+        "HOME": str(folder),
+        "MINISTACK_REGION": REGION,
+        "PATH": "/usr/bin:/bin",
+        "SFN_WAIT_SCALE": "0.05",
+        "TMPDIR": str(folder),
+    }
+    url = f"http://127.0.0.1:{port}"
+    ready = f"{url}/_ministack/health"
+    command: list[str | Path] = [PYTHON, "-m", "ministack"]
+    with serving(command, log=folder / "ministack.log", environment=environment, ready=ready):
+        yield Cloud(url)
+
+
+@dataclass
+class Stack:
+    """Three functions, a topic and the state machine, under names of its own.
+
+    overruled: operations that answer with this error instead.
+    """
+
+    cloud: Cloud
+    name: str = field(default_factory=lambda: f"s{uuid.uuid4().hex[:8]}")
+    objects: MemoryObjects = field(default_factory=MemoryObjects)
+    observations: PlayedObservations = field(default_factory=PlayedObservations)
+    alarms: FakeAlarms = field(default_factory=FakeAlarms)
+    notices: FakeNotices = field(default_factory=FakeNotices)
+    report: GateReport = GateReport(True, (), {})
+    overruled: dict[str, Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def make(self, answers_at: str) -> None:
+        functions = self.cloud.client("lambda")
+        release = self._function("release", _FORWARDING.format(url=answers_at))
+        for name in ("api", "batch"):
+            self._function(name, _NOTHING)
+            version = functions.publish_version(FunctionName=self.named(name))["Version"]
+            functions.create_alias(
+                FunctionName=self.named(name), Name="live", FunctionVersion=version
+            )
+        topic = self.cloud.client("sns").create_topic(Name=self.named("topic"))["TopicArn"]
+        values = {
+            **VALUES,
+            "ReleaseFunctionArn": release,
+            "ApiFunctionName": self.named("api"),
+            "BatchFunctionName": self.named("batch"),
+            "TopicArn": topic,
+        }
+        self.machine: str = self.cloud.client("stepfunctions").create_state_machine(
+            name=self.named("release"), definition=as_json(values), roleArn=ROLE
+        )["stateMachineArn"]
+        self.api: Function = self._port("api")
+        self.batch: Function = self._port("batch")
+        executions = StateMachineExecutions(self.cloud.client("stepfunctions"), self.machine)
+        registry = Registry(self.objects, no_pause)
+        self.world = World(self.api, self.batch, self.objects, registry, executions, utc_now)
+        self.reconciler = Reconciler(self.world, self.notices, timedelta(seconds=60))
+        self.desk = Desk(self.world, self.reconciler, self.notices)
+        self.rollback = Rollback(self.world, self.reconciler, self.notices)
+        self.handler = Handler(
+            Beginning(self.world, self.reconciler, self.alarms, SETTINGS),
+            Rollout(self.world, self.observations, self.alarms, lambda plan: self.report),
+            self.reconciler,
+            utc_now,
+            Logger(service=self.name, stream=io.StringIO(), location=None),
+        )
+
+    def named(self, part: str) -> str:
+        return f"{self.name}-{part}"
+
+    def _port(self, part: str) -> LambdaFunction:
+        return LambdaFunction(self.cloud.client("lambda"), self.named(part))
+
+    def _function(self, part: str, code: str) -> str:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("code.py", code)
+        made = self.cloud.client("lambda").create_function(
+            FunctionName=self.named(part),
+            Runtime="python3.12",
+            Handler="code.handler",
+            Role=ROLE,
+            Timeout=60,
+            Code={"ZipFile": packed.getvalue()},
+        )
+        arn: str = made["FunctionArn"]
+        return arn
+
+    def answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(event["operation"])
+        try:
+            if event["operation"] in self.overruled:
+                raise self.overruled[event["operation"]]
+            return {"answer": self.handler(event, None)}
+        except Exception as error:
+            return {"error": type(error).__name__, "reason": str(error)}
+
+    # --- what tests do --------------------------------------------------------------------------
+
+    def deploy(self, *parts: str) -> None:
+        for part in parts or ("api", "batch"):
+            self.cloud.client("lambda").update_function_configuration(
+                FunctionName=self.named(part),
+                Environment={"Variables": {"DEPLOYED": uuid.uuid4().hex}},
+            )
+
+    def start(self, id: str = "r1") -> None:
+        self.world.executions.start(id, "ann")
+
+    def ended(self, id: str = "r1") -> str:
+        """The status it ends with. Waits for it."""
+        self.until(lambda: self.status(id) != "RUNNING")
+        return self.status(id)
+
+    def status(self, id: str) -> str:
+        return str(self.world.executions.status(id))
+
+    def until(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not done():
+            assert time.monotonic() < deadline, f"{self.asked}, {self.history()}"
+            time.sleep(0.02)
+
+    def watched(self, times: int = 1) -> None:
+        self.until(lambda: self.asked.count("watch") >= times)
+
+    def ending(self, id: str = "r1") -> Ending | None:
+        return Folder(self.objects, id).ending()
+
+    def live(self) -> tuple[str, dict[str, float], str]:
+        api = self.api.traffic()
+        return api.version, dict(api.weights), self.batch.traffic().version
+
+    def history(self, id: str = "r1") -> list[str]:
+        """The states it went through."""
+        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{id}"
+        client = self.cloud.client("stepfunctions")
+        pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]
+
+
+@contextmanager
+def deployed(cloud: Cloud) -> Iterator[Stack]:
+    stack = Stack(cloud)
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = json.dumps(stack.answer(event)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Tests show what was asked by themselves."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        stack.make(f"http://127.0.0.1:{server.server_port}")
+        yield stack
+        server.shutdown()

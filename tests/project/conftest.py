@@ -1,0 +1,3 @@
+from tests.template.conftest import resources, template
+
+__all__ = ["resources", "template"]

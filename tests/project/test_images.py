@@ -1,0 +1,87 @@
+"""What happens to the images on their way to a deployment, and what is told of a pin."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mlops.inference.version import Pin
+from tests.tools.changed_pins import summary, table
+from tests.tools.images import by_digest, images, missing
+
+TEMPLATE = """\
+Resources:
+  ApiFunction:
+    Properties:
+      ImageUri: example.com/ours:apifunction-ca3217cf9976-latest
+  BatchFunction:
+    Properties:
+      ImageUri: example.com/ours:batchfunction-56347e423537-latest
+      MemorySize: 128
+  DriftFunction:
+    Properties:
+      ImageUri: example.com/ours:batchfunction-56347e423537-latest
+"""
+API, BATCH = images(TEMPLATE)
+DIGEST = {API: f"sha256:{'a' * 64}", BATCH: f"sha256:{'b' * 64}"}
+V1, V2 = (Pin.parse(f"churn-model-v1.{minor}.0@sha256:{str(minor) * 64}") for minor in (1, 2))
+
+
+def test_an_image_that_functions_share_is_one() -> None:
+    assert images(TEMPLATE) == [
+        "example.com/ours:apifunction-ca3217cf9976-latest",
+        "example.com/ours:batchfunction-56347e423537-latest",
+    ]
+
+
+def test_images_are_named_by_digest_and_the_rest_stays() -> None:
+    named = by_digest(
+        TEMPLATE,
+        lambda image: [f"elsewhere/x@{DIGEST[image]}", f"example.com/ours@{DIGEST[image]}"],
+    )
+    assert images(named) == [f"example.com/ours@{digest}" for digest in DIGEST.values()]
+    for image, digest in DIGEST.items():
+        named = named.replace(f"example.com/ours@{digest}", image)
+    assert named == TEMPLATE
+
+
+def test_an_image_that_was_pushed_elsewhere_only_is_refused() -> None:
+    with pytest.raises(LookupError, match="has not been pushed to example.com/ours"):
+        by_digest(TEMPLATE, lambda image: [f"example.com/theirs@{DIGEST[image]}"])
+
+
+def test_a_list_with_a_gap_is_noticed() -> None:
+    lock = "boto3==1.44.5 \\\n    --hash=sha256:0\nnumpy==2.4.6 ; python_version < '4'\n"
+    purls = ["pkg:pypi/boto3@1.44.5", "pkg:deb/debian/python3.13@3.13.5?arch=amd64"]
+    sbom = json.dumps({"components": [{"purl": purl} for purl in purls] + [{"type": "file"}]})
+    assert missing(sbom, lock) == {"pkg:pypi/numpy@2.4.6"}
+    assert missing("{}", lock) == {"pkg:pypi/boto3@1.44.5", "pkg:pypi/numpy@2.4.6"}
+
+
+def test_pins_that_change_are_told() -> None:
+    assert table([V1], [V1]) == "No pin changes.\n"
+    assert table([V1], [V2]).splitlines()[2:] == [f"| churn | `{V1}` | `{V2}` |"]
+    assert table([], [V2]).splitlines()[2:] == [f"| churn | - | `{V2}` |"]
+    assert table([V2], []).splitlines()[2:] == [f"| churn | `{V2}` | - |"]
+
+
+def test_pins_are_compared_with_those_of_a_commit(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        command = ["git", *identity, *arguments]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    def pin(pin: Pin) -> None:
+        parameters = f'parameter_overrides = ["ChurnPin={pin}"]'
+        (tmp_path / "samconfig.toml").write_text(f"[default.global.parameters]\n{parameters}\n")
+
+    git("init")
+    git("commit", "--allow-empty", "--message", "empty")
+    pin(V1)
+    assert summary("HEAD", tmp_path).startswith("Compared with nothing")
+    git("add", ".")
+    git("commit", "--message", "one")
+    assert summary("HEAD", tmp_path) == "No pin changes.\n"
+    pin(V2)
+    assert summary("HEAD", tmp_path) == table([V1], [V2])

@@ -1,0 +1,189 @@
+"""`mlops doctor`: what it compares where, its exit codes, and its JSON."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from mlops.bootstrap import open_registry
+from mlops.training.folder import Candidate
+from tests.unit.cli.conftest import Mlops
+from tests.unit.inference.building import V1
+
+SAMCONFIG = """\
+[default.global.parameters]
+stack_name = "mlops-pipeline"
+parameter_overrides = [
+    "Architecture=x86_64",
+]
+"""
+OUTPUTS = {
+    "StoreName": "stack-store",
+    "ApiFunctionName": "api",
+    "BatchFunctionName": "batch",
+    "ReleaseFunctionName": "release",
+    "ReleaseStateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:release",
+    "AlarmsTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
+    "ApiLogGroupName": "logs",
+}
+GONE = ["The function api is not there", "The function batch is not there"]
+
+
+@pytest.fixture
+def pinned(mlops: Mlops, registered: str, tmp_path: Path) -> str:
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    assert mlops("pin", "churn", V1).code == 0
+    return registered
+
+
+@pytest.fixture
+def aws(aws_settings: pytest.MonkeyPatch) -> Iterator[None]:
+    aws_settings.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with mock_aws():
+        yield
+
+
+def deploy(name: str, pin: str, outputs: dict[str, str]) -> None:
+    """A stack with these outputs and a bucket; its functions were deleted since."""
+    template = {
+        "Parameters": {key: {"Type": "String"} for key in ("ChurnPin", "Architecture")},
+        "Resources": {"Store": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}},
+        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
+    }
+    parameters = {"ChurnPin": pin, "Architecture": "x86_64"}
+    boto3.client("cloudformation").create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(template),
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
+    )
+    boto3.client("s3").create_bucket(
+        Bucket="stack-store", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+
+
+def test_here_with_no_stack_asked(mlops: Mlops, pinned: str) -> None:
+    ran = mlops("doctor", "--local", "--json")
+    (note,) = ran.document
+    assert ran.code == 0
+    assert note == {
+        "severity": "note",
+        "what": "No stack is compared: only the pins, the registry and the store",
+        "why": "It was asked for with --local.",
+        "command": "make deploy",
+    }
+
+
+def test_what_is_wrong_here_is_exit_code_1(mlops: Mlops, pinned: str, tmp_path: Path) -> None:
+    Path(f".mlops/models/{V1}/model.onnx").unlink()
+    Path(".mlops/registry/registry.sqlite").write_bytes(b"no database")
+    ran = mlops("doctor", "--local", "--json")
+    assert ran.code == 1
+    commands = [found["command"] for found in ran.document if found["severity"] == "error"]
+    rebuild = "mlops registry rebuild --store .mlops"
+    register = f"mlops register churn --version {V1} --store .mlops"
+    assert commands == [rebuild, register]
+    text = mlops("doctor", "--local").out
+    assert "error: The registry in .mlops cannot be read\n  " in text
+    assert f"\n  $ {rebuild}\n" in text
+
+
+def test_what_it_proposes_mends(mlops: Mlops, pinned: str) -> None:
+    Path(f".mlops/models/{V1}/model.onnx").unlink()
+    Path(".mlops/registry/registry.sqlite").unlink()
+    for _ in range(3):
+        found = mlops("doctor", "--local", "--json").document
+        for one in found:
+            if one["severity"] != "note":
+                command, *arguments = one["command"].split()
+                assert command == "mlops"
+                assert mlops(*arguments).code == 0
+    assert [one["severity"] for one in found] == ["note"]
+
+
+def test_a_stack_that_is_not_deployed(mlops: Mlops, pinned: str, aws: None) -> None:
+    ran = mlops("doctor", "--json")
+    (note,) = ran.document
+    assert (ran.code, note["severity"], note["command"]) == (0, "note", "make deploy")
+    assert "stack mlops-pipeline: there is no such stack in eu-west-1" in note["why"]
+
+
+def test_a_stack_that_cannot_be_asked_after(
+    mlops: Mlops, pinned: str, aws_settings: pytest.MonkeyPatch
+) -> None:
+    aws_settings.setenv("AWS_DEFAULT_REGION", "")
+    ran = mlops("doctor", "--json")
+    (found,) = ran.document
+    assert (ran.code, found["severity"]) == (1, "error")
+    assert found["what"] == "Stack mlops-pipeline cannot be read, and is not compared"
+    assert found["why"] == "cloudformation: You must specify a region."
+    assert found["command"] == "aws sts get-caller-identity"
+
+
+def test_a_stack_that_is_being_created(mlops: Mlops, pinned: str, aws: None) -> None:
+    deploy("mlops-pipeline", pinned, {})
+    (note,) = mlops("doctor", "--json").document
+    assert note["why"] == "Stack mlops-pipeline is CREATE_COMPLETE."
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "command"),
+    [
+        ("mlops-pipeline", [], "make deploy"),
+        ("other", ["--stack", "other"], "sam deploy --stack-name other"),
+    ],
+)
+def test_a_stack_is_compared_with_its_own_store(
+    mlops: Mlops, pinned: str, aws: None, name: str, option: list[str], command: str
+) -> None:
+    deploy(name, pinned, OUTPUTS)
+    ran = mlops("doctor", *option, "--json")
+    assert ran.code == 1
+    found = {one["what"]: one["command"] for one in ran.document}
+    missing = f"{V1}, which is committed, deployed, is not in s3://stack-store"
+    suffix = " --stack other" if option else ""
+    assert found == {
+        missing: f"mlops copy{suffix}",
+        **dict.fromkeys(GONE, command),
+    }
+
+
+def test_a_stack_whose_store_has_the_version(
+    mlops: Mlops, pinned: str, candidate: Candidate, aws: None
+) -> None:
+    deploy("mlops-pipeline", pinned, OUTPUTS)
+    open_registry("s3://stack-store").register(V1, candidate.files, candidate.provenance)
+    assert [one["what"] for one in mlops("doctor", "--json").document] == GONE
+
+
+def test_a_stack_of_something_else(mlops: Mlops, pinned: str, aws: None) -> None:
+    deploy("mlops-pipeline", pinned, {"Other": "output"})
+    (found,) = mlops("doctor", "--json").document
+    assert found["what"] == "Stack mlops-pipeline cannot be read, and is not compared"
+    assert "is it deployed from this template?" in found["why"]
+
+
+@pytest.mark.parametrize("content", [None, "parameter_overrides = 3"])
+def test_a_samconfig_that_cannot_be_read(
+    mlops: Mlops, registered: str, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "samconfig.toml").write_text(content)
+    ran = mlops("doctor", "--json")
+    error, note = ran.document
+    assert ran.code == 1
+    assert error["what"] == "samconfig.toml cannot be read, and is not compared"
+    assert error["command"] == "git restore samconfig.toml"
+    assert note["why"] == "No stack is named."
+
+
+def test_a_store_that_cannot_be_one(mlops: Mlops, pinned: str) -> None:
+    assert "a store is a folder" in mlops("doctor", "--local", "--store", "ftp://x").refusal
+
+
+def test_a_wrong_command_line_is_exit_code_2(mlops: Mlops) -> None:
+    assert mlops("doctor", "everything").code == 2

@@ -1,0 +1,186 @@
+"""`mlops release …` and `mlops rollback` on a played stack: what they answer, and exit codes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import mlops.cli.release as commands
+from mlops.bootstrap.releases import Releases
+from mlops.release.ports import ExecutionStatus
+from tests.unit.cli.conftest import Mlops
+from tests.unit.release.bench import ANN, ID, Bench
+
+Tick = Callable[[], None]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """What the commands would find in AWS. Waiting is ended by `while_waiting`."""
+    bench = Bench()
+
+    def opened(stack: str | None, samconfig: object) -> Releases:
+        return Releases(
+            world=bench.world,
+            beginning=bench.beginning,
+            rollout=bench.rollout,
+            reconciler=bench.reconciler,
+            desk=bench.desk,
+            rollback=bench.rollback,
+        )
+
+    monkeypatch.setattr(commands, "_opened", opened)
+    return bench
+
+
+@pytest.fixture
+def while_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What happens between two looks of a command that waits: one of `ticks` each time."""
+
+    def set_ticks(*ticks: Tick) -> None:
+        left: Iterator[Tick] = iter(ticks)
+        monkeypatch.setattr("mlops.cli.release.time.sleep", lambda seconds: next(left)())
+
+    return set_ticks
+
+
+def test_a_start_names_the_release(bench: Bench, mlops: Mlops) -> None:
+    name = mlops("release", "start", "--by", ANN, "--json").document["id"]
+    assert bench.executions.runs[name].by == ANN
+
+
+def test_a_second_start_is_refused(bench: Bench, mlops: Mlops) -> None:
+    bench.deploy()
+    bench.canary()
+    ran = mlops("release", "start")
+    assert (ran.code, ran.out) == (3, "")
+    assert ID in ran.err
+    assert list(bench.executions.runs) == [ID]
+
+
+def test_status_shows_the_traffic_and_the_verdict_so_far(bench: Bench, mlops: Mlops) -> None:
+    bench.deploy()
+    plan = bench.canary()
+    bench.serve_all(bench.clock())
+    bench.next_look()
+    shown = mlops("release", "status").out
+    assert "90% version 1, 10% version 2" in shown
+    assert "look 1" in shown
+    document = mlops("release", "status", "--json").document
+    assert document["api"] == {"1": 0.9, "2": 0.1}
+    running = document["running"]
+    assert (running["id"], running["plan"]["candidate"]["number"]) == (ID, plan.candidate.number)
+    assert [look["number"] for look in running["looks"]] == [1]
+    assert document["last"]["kind"] == "first"
+
+
+def test_status_of_a_stack_that_is_gone(bench: Bench, mlops: Mlops) -> None:
+    bench.api.remove_function()
+    assert "is not there" in mlops("release", "status").out
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "outcome"),
+    [("promote", 0, "PROMOTED"), ("abort", 3, "ROLLED_BACK")],
+)
+def test_waiting_ends_with_the_verdict(
+    bench: Bench,
+    mlops: Mlops,
+    while_waiting: Callable[..., None],
+    end: str,
+    code: int,
+    outcome: str,
+) -> None:
+    bench.deploy()
+
+    def ended() -> None:
+        if end == "promote":
+            bench.released()
+        else:
+            bench.canary()
+            bench.desk.abort(ID, ANN)
+
+    while_waiting(lambda: None, ended)
+    ran = mlops("release", "status", "--wait", "--json")
+    assert (ran.code, ran.document["outcome"]) == (code, outcome)
+
+
+def test_waiting_where_nothing_is_new_answers_at_once(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+) -> None:
+    bench.deploy()
+    bench.released()
+    while_waiting()
+    assert mlops("release", "status", "--wait", "--json").document["id"] == ID
+
+
+def test_waiting_for_what_never_begins_comes_to_an_end(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.deploy()
+    monkeypatch.setattr(commands, "_BEGIN_SECONDS", -1)
+    while_waiting()
+    ran = mlops("release", "status", "--wait")
+    assert ran.code == 3
+    assert "mlops release start" in ran.err
+
+
+def test_a_start_can_wait(bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]) -> None:
+    bench.deploy()
+
+    def released() -> None:
+        (name,) = bench.executions.runs
+        bench.released(name)
+
+    while_waiting(released)
+    ran = mlops("release", "start", "--wait", "--by", ANN)
+    assert (ran.code, ran.out.splitlines()[0].split(":")[0]) == (0, "PROMOTED")
+
+
+def test_promote_and_abort_take_the_one_that_is_running(bench: Bench, mlops: Mlops) -> None:
+    bench.deploy()
+    bench.canary()
+    assert mlops("release", "promote", "--by", ANN, "--json").document == {"id": ID}
+    assert bench.folder().read("decision") is not None
+    aborted = mlops("release", "abort", "--by", ANN, "--json").document
+    assert (aborted["id"], aborted["outcome"]) == (ID, "ROLLED_BACK")
+    assert bench.live() == ("1", {}, "1")
+
+
+@pytest.mark.parametrize("command", ["promote", "abort"])
+def test_where_none_is_running_there_is_nothing_to(
+    bench: Bench, mlops: Mlops, command: str
+) -> None:
+    ran = mlops("release", command)
+    assert (ran.code, ran.err) == (3, "mlops: No release is running\n")
+
+
+def test_the_list_has_the_newest_first(bench: Bench, mlops: Mlops) -> None:
+    assert mlops("release", "list").out == "There was no release yet.\n"
+    bench.deploy()
+    bench.released()
+    listed: list[Any] = mlops("release", "list", "--json").document
+    assert [it["id"] for it in listed] == [ID, "first-1"]
+    assert ID in mlops("release", "list").out
+
+
+def test_a_rollback_goes_back_to_what_was_live_before(bench: Bench, mlops: Mlops) -> None:
+    bench.deploy()
+    bench.released()
+    ran = mlops("rollback", "--by", ANN, "--json")
+    assert (ran.code, ran.document["version"]) == (0, "1")
+    assert bench.live() == ("1", {}, "1")
+
+
+def test_a_rollback_that_is_refused_changes_nothing(bench: Bench, mlops: Mlops) -> None:
+    ran = mlops("rollback")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("mlops: there is no earlier version")
+    assert bench.live() == ("1", {}, "1")
+
+
+def test_what_is_shown_of_a_release_that_nobody_runs_any_more(bench: Bench, mlops: Mlops) -> None:
+    bench.deploy()
+    bench.canary()
+    bench.executions.end(ID, ExecutionStatus.TIMED_OUT)
+    assert "TIMED_OUT" in mlops("release", "status").out
