@@ -1,4 +1,4 @@
-"""One AWS a session, with the bucket, the queues and the batch function of the template."""
+"""One AWS a session, and one stack that is deployed to it as a user does."""
 
 import json
 from collections.abc import Iterator
@@ -11,14 +11,13 @@ import pytest
 from mlops.inference.version import Pin
 from tests.container.engine import require_engine
 from tests.container.images import mark_container_tests
-from tests.rehearsal.ministack import REGION, Cloud, ministack, wait_until
+from tests.rehearsal.cloud import Cloud, Keys, require_registry, running_cloud
+from tests.rehearsal.deployment import Deployment
 
-BUCKET = "store"
-TRIES = 3
+UNPROVED = "no rehearsal was run, so that a deployment works is unproved"
 # The template's is 720; what fails here is to be tried again soon. Long enough, though, that what
 # succeeds is not received a second time on a machine that is busy.
 VISIBILITY_SECONDS = 10
-ROLE = "arn:aws:iam::000000000000:role/batch"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,34 +26,63 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
-    require_engine("no rehearsal was run, so a job on a real queue is unproved")
+    require_engine(UNPROVED)
+    require_registry(UNPROVED)
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, emulator: Path) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud"), emulator) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    cloud: Cloud, project: Path, tmp_path_factory: pytest.TempPathFactory, churn_pin: Pin
+) -> Deployment:
+    """Deployed once, with the model that is baked into its images."""
+    folder = tmp_path_factory.mktemp("deployed") / "project"
+    deployment = Deployment.prepared(cloud, project, folder, "rehearsal")
+    deployment.configure(ChurnPin=str(churn_pin), BatchMaxConcurrency="2")
+    deployment.deploy()
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def client(cloud: Cloud) -> Keys:
+    """Of somebody who may call the API, and nothing else."""
+    return cloud.user("client", "execute-api:Invoke")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """queue, dead_letters: their URLs."""
+    """The queue's side of a stack. queue, dead_letters: their URLs."""
 
     cloud: Cloud
+    bucket: str
     queue: str
     dead_letters: str
 
     def put(self, key: str, content: bytes) -> str:
         """Its URL."""
-        self.cloud.s3().put_object(Bucket=BUCKET, Key=key, Body=content)
-        return f"s3://{BUCKET}/{key}"
+        self.cloud.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
+        return f"s3://{self.bucket}/{key}"
 
     def get(self, key: str) -> bytes:
-        return self.cloud.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        found = self.cloud.client("s3").get_object(Bucket=self.bucket, Key=key)
+        content: bytes = found["Body"].read()
+        return content
 
     def has(self, key: str) -> bool:
-        found = self.cloud.s3().list_objects_v2(Bucket=BUCKET, Prefix=key)
+        found = self.cloud.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=key)
         return any(entry["Key"] == key for entry in found.get("Contents", []))
 
     def send(self, *messages: str) -> None:
-        entries: list[Any] = [
+        entries = [
             {"Id": str(number), "MessageBody": message} for number, message in enumerate(messages)
         ]
-        answer = self.cloud.sqs().send_message_batch(QueueUrl=self.queue, Entries=entries)
+        sqs = self.cloud.client("sqs")
+        answer = sqs.send_message_batch(QueueUrl=self.queue, Entries=entries)
         assert len(answer["Successful"]) == len(messages)
 
     def submit(self, job_id: str, **what: object) -> None:
@@ -64,63 +92,17 @@ class Stack:
     def summary(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
         """Waits for it."""
         key = f"batch/jobs/{job_id}/summary.json"
-        wait_until(lambda: self.has(key), f"{job_id} is done", self.cloud, seconds)
+        self.cloud.wait_until(lambda: self.has(key), f"{job_id} is done", seconds)
         found = json.loads(self.get(key))
         assert isinstance(found, dict)
         return found
 
 
 @pytest.fixture(scope="session")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory, batch_image: str, emulator: Path, churn_pin: Pin
-) -> Iterator[Stack]:
-    with ministack(tmp_path_factory.mktemp("ministack"), emulator) as cloud:
-        yield made(cloud, batch_image, churn_pin)
-
-
-def made(cloud: Cloud, image: str, pin: Pin) -> Stack:
-    cloud.s3().create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+def stack(cloud: Cloud, deployment: Deployment) -> Stack:
+    outputs = deployment.outputs()
+    queue = outputs["JobsQueueUrl"]
+    cloud.client("sqs").set_queue_attributes(
+        QueueUrl=queue, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
     )
-    sqs = cloud.sqs()
-    dead_letters = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
-    redrive = {"deadLetterTargetArn": arn(cloud, dead_letters), "maxReceiveCount": TRIES}
-    queue = sqs.create_queue(
-        QueueName="jobs",
-        Attributes={
-            "VisibilityTimeout": str(VISIBILITY_SECONDS),
-            "RedrivePolicy": json.dumps(redrive),
-        },
-    )["QueueUrl"]
-    functions: Any = cloud.session.client("lambda", endpoint_url=cloud.url)
-    functions.create_function(
-        FunctionName="batch",
-        PackageType="Image",
-        Code={"ImageUri": image},
-        Role=ROLE,
-        Timeout=120,
-        Environment={
-            "Variables": {
-                "MLOPS_STORE": f"s3://{BUCKET}",
-                "MLOPS_QUEUE": queue,
-                "MLOPS_PINS": str(pin),
-                "MLOPS_MAX_RECEIVES": str(TRIES),
-                "POWERTOOLS_SERVICE_NAME": "batch",
-            }
-        },
-    )
-    version = functions.publish_version(FunctionName="batch")["Version"]
-    alias = functions.create_alias(FunctionName="batch", Name="live", FunctionVersion=version)
-    functions.create_event_source_mapping(
-        FunctionName=alias["AliasArn"],
-        EventSourceArn=arn(cloud, queue),
-        BatchSize=1,
-        FunctionResponseTypes=["ReportBatchItemFailures"],
-        ScalingConfig={"MaximumConcurrency": 2},
-    )
-    return Stack(cloud, queue, dead_letters)
-
-
-def arn(cloud: Cloud, queue: str) -> str:
-    found = cloud.sqs().get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    return found["Attributes"]["QueueArn"]
+    return Stack(cloud, outputs["StoreName"], queue, outputs["JobsDeadLettersUrl"])

@@ -1,0 +1,168 @@
+"""A stack of ours, deployed as a user does it: by the documented commands, in a project folder."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import tomlkit
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.container.images import SAM
+from tests.rehearsal.cloud import REGION, Cloud, Keys
+
+MLOPS = Path(sys.executable).with_name("mlops")
+SAMCONFIG: Final = "samconfig.toml"
+COMMAND_SECONDS = 300
+PROGRESS: Final = "\x1b[0K"  # of a layer that is being pushed, many times a second
+POLL_SECONDS = "0.5"  # SAM's own is 5
+
+
+@dataclass(frozen=True)
+class LogLine:
+    stream: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Api:
+    """The HTTP API of a stack. keys: of who signs; None: nobody does."""
+
+    address: str
+    cloud: Cloud
+    keys: Keys | None
+
+    def request(self, method: str, path: str, body: object = None) -> httpx2.Response:
+        content = None if body is None else json.dumps(body).encode()
+        headers = {"Host": self.address, "Content-Type": "application/json"}
+        if self.keys is not None:
+            request = AWSRequest(method, f"http://{self.address}{path}", headers, content)
+            SigV4Auth(Credentials(*self.keys), "execute-api", REGION).add_auth(request)
+            headers = dict(request.headers)
+        return self.cloud.http.request(
+            method, self.cloud.url + path, content=content, headers=headers
+        )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """folder: a copy of the project after `sam build`."""
+
+    cloud: Cloud
+    folder: Path
+    stack: str
+
+    @classmethod
+    def prepared(cls, cloud: Cloud, built: Path, folder: Path, stack: str) -> "Deployment":
+        """Nothing is deployed yet. Of what a user has, one setting differs: where images go."""
+        shutil.copytree(built, folder)
+        deployment = cls(cloud, folder, stack)
+        with deployment._samconfig() as settings:
+            settings["deploy"]["parameters"].pop("resolve_image_repos", None)
+            settings["deploy"]["parameters"]["image_repository"] = f"{cloud.registry}/{stack}"
+            settings["global"]["parameters"]["stack_name"] = stack
+        return deployment
+
+    def configure(self, **parameters: str) -> None:
+        """Set parameters of the template where a user does, for every deployment that follows."""
+        with self._samconfig() as settings:
+            overrides = settings["global"]["parameters"]["parameter_overrides"]
+            merged = dict(override.split("=", 1) for override in overrides) | parameters
+            overrides.clear()
+            overrides.extend(f"{name}={value}" for name, value in merged.items())
+
+    def deploy(self) -> str:
+        """What `sam deploy` said."""
+        return self.command(SAM, "deploy")
+
+    def delete(self) -> None:
+        self.command(SAM, "delete", "--no-prompts")
+
+    def hold_releases(self) -> None:
+        """Deployments no longer start one; what moves an alias is then the test alone."""
+        events = self.cloud.client("events")
+        machine = self.outputs()["ReleaseStateMachineArn"]
+        for rule in events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]:
+            events.disable_rule(Name=rule)
+
+    def executions(self) -> dict[str, str]:
+        """The status of each release, by its id."""
+        machine = self.outputs()["ReleaseStateMachineArn"]
+        pages = self.cloud.client("stepfunctions").get_paginator("list_executions")
+        return {
+            found["name"]: found["status"]
+            for page in pages.paginate(stateMachineArn=machine)
+            for found in page["executions"]
+        }
+
+    def register(self, candidate: Path, version: str) -> None:
+        """Register it in the bucket of this stack, and pin it for the next deployment."""
+        store = f"s3://{self.outputs()['StoreName']}"
+        model = version.partition("-")[0]
+        options = ("--version", version, "--candidate", str(candidate), "--store", store)
+        self.command(MLOPS, "register", model, *options)
+        self.command(MLOPS, "pin", model, version, "--store", store)
+
+    def command(self, *command: str | Path) -> str:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.cloud.environment() | {"SAM_CLI_POLL_DELAY": POLL_SECONDS},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        said = "\n".join(line for line in done.stdout.splitlines() if PROGRESS not in line)
+        assert done.returncode == 0, f"{command}:\n{said}\n{self.diagnosis()}"
+        return said
+
+    def outputs(self) -> dict[str, str]:
+        stacks = self.cloud.client("cloudformation").describe_stacks(StackName=self.stack)
+        return {out["OutputKey"]: out["OutputValue"] for out in stacks["Stacks"][0]["Outputs"]}
+
+    def api(self, keys: Keys | None = None) -> Api:
+        return Api(self.outputs()["ApiUrl"].removeprefix("http://"), self.cloud, keys)
+
+    def log(self, function: str) -> list[LogLine]:
+        """What it and Lambda wrote. function: the output with its name, as `ApiFunctionName`."""
+        name = self.outputs()[function]
+        settings = self.cloud.client("lambda").get_function_configuration(FunctionName=name)
+        pages = self.cloud.client("logs").get_paginator("filter_log_events")
+        return [
+            LogLine(event["logStreamName"], event["message"])
+            for page in pages.paginate(logGroupName=settings["LoggingConfig"]["LogGroup"])
+            for event in page["events"]
+        ]
+
+    def diagnosis(self) -> str:
+        """What became of the stack's resources, where not all is well, and MiniStack's log."""
+        stacks = self.cloud.client("cloudformation")
+        try:
+            events = stacks.describe_stack_events(StackName=self.stack)["StackEvents"]
+        except stacks.exceptions.ClientError:
+            events = []
+        told = [
+            f"{event['LogicalResourceId']}: {event['ResourceStatus']}, {reason}"
+            for event in events
+            if (reason := event.get("ResourceStatusReason"))
+        ]
+        return "\n".join([*told, self.cloud.server.tail()])
+
+    @contextmanager
+    def _samconfig(self) -> Iterator[Any]:
+        """Its default environment, written back when done."""
+        file = self.folder / SAMCONFIG
+        document = tomlkit.parse(file.read_text())
+        yield document["default"]
+        file.write_text(tomlkit.dumps(document))

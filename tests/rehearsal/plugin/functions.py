@@ -1,0 +1,100 @@
+"""Lambda: weights of aliases, containers of each version's own, a queue's limit of concurrency."""
+
+import os
+import random
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from tests.rehearsal.plugin.patches import Answer, Record, instead_of, needs
+
+LAMBDA: Final = "ministack.services.lambda_svc"
+DRAWS: Final = random.Random(os.environ.get("REHEARSAL_SEED"))  # noqa: S311 -- no secret
+
+needs(LAMBDA, "_functions")
+
+
+def drawn(function: Record, qualifier: str | None) -> str | None:
+    """The version that answers this time, where `qualifier` is an alias."""
+    alias = function["aliases"].get(qualifier)
+    if alias is None:
+        return qualifier
+    weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+    for version, weight in weights.items():  # AWS allows one
+        if DRAWS.random() < weight:
+            return str(version)
+    return str(alias["FunctionVersion"])
+
+
+def function_named(name: str) -> Any:
+    return sys.modules[LAMBDA]._functions.get(name)
+
+
+@instead_of(
+    LAMBDA,
+    "_effective_func_record_for_qualifier",
+    "(func: dict | None, qualifier: str | None) -> tuple[dict | None, dict | None]",
+)
+def version_for_event(
+    original: Callable[..., tuple[Record | None, Record | None]],
+    func: Record | None,
+    qualifier: str | None,
+) -> tuple[Record | None, Record | None]:
+    """All events come this way: from an API, a queue, a rule, a topic, a state machine."""
+    return original(func, qualifier if func is None else drawn(func, qualifier))
+
+
+@instead_of(
+    LAMBDA,
+    "_invoke",
+    "(name: str, event: dict, headers: dict, path_qualifier: str | None = None,"
+    " query_params: dict | None = None)",
+)
+def invoke(
+    original: Callable[..., Coroutine[Any, Any, Answer]],
+    name: str,
+    event: Record,
+    headers: Record,
+    path_qualifier: str | None = None,
+    query_params: dict[str, list[str]] | None = None,
+) -> Coroutine[Any, Any, Answer]:
+    """Lambda's own Invoke reads the alias itself."""
+    qualifier = path_qualifier or next(iter((query_params or {}).get("Qualifier", [])), None)
+    if function := function_named(name):
+        qualifier = drawn(function, qualifier)
+    return original(name, event, headers, qualifier, query_params)
+
+
+def describe(
+    original: Callable[[str, str | None], Answer], name: str, qualifier: str | None = None
+) -> Answer:
+    """Nothing is drawn for somebody who only looks: an alias has its main version."""
+    alias = (function_named(name) or {"aliases": {}})["aliases"].get(qualifier)
+    return original(name, alias["FunctionVersion"] if alias else qualifier)
+
+
+for _name in ("_get_function", "_get_function_config"):
+    instead_of(LAMBDA, _name, "(name: str, qualifier: str | None = None)")(describe)
+
+
+@instead_of(LAMBDA, "_warm_pool_key", "(func_name: str, config: dict) -> str")
+def pool_key(original: Callable[[str, Record], str], func_name: str, config: Record) -> str:
+    """By the image alone, two versions that differ in their environment would share containers."""
+    return f"{original(func_name, config)}:{config['Version']}:{config['RevisionId']}"
+
+
+@instead_of(LAMBDA, "_pool_kill_function", "(account: str, func_name: str) -> None")
+def kill_pool(original: Callable[[str, str], None], account: str, func_name: str) -> None:
+    """A change of $LATEST has a key of its own, and ends no request to a published version."""
+    if function_named(func_name) is None:
+        original(account, func_name)
+
+
+@instead_of(
+    LAMBDA,
+    "_sqs_esm_concurrency",
+    "(esm: dict, func_rec: dict, config: dict, queue: dict | None = None) -> int",
+)
+def concurrency(original: Callable[..., int | str], *mapping: Record | None) -> int:
+    """A template's parameter arrives as text, and a poller that compares it with a number stops."""
+    return int(original(*mapping))

@@ -1,0 +1,93 @@
+"""What the plugin needs of MiniStack is asked for by name, and what it changes is changed."""
+
+import subprocess
+from types import ModuleType
+
+import pytest
+
+from tests.container.engine import CALL_SECONDS
+from tests.project.files import ROOT
+from tests.rehearsal.cloud import PYTHON
+from tests.rehearsal.plugin import __main__ as plugin
+from tests.rehearsal.plugin.functions import DRAWS, LAMBDA, drawn
+from tests.rehearsal.plugin.patches import NEEDED, Load, Name
+
+
+def changed(name: Name, found: object = None) -> Load:
+    """MiniStack's modules, one of which has something else under a name, or nothing."""
+
+    def load(module: str) -> ModuleType:
+        made = ModuleType(module)
+        if found is not None:
+            setattr(made, name.name, found)
+        return made
+
+    return load
+
+
+@pytest.mark.parametrize("name", NEEDED, ids=str)
+def test_a_name_that_is_gone_is_said(name: Name) -> None:
+    assert name.problem(changed(name)) == f"{name} is missing"
+
+
+def test_a_module_that_is_gone_is_said() -> None:
+    gone = Name("ministack.gone", "name")
+    assert "ministack.gone.name is missing" in str(gone.problem(__import__))
+
+
+@pytest.mark.parametrize("name", [name for name in NEEDED if name.signature], ids=str)
+def test_a_signature_that_has_changed_is_said(name: Name) -> None:
+    def other(*, surprise: int) -> None: ...
+
+    problem = name.problem(changed(name, other))
+    assert problem == f"{name} takes (*, surprise: int) -> None, and took {name.signature}"
+
+
+def started_with(change: str) -> "subprocess.CompletedProcess[str]":
+    """The plugin upon the real MiniStack, after a change of it."""
+    imports = f"import {LAMBDA} as functions\nimport {plugin.__name__} as plugin"
+    script = f"{imports}\n{change}\nplugin.main()"
+    return subprocess.run(
+        [PYTHON, "-c", script],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=CALL_SECONDS,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("del functions._warm_pool_key", f"{LAMBDA}._warm_pool_key is missing"),
+        ("functions._invoke = len", f"{LAMBDA}._invoke takes (obj, /)"),
+        ("plugin.VERSION = '1.0'", "the plugin was written for 1.0"),
+    ],
+)
+def test_nothing_is_started_upon_another_ministack(change: str, said: str) -> None:
+    ended = started_with(change)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+
+
+ALIAS = {"FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.25}}}
+FUNCTION = {"aliases": {"live": ALIAS, "still": {"FunctionVersion": "1"}}}
+
+
+def test_an_alias_draws_by_its_weights_and_only_then() -> None:
+    DRAWS.seed(1)
+    versions = [drawn(FUNCTION, "live") for _ in range(1_000)]
+    assert set(versions) == {"1", "2"}
+    assert 200 < versions.count("2") < 300
+    assert {drawn(FUNCTION, "still") for _ in range(10)} == {"1"}
+    assert drawn(FUNCTION, "7") == "7"
+    assert drawn(FUNCTION, None) is None
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    runs = []
+    for _ in range(2):
+        DRAWS.seed(1)
+        runs.append([drawn(FUNCTION, "live") for _ in range(50)])
+    assert runs[0] == runs[1]

@@ -1,0 +1,71 @@
+"""Clients that never stop asking, and what each of them was answered."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import httpx2
+
+from tests.rehearsal.deployment import Api
+from tests.rehearsal.models import VETERAN_MONTHS
+
+CLIENTS = 4
+PREDICT = "/v1/predict/churn"
+LOST = 0
+"""As a status: there was no answer at all."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """at: seconds, monotonic. release: the version of the function, where one has answered."""
+
+    at: float
+    status: int
+    release: str | None
+    veteran: bool
+
+
+@dataclass
+class Traffic:
+    api: Api
+    answers: list[Answered] = field(default_factory=list)
+
+    def ask(self, number: int) -> None:
+        """Every other customer is a veteran."""
+        veteran = number % 2 == 0
+        months = VETERAN_MONTHS if veteran else 1 + number % 72
+        body = {"customer_id": f"C{number}", "tenure": months, "monthly_charges": 79.5}
+        try:
+            answer = self.api.request("POST", PREDICT, body)
+            status, release = answer.status_code, answer.headers.get("Release")
+        except httpx2.TransportError:
+            status, release = LOST, None
+        self.answers.append(Answered(time.monotonic(), status, release, veteran))
+
+    def since(self, at: float) -> Sequence[Answered]:
+        return [answer for answer in [*self.answers] if answer.at >= at]
+
+
+@contextmanager
+def traffic(api: Api) -> Iterator[Traffic]:
+    """So long as it lasts, as many requests as the clients can make one after the other."""
+    found, over = Traffic(api), threading.Event()
+
+    def client() -> None:
+        for number in count():
+            if over.is_set():
+                return
+            found.ask(number)
+
+    clients = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    for each in clients:
+        each.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        for each in clients:
+            each.join()
