@@ -42,6 +42,7 @@ class Terminal:
         for name in BORROWED:
             if (ROOT / name).exists():
                 (folder / name).symlink_to(ROOT / name)
+        self._commit()
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +64,17 @@ class Terminal:
         if self.server:
             end(self.server)
             self.server = None
+
+    def _commit(self) -> None:
+        """A reader has a clone."""
+        for command in (
+            ["init", "--quiet", "--initial-branch", "main"],
+            ["config", "user.name", "reader"],
+            ["config", "user.email", "reader@localhost"],
+            ["add", "--all"],
+            ["commit", "--quiet", "--message", "clone"],
+        ):
+            subprocess.run(["git", *command], cwd=self.folder, check=True, timeout=PATIENCE)
 
     def _run(self, steps: list[Step]) -> None:
         """One shell for the whole block, so that what it exports lasts until its end."""

@@ -18,10 +18,27 @@ UNPROVED = "no rehearsal was run, so that a deployment works is unproved"
 # The template's is 720; what fails here is to be tried again soon. Long enough, though, that what
 # succeeds is not received a second time on a machine that is busy.
 VISIBILITY_SECONDS = 10
+FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_container_tests(items, Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """What was measured, in words; shown at the end."""
+    return request.config.stash.setdefault(FIGURES, [])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    found = config.stash.get(FIGURES, [])
+    if found:
+        terminalreporter.section("rehearsed")
+        for line in found:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

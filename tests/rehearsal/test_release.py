@@ -62,7 +62,9 @@ def test_what_is_deployed_first_is_live_at_once(releasing: Releasing) -> None:
     assert (first["kind"], first["outcome"], first["candidate"]) == ("first", "PROMOTED", "1")
 
 
-def test_a_good_canary_gets_a_tenth_and_is_promoted(releasing: Releasing, clients: Traffic) -> None:
+def test_a_good_canary_gets_a_tenth_and_is_promoted(
+    releasing: Releasing, clients: Traffic, figures: list[str]
+) -> None:
     batch = releasing.shares("batch")
     version = releasing.deploy(models.as_good, "1.1.0")
     releasing.running()
@@ -82,10 +84,11 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(releasing: Releasing, client
     shared = [answer for answer in answers if answer.at <= last_of_old]
     assert len(shared) > 500
     assert abs(share(shared, number) - WEIGHT) < DEVIATIONS * deviation(shared)
+    figures.append(f"a good canary: {share(shared, number):.1%} of {len(shared):,} requests")
 
 
 def test_a_rollback_after_the_promotion_takes_seconds(
-    releasing: Releasing, clients: Traffic
+    releasing: Releasing, clients: Traffic, figures: list[str]
 ) -> None:
     number = releasing.live()
     began = time.monotonic()
@@ -96,6 +99,7 @@ def test_a_rollback_after_the_promotion_takes_seconds(
     assert releasing.model_of(ran.document["version"]) == FIRST
     wrong = [answer.at - began for answer in clients.since(began) if answer.release == number]
     assert max(wrong) < ROLLBACK_SECONDS
+    figures.append(f"a rollback: {max(wrong):.1f} s from the command to the last wrong answer")
     again = releasing.mlops("rollback", "--json")
     assert (again.code, "before version" in again.said) == (3, True), again.said
 
@@ -120,7 +124,12 @@ def test_a_model_that_guesses_gets_no_traffic(releasing: Releasing, clients: Tra
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
-    releasing: Releasing, clients: Traffic, make: models.Make, number: str, reason: str
+    releasing: Releasing,
+    clients: Traffic,
+    figures: list[str],
+    make: models.Make,
+    number: str,
+    reason: str,
 ) -> None:
     live = releasing.shares()
     releasing.deploy(make, number)
@@ -133,6 +142,10 @@ def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
     answers = list(clients.since(began))
     touched = share(answers, ran.document["candidate"]) + share_of_failures(answers)
     assert touched < WEIGHT + DEVIATIONS * deviation(answers)
+    figures.append(
+        f"a {make.__name__} canary: taken back for {reason} after {len(answers):,} requests, of"
+        f" which {touched:.1%} were touched"
+    )
 
 
 def share_of_failures(answers: list[Answered]) -> float:
@@ -193,10 +206,14 @@ def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> No
     assert releasing.shares() == before
 
 
-def test_no_request_was_lost(releasing: Releasing, clients: Traffic) -> None:
+def test_no_request_was_lost(releasing: Releasing, clients: Traffic, figures: list[str]) -> None:
     """But for those that a canary, which failed on purpose, answered with errors: veterans'."""
     failed = [answer for answer in clients.answers if answer.status != 200]
     assert all(answer.status == 503 and answer.veteran for answer in failed)
+    figures.append(
+        f"{len(clients.answers):,} requests, none lost; {len(failed)} were answered with an error,"
+        " all by the canary that fails on purpose"
+    )
 
 
 def test_a_stack_is_deleted_amid_a_canary(releasing: Releasing, clients: Traffic) -> None:

@@ -12,7 +12,7 @@ import httpx2
 from tests.rehearsal.deployment import Api
 from tests.rehearsal.models import VETERAN_MONTHS
 
-CLIENTS = 4
+CLIENTS = 2
 PREDICT = "/v1/predict/churn"
 LOST = 0
 """As a status: there was no answer at all."""

@@ -115,7 +115,7 @@ def test_a_stack_that_is_not_deployed(mlops: Mlops, pinned: str, aws: None) -> N
 def test_a_stack_that_cannot_be_asked_after(
     mlops: Mlops, pinned: str, aws_settings: pytest.MonkeyPatch
 ) -> None:
-    aws_settings.setenv("AWS_DEFAULT_REGION", "")
+    aws_settings.delenv("AWS_DEFAULT_REGION")
     ran = mlops("doctor", "--json")
     (found,) = ran.document
     assert (ran.code, found["severity"]) == (1, "error")

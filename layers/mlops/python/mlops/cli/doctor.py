@@ -89,4 +89,4 @@ def _opened(
 
 
 def _shown(finding: "Finding") -> str:
-    return f"{finding.severity}: {finding.what}\n  {finding.why}\n  $ {finding.command}"
+    return f"{finding.severity}: {finding.what}\n  {finding.why}\n  Run: {finding.command}"

@@ -9,7 +9,7 @@ from mlops.release.doctor.remedies import Finding, Remedies, Severity
 def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
     for what, why in facts.unread.items():
         text = f"{what} cannot be read, and is not compared"
-        yield Finding(Severity.ERROR, text, f"{why}.", remedies.reading(what))
+        yield Finding(Severity.ERROR, text, f"{why.rstrip('.')}.", remedies.reading(what))
     if facts.no_stack is not None:
         what = "No stack is compared: only the pins, the registry and the store"
         yield Finding(Severity.NOTE, what, facts.no_stack, remedies.deploy())
