@@ -89,7 +89,7 @@ def test_what_is_wrong_here_is_exit_code_1(mlops: Mlops, pinned: str, tmp_path: 
     assert commands == [rebuild, register]
     text = mlops("doctor", "--local").out
     assert "error: The registry in .mlops cannot be read\n  " in text
-    assert f"\n  $ {rebuild}\n" in text
+    assert f"\n  Run: {rebuild}\n" in text
 
 
 def test_what_it_proposes_mends(mlops: Mlops, pinned: str) -> None:
