@@ -7,14 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlops.inference.version import Pin
-from tests.container.engine import BUILD_SECONDS, CALL_SECONDS, inspect
+from tests.container.engine import BUILD_SECONDS, CALL_SECONDS, docker, inspect
 from tests.project.files import ROOT, project_files
+from tests.tools.images import images
 
+TEMPLATE = Path(".aws-sam/build/template.yaml")
 SESSION_SECONDS = 2 * BUILD_SECONDS
 SAM = ROOT / ".tools/sam/bin/sam"
 BUILT_FROM = (".dockerignore", "template.yaml", "samconfig.toml", "functions", "layers")
@@ -47,7 +51,9 @@ def sam_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin) -> Path:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin
+) -> Iterator[Path]:
     """A copy of the project after `make build`: the model baked, the images built."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
     mlops = Path(sys.executable).with_name("mlops")
@@ -60,19 +66,42 @@ def project(tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn
         check=True,
         timeout=BUILD_SECONDS,
     )
-    return folder
+    names = keep_names(folder)
+    yield folder
+    docker("image", "rm", "--no-prune", *names)
+
+
+def keep_names(folder: Path) -> list[str]:
+    """Give the images names of their own: the next build takes over those that SAM has given."""
+    template = folder / TEMPLATE
+    text = template.read_text()
+    own = {image: f"{image.partition(':')[0]}:{uuid.uuid4().hex}" for image in images(text)}
+    for image, name in own.items():
+        docker("tag", image, name)
+        text = text.replace(f"ImageUri: {image}\n", f"ImageUri: {name}\n")
+    template.write_text(text)
+    return list(own.values())
+
+
+def built(folder: Path, name: str) -> str:
+    """Its id. name: as SAM calls it, such as apifunction."""
+    (found,) = (it for it in images((folder / TEMPLATE).read_text()) if it.startswith(f"{name}:"))
+    return str(inspect(found)["Id"])
 
 
 @pytest.fixture(scope="session")
 def image(project: Path) -> str:
-    """Its id, which still names it when its tag has moved on."""
-    return str(inspect("apifunction:latest")["Id"])
+    return built(project, "apifunction")
 
 
 @pytest.fixture(scope="session")
 def batch_image(project: Path) -> str:
-    """As above, of the batch function."""
-    return str(inspect("batchfunction:latest")["Id"])
+    return built(project, "batchfunction")
+
+
+@pytest.fixture(scope="session")
+def release_image(project: Path) -> str:
+    return built(project, "releasefunction")
 
 
 @pytest.fixture(scope="session")
