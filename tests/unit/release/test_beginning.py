@@ -192,16 +192,16 @@ def test_a_deploy_does_not_bring_back_what_was_taken_back(bench: Bench) -> None:
     bench.api.move("1", {}, bench.api.traffic().revision)
     bench.rollout.record(ID, Ended.ROLLED_BACK, ("slow",))
     begun = bench.begin(OTHER, DEPLOY)
-    assert begun.outcome is Ended.UNCHANGED
+    assert begun.outcome is Ended.REFUSED
     assert "version 2 was taken back before" in begun.reasons[0]
-    bench.rollout.record(OTHER, Ended.UNCHANGED, begun.reasons)
+    bench.rollout.record(OTHER, Ended.REFUSED, begun.reasons)
     assert bench.begin("release-3", ANN).plan is not None
 
 
 def test_nor_what_was_rolled_back_after_its_promotion(bench: Bench) -> None:
     bench.released()
     bench.rollback.roll_back(None, ANN)
-    assert bench.begin(OTHER, DEPLOY).outcome is Ended.UNCHANGED
+    assert bench.begin(OTHER, DEPLOY).outcome is Ended.REFUSED
 
 
 def test_what_came_after_it_is_released(bench: Bench) -> None:

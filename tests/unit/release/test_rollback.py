@@ -1,6 +1,7 @@
 """One command and one update: back to what was live before, or not at all."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from mlops.release.lock import CURRENT, Holder
 from tests.unit.fakes import overwrite
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, V2, Bench, refusal
+from tests.unit.release.fakes import unavailable
 
 V3 = V2.next_minor()
 
@@ -33,7 +35,45 @@ def test_it_goes_back_step_by_step_and_not_to_what_was_taken_back(promoted: Benc
     promoted.released("release-2")
     assert promoted.live() == ("3", {}, "3")
     assert promoted.rollback.roll_back(None, ANN).version == "1"
+    promoted.wait(timedelta(minutes=3))
     assert "no version that was live before version 1" in refusal(promoted)
+
+
+def test_of_two_at_once_the_second_goes_back_no_further(promoted: Bench) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.released("release-2")
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    reason = refusal(promoted)
+    assert "taken back 0 s ago (rolled back by ann)" in reason
+    assert promoted.rollback.roll_back("1", ANN).version == "1"
+
+
+def test_a_canary_that_was_just_taken_back_is_not_followed_by_its_champion(
+    promoted: Bench,
+) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.canary("release-2")
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert "release-2 was taken back" in refusal(promoted)
+
+
+def test_who_gives_up_while_it_checks_holds_up_nobody(promoted: Bench) -> None:
+    def interrupted(operation: str, key: str) -> None:
+        if key.startswith("models/"):
+            raise KeyboardInterrupt
+
+    promoted.before = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        promoted.rollback.roll_back(None, ANN)
+    promoted.before = lambda operation, key: None
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_a_rollback_of_which_nobody_can_be_told_is_one_all_the_same(promoted: Bench) -> None:
+    promoted.notices.before = unavailable
+    done = promoted.rollback.roll_back(None, ANN)
+    assert "Nobody was told" in done.text
+    assert promoted.live() == ("1", {}, "1")
 
 
 @pytest.mark.parametrize("to", ["2", str(V2)])

@@ -177,8 +177,9 @@ def _verdict(releases: "Releases") -> Callable[["Status"], ReleaseRecord | None]
     def verdict(found: "Status") -> ReleaseRecord | None:
         if found.running is not None:
             return None
-        if not releases.desk.is_due():
-            return found.last
+        record = releases.desk.verdict()
+        if record is not None:
+            return record
         if time.monotonic() > given_up_at:
             reason = f"Nothing has released what was deployed, for {_BEGIN_SECONDS} s"
             raise ReleaseRefused(f"{reason}. To do so: mlops release start")
@@ -209,5 +210,5 @@ def _awaited(
 def _finish(record: ReleaseRecord, as_json: bool) -> None:
     lines = [f"{record.outcome}: {record.id}", *(f"- {reason}" for reason in record.reasons)]
     answer(record.to_document(), as_json, "\n".join(lines))
-    if record.outcome in (Ended.ROLLED_BACK, Ended.REFUSED):
+    if not record.moved and record.outcome is not Ended.UNCHANGED:
         raise typer.Exit(_TAKEN_BACK)

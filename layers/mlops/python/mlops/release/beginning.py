@@ -90,14 +90,17 @@ class Beginning:
             batch_champion if same(batch_published, batch_champion) else batch_published
         )
         self._adopt(champion, batch_champion)
+        numbers = candidate.number, batch_candidate.number
         if (candidate, batch_candidate) == (champion, batch_champion):
-            return self._ended(folder, Ended.UNCHANGED, "what is deployed is live already", by)
+            why = "what is deployed is live already"
+            return self._ended(folder, Ended.UNCHANGED, why, by, *numbers)
         if by == DEPLOY and self._was_taken_back(candidate, batch_candidate):
             why = f"version {candidate.number} was taken back before; `mlops release start` retries"
-            return self._ended(folder, Ended.UNCHANGED, why, by)
+            return self._ended(folder, Ended.REFUSED, why, by, *numbers)
         red = self._alarms.red()
         if red:
-            return self._ended(folder, Ended.REFUSED, f"alarms ring: {', '.join(red)}", by)
+            why = f"alarms ring: {', '.join(red)}"
+            return self._ended(folder, Ended.REFUSED, why, by, *numbers)
         plan = Plan(
             id=id,
             kind=Kind.RELEASE,
@@ -113,8 +116,17 @@ class Beginning:
         )
         return Begun(folder.keep_plan(plan))
 
-    def _ended(self, folder: Folder, outcome: Ended, why: str, by: str) -> Begun:
-        ending = folder.keep_ending(Ending(outcome, (why,), by, self._world.now()))
+    def _ended(
+        self,
+        folder: Folder,
+        outcome: Ended,
+        why: str,
+        by: str,
+        candidate: str | None = None,
+        batch_candidate: str | None = None,
+    ) -> Begun:
+        now = self._world.now()
+        ending = folder.keep_ending(Ending(outcome, (why,), by, now, candidate, batch_candidate))
         return Begun(None, ending.outcome, ending.reasons)
 
     def _adopt(self, champion: FunctionVersion, batch_champion: FunctionVersion) -> None:
@@ -141,6 +153,8 @@ class Beginning:
         """Whether people, or a judge, went back from these very versions when they last met."""
         numbers = candidate.number, batch.number
         for record in reversed(self._world.registry.releases()):
+            if record.outcome in (Ended.REFUSED, Ended.UNCHANGED):
+                continue  # it never had traffic
             if record.outcome is Ended.ROLLED_BACK and record.kind is Kind.ROLLBACK:
                 if (record.champion, record.batch_champion) == numbers:
                     return True

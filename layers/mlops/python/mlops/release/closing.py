@@ -134,6 +134,8 @@ def _record(id: str, ending: Ending, plan: Plan | None) -> ReleaseRecord:
             by=ending.by,
             started_at=ending.at,
             ended_at=ending.at,
+            candidate=ending.candidate,
+            batch_candidate=ending.batch_candidate,
         )
     return ReleaseRecord(
         id=id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from mlops.release.closing import Closed, World
 from mlops.release.lock import Holder, Lock
 from mlops.release.looks import Look, Looks
 from mlops.release.ports import LATEST, ExecutionStatus, Function, Notices, Traffic
-from mlops.release.reconcile import Reconciler
+from mlops.release.reconcile import Reconciler, tell
 from mlops.release.records import Folder, Plan
 from mlops.release.traffic import same
 
@@ -68,22 +68,29 @@ class Desk:
             last=history[0] if history else None,
         )
 
-    def is_due(self) -> bool:
-        """Whether something is deployed that is not live, and that no release has been about yet.
+    def verdict(self) -> ReleaseRecord | None:
+        """How what is deployed now was released; None where no release has been about it yet.
 
         Raises FunctionGone, RegistryCorrupt.
         """
         api, batch = self._world.api, self._world.batch
         latest = api.describe(LATEST), batch.describe(LATEST)
-        live = api.traffic().version, batch.traffic().version
+
+        def is_latest(number: str, batch_number: str) -> bool:
+            return same(latest[0], api.describe(number)) and same(
+                latest[1], batch.describe(batch_number)
+            )
+
         history = self.history()
-        numbers = [live]
-        if history and history[0].candidate and history[0].batch_candidate:
-            numbers.append((history[0].candidate, history[0].batch_candidate))
-        return not any(
-            same(latest[0], api.describe(number)) and same(latest[1], batch.describe(batch_number))
-            for number, batch_number in numbers
-        )
+        live = api.traffic().version, batch.traffic().version
+        if is_latest(*live):
+            made_live = (it for it in history if it.moved and it.candidate == live[0])
+            return next(made_live, history[0] if history else None)
+        for record in history:
+            if record.candidate and record.batch_candidate:
+                about = record.candidate, record.batch_candidate
+                return record if is_latest(*about) else None
+        return None
 
     def history(self) -> Sequence[ReleaseRecord]:
         """The newest first. Raises RegistryCorrupt."""
@@ -107,8 +114,7 @@ class Desk:
         folder.keep("abort", {"reason": why})
         self._world.executions.stop(id, why)
         closed = self._reconciler.finish(Holder(Kind.RELEASE, id, self._world.now()), why, by)
-        self._notices.send(closed.subject, closed.text)
-        return closed
+        return replace(closed, text=tell(self._notices, closed))
 
     def _require_running(self, id: str) -> Folder:
         holder = self._lock.read().holder

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mlops.errors import FunctionGone, ObjectChanged, TrafficChanged
+from mlops.errors import CloudUnavailable, FunctionGone, ObjectChanged, TrafficChanged
 from mlops.registry.releases import Ended, Kind
 from mlops.release.closing import Closed, Closing, World
 from mlops.release.judge import Outcome
@@ -152,6 +152,15 @@ def is_approved(plan: Plan, folder: Folder) -> bool:
         return bool((folder.read("gate") or {}).get("passed"))
     last = folder.read(f"look-{plan.settings.looks}")
     return last is not None and last["outcome"] == Outcome.PASS
+
+
+def tell(notices: Notices, closed: Closed) -> str:
+    """Its text; with what kept people from being told, since all else is done by now."""
+    try:
+        notices.send(closed.subject, closed.text)
+    except CloudUnavailable as error:
+        return f"{closed.text}\nNobody was told: {error}"
+    return closed.text
 
 
 def _settled(function: Function, name: str, to: str, instead_of: str) -> list[str]:

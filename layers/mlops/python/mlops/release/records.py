@@ -114,12 +114,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a release ended, decided once. by: who said so."""
+    """How a release ended, decided once. by: who said so.
+
+    candidate, batch_candidate: what it was about, where it ended before it was planned.
+    """
 
     outcome: Ended
     reasons: tuple[str, ...]
     by: str
     at: datetime
+    candidate: str | None = None
+    batch_candidate: str | None = None
 
 
 class Folder:
@@ -174,6 +179,8 @@ class Folder:
             "reasons": list(ending.reasons),
             "by": ending.by,
             "at": ending.at.isoformat(),
+            "candidate": ending.candidate,
+            "batch_candidate": ending.batch_candidate,
         }
         return _to_ending(self.keep("outcome", document))
 
@@ -187,6 +194,8 @@ def _to_ending(document: Mapping[str, Any]) -> Ending:
         tuple(document["reasons"]),
         document["by"],
         datetime.fromisoformat(document["at"]),
+        document["candidate"],
+        document["batch_candidate"],
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mlops.errors import (
     ArtifactError,
@@ -20,11 +21,12 @@ from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.closing import World
 from mlops.release.lock import Held, Holder, Lock
 from mlops.release.ports import Notices, Traffic
-from mlops.release.reconcile import Reconciler
+from mlops.release.reconcile import Reconciler, tell
 from mlops.release.records import Folder, Plan, Settings
 from mlops.release.traffic import move, settle
 
 _TRIES = 5
+_JUST_NOW = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -99,21 +101,18 @@ class Rollback:
         Folder(self._world.objects, release.id).keep("abort", {"reason": why})
         self._world.executions.stop(release.id, why)
         closed = self._reconciler.finish(holder, why, by)
-        self._notices.send(closed.subject, closed.text)
-        return RolledBack(self._world.api.traffic().version, closed.text)
+        text = tell(self._notices, closed)
+        return RolledBack(self._world.api.traffic().version, text)
 
     def _return(self, held: Held, to: str | None, by: str) -> RolledBack:
         now = self._world.now()
         holder = Holder(Kind.ROLLBACK, f"rollback-{now:%Y%m%dT%H%M%S%f}", now)
+        # Every check comes before the lock is taken: who gives up meanwhile holds up nobody.
+        plan = self._plan(holder, to, by)
         try:
             self._lock.write(held, holder)
         except ObjectChanged as error:
             raise ReleaseRefused("a release or another rollback has just begun") from error
-        try:
-            plan = self._plan(holder, to, by)
-        except MlopsError:
-            self._lock.free(holder.id)
-            raise
         Folder(self._world.objects, plan.id).keep_plan(plan)
         why, failure = f"rolled back by {by}", None
         try:
@@ -125,8 +124,7 @@ class Rollback:
         closed = self._reconciler.finish(holder, why, by)
         if failure is not None:
             raise failure
-        self._notices.send(closed.subject, closed.text)
-        return RolledBack(plan.candidate.number, closed.text)
+        return RolledBack(plan.candidate.number, tell(self._notices, closed))
 
     def _plan(self, holder: Holder, to: str | None, by: str) -> Plan:
         """Every check there is. Raises ReleaseRefused."""
@@ -134,7 +132,10 @@ class Rollback:
         traffic, batch_traffic = api.traffic(), batch.traffic()
         if traffic.weights:
             raise ReleaseRefused("somebody has just given weights to the alias")
-        target = _target(self._world.registry.releases(), traffic.version, to)
+        releases = self._world.registry.releases()
+        if to is None:
+            self._require_no_other(releases)
+        target = _target(releases, traffic.version, to)
         if target.candidate == traffic.version:
             raise ReleaseRefused(f"version {traffic.version} is live already")
         number = target.candidate or ""
@@ -158,6 +159,18 @@ class Rollback:
             batch_revision=batch_traffic.revision,
             settings=Settings(code_sha=target.deployed_sha),
         )
+
+    def _require_no_other(self, releases: Sequence[ReleaseRecord]) -> None:
+        """Of two who go back at once, the second would go back one version too far."""
+        last = releases[-1] if releases else None
+        if last is None or last.outcome is not Ended.ROLLED_BACK:
+            return
+        age = self._world.now() - last.ended_at
+        if age < _JUST_NOW:
+            raise ReleaseRefused(
+                f"{last.id} was taken back {age.total_seconds():.0f} s ago"
+                f" ({'; '.join(last.reasons)}); to go back further, say --to which version"
+            )
 
     def _require_model(self, pin: Pin) -> None:
         """Raises VersionNotFound, any ArtifactError, any StoreError."""

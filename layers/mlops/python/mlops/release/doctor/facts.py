@@ -144,7 +144,8 @@ def pin_of(parameters: Mapping[str, str], name: str) -> Pin | None:
 
 def planned(records: Iterable[ReleaseRecord]) -> ReleaseRecord | None:
     """The last release, or rollback, that had a plan: others were about nothing in particular."""
-    return next((record for record in reversed([*records]) if all(subject(record))), None)
+    had_plan = (it for it in records if it.champion is not None or it.kind is Kind.FIRST)
+    return next((it for it in reversed([*had_plan]) if all(subject(it))), None)
 
 
 def subject(record: ReleaseRecord) -> tuple[str | None, str | None]:

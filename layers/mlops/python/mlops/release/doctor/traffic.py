@@ -103,7 +103,7 @@ class _Traffic:
     def _became(self) -> str:
         records = self._kept.records
         last, about = (records[-1] if records else None), planned(records)
-        if last is not None and last.outcome is Ended.REFUSED and last.candidate is None:
+        if last is not None and last.outcome is Ended.REFUSED and last.champion is None:
             return f"The last release was refused before it had a plan, {_because(last)}."
         if about is None or not all(side.was_tried for side in self._deployed.sides):
             return "No release of it has begun."
