@@ -99,6 +99,16 @@ class Handler:
                 return {"done": list(reconciled.done), "idle": reconciled.idle}
 
 
+class Refusing:
+    """Begins nothing, and says why. What is under way is still watched, recorded and reconciled."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        self._reasons = reasons
+
+    def begin(self, id: str, by: str) -> Begun:
+        return Begun(None, Ended.REFUSED, self._reasons)
+
+
 class Unusable:
     """Does nothing, and says why."""
 
@@ -136,7 +146,9 @@ def create_handler(
             cache=settings.cache_dir,
             baked=settings.models_dir,
         )
-        return Handler(opened.beginning, opened.rollout, opened.reconciler, utc_now, logger)
+        refusals = settings.refusals
+        beginning: Begins = Refusing(refusals) if refusals else opened.beginning
+        return Handler(beginning, opened.rollout, opened.reconciler, utc_now, logger)
     except Exception as error:
         logger.error("unusable", extra=described(error))
         return Unusable(error, logger)

@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from mlops.release import records
 from mlops.release.gate import GatePolicy
 
+EVENTS_A_TICK = 10
+"""Watch, choose, wait: nine entries in an execution's history, and now and then a retry."""
+MOST_EVENTS = 20_000
+"""Step Functions ends an execution at 25,000. The rest is for all that is no tick."""
+
 
 class Settings(BaseModel):
     """Read from the environment variable that each field names."""
@@ -36,6 +41,12 @@ class Settings(BaseModel):
         validation_alias="MLOPS_CANARY_LOG_DELAY_SECONDS",
         description="A look waits so long for the last lines of its interval.",
     )
+    timeout_seconds: int = Field(
+        default=7200,
+        ge=1,
+        validation_alias="MLOPS_CANARY_TIMEOUT_SECONDS",
+        description="The state machine's own.",
+    )
     dangling_seconds: int = Field(
         default=1800,
         ge=0,
@@ -44,6 +55,29 @@ class Settings(BaseModel):
     )
     allow_breaking: bool = Field(default=False, validation_alias="MLOPS_ALLOW_BREAKING")
     allow_uncompared: bool = Field(default=False, validation_alias="MLOPS_ALLOW_UNCOMPARED")
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why no canary can come to its end with these; empty where it can.
+
+        No reason to be invalid: what is under way has settings of its own, and is to go on.
+        """
+        refusals = []
+        watched = self.looks * self.look_seconds
+        if watched / self.tick_seconds * EVENTS_A_TICK > MOST_EVENTS:
+            refusals.append(
+                f"MLOPS_CANARY_LOOKS x MLOPS_CANARY_LOOK_SECONDS are {watched} s, and with "
+                f"MLOPS_CANARY_TICK_SECONDS {self.tick_seconds} that is more than the "
+                f"{MOST_EVENTS // EVENTS_A_TICK} ticks that an execution's history has room for"
+            )
+        last = watched + self.log_delay_seconds
+        if self.timeout_seconds <= last:
+            refusals.append(
+                f"MLOPS_CANARY_TIMEOUT_SECONDS is {self.timeout_seconds}, and MLOPS_CANARY_LOOKS, "
+                "MLOPS_CANARY_LOOK_SECONDS and MLOPS_CANARY_LOG_DELAY_SECONDS put the last look "
+                f"at {last} s"
+            )
+        return tuple(refusals)
 
     def to_policy(self) -> GatePolicy:
         return GatePolicy(

@@ -80,7 +80,8 @@ def test_a_request_is_logged_under_the_version_that_answered(
 ) -> None:
     request = predict(deployment.api(client)).headers["X-Request-Id"]
     lines = [line for line in deployment.log("ApiFunctionName") if request in line.message]
-    assert all(re.match(r"\d{4}/\d\d/\d\d/\[1\]", line.stream) for line in lines)
+    form = rf"\d{{4}}/\d\d/\d\d/{re.escape(deployment.outputs()['ApiFunctionName'])}\[1\]"
+    assert all(re.match(form, line.stream) for line in lines)
     assert f"START RequestId: {request} Version: 1" in {line.message for line in lines}
     (logged,) = (json.loads(line.message) for line in lines if line.message.startswith("{"))
     assert (logged["message"], logged["status"]) == ("request", 200)

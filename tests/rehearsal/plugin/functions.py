@@ -9,9 +9,11 @@ from typing import Any, Final
 from tests.rehearsal.plugin.patches import Answer, Record, instead_of, needs
 
 LAMBDA: Final = "ministack.services.lambda_svc"
+LOGS: Final = "ministack.services.cloudwatch_logs"
 DRAWS: Final = random.Random(os.environ.get("REHEARSAL_SEED"))  # noqa: S311 -- no secret
 
 needs(LAMBDA, "_functions")
+needs(LOGS, "_log_groups")
 
 
 def drawn(function: Record, qualifier: str | None) -> str | None:
@@ -98,3 +100,21 @@ def kill_pool(original: Callable[[str, str], None], account: str, func_name: str
 def concurrency(original: Callable[..., int | str], *mapping: Record | None) -> int:
     """A template's parameter arrives as text, and a poller that compares it with a number stops."""
     return int(original(*mapping))
+
+
+@instead_of(
+    LAMBDA,
+    "_emit_lambda_logs",
+    "(func: dict, request_id: str, log_text: str, error: bool, duration_ms: int, *,"
+    " log_source: str | None = None) -> None",
+)
+def emit_logs(original: Callable[..., None], func: Record, *facts: Any, **source: Any) -> None:
+    """In a log group of its own choice, a function's streams have the function's name, too."""
+    original(func, *facts, **source)
+    config = func.get("config") or func
+    group = (config.get("LoggingConfig") or {}).get("LogGroup")
+    streams = sys.modules[LOGS]._log_groups[group]["streams"] if group else {}
+    for name in list(streams):
+        # Other invocations end at the same time.
+        if "/[" in name and (stream := streams.pop(name, None)) is not None:
+            streams[name.replace("/[", f"/{config['FunctionName']}[")] = stream

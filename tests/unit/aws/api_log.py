@@ -12,7 +12,7 @@ from tests.unit.aws.playing import NOBODYS, attempts
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
-GROUP = "mlops-ApiLogs"
+GROUP, FUNCTION = "mlops-ApiLogs", "mlops-Api"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 PREDICTED: dict[str, Any] = {
@@ -28,6 +28,16 @@ PREDICTED: dict[str, Any] = {
 
 def client() -> "CloudWatchLogsClient":
     return boto3.client("logs", config=attempts(1), **NOBODYS)
+
+
+def stream_of(day: datetime, version: str = "2", function: str = FUNCTION) -> str:
+    """As Lambda names a container's stream in a group of one's own choice."""
+    return f"{day:%Y/%m/%d}/{function}[{version}][0123456789abcdef]"
+
+
+def stream_by_default(day: datetime, version: str = "2") -> str:
+    """As Lambda names it in the group that it makes itself."""
+    return f"{day:%Y/%m/%d}/[{version}]0123456789abcdef"
 
 
 @cache  # a quarter of a second each; moto catches what it sends, whenever it was made

@@ -1,31 +1,51 @@
 """The log page by page, as CloudWatch cuts it. Its answers are in order, and so are those here."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.stub import Stubber
 
 from mlops.aws.observations import LogObservations
 from mlops.errors import CloudUnavailable
-from tests.unit.aws.api_log import GROUP, MINUTE, NOON, PREDICTED, SECOND, client, counts
+from mlops.release.judge import Observed
+from tests.unit.aws.api_log import (
+    FUNCTION,
+    GROUP,
+    MINUTE,
+    NOON,
+    PREDICTED,
+    SECOND,
+    client,
+    counts,
+    stream_of,
+)
 from tests.unit.aws.playing import answer, play
 
+TODAY, YESTERDAY = (stream_of(NOON - days * timedelta(days=1)) for days in (0, 1))
 
-def event(seconds: float, message: str, stream: str = "2026/01/02/[2]0") -> dict[str, Any]:
+
+def event(seconds: float, message: str, stream: str = TODAY) -> dict[str, Any]:
     time = int((NOON + seconds * SECOND).timestamp() * 1000)
     return {"timestamp": time, "message": message, "logStreamName": stream}
 
 
-def served(seconds: float, number: int = 0) -> list[dict[str, Any]]:
-    line = json.dumps(PREDICTED | {"request_id": f"{seconds}-{number}"})
+def served(
+    seconds: float, number: int = 0, *, stream: str = TODAY, **facts: Any
+) -> list[dict[str, Any]]:
+    line = json.dumps(PREDICTED | {"request_id": f"{seconds}-{number}"} | facts)
     start = f"START RequestId: {seconds}-{number} Version: 2\n"
-    return [event(seconds, start), event(seconds, line)]
+    return [event(seconds, start, stream), event(seconds, line, stream)]
 
 
 class PlayedLogs:
-    """Answers FilterLogEvents page by page. pages: by the day of the streams asked for."""
+    """Answers FilterLogEvents page by page. pages: by the day of the streams asked for.
+
+    None has the name that Lambda gives by default.
+    """
 
     def __init__(self, **pages: list[list[dict[str, Any]]]) -> None:
         self._pages = pages
@@ -35,15 +55,16 @@ class PlayedLogs:
         body: Any = request.body
         asked = json.loads(body)
         self.requests.append(asked)
-        day = f"day_{asked['logStreamNamePrefix'][8:10]}"
-        pages, number = self._pages.get(day, [[]]), int(asked.get("nextToken", 0))
+        _, _, day, name = asked["logStreamNamePrefix"].split("/")
+        key = f"day_{day}" if name.startswith(FUNCTION) else "by default"
+        pages, number = self._pages.get(key, [[]]), int(asked.get("nextToken", 0))
         more = {"nextToken": str(number + 1)} if number + 1 < len(pages) else {}
         return answer(200, {"events": pages[number], **more})
 
     def observations(self, **bounds: int) -> LogObservations:
         made = client()
         play(made, self.answer)
-        return LogObservations(made, GROUP, **bounds)
+        return LogObservations(made, GROUP, FUNCTION, **bounds)
 
 
 def test_what_is_asked() -> None:
@@ -53,11 +74,12 @@ def test_what_is_asked() -> None:
     assert logs.requests == [
         {
             "logGroupName": GROUP,
-            "logStreamNamePrefix": f"2026/01/{day}/[2]",
+            "logStreamNamePrefix": f"2026/01/{day}/{named}[2]",
             "startTime": times[0],
             "endTime": times[1] - 1,
         }
         for day in ("01", "02")
+        for named in (FUNCTION, "")
     ]
 
 
@@ -72,52 +94,84 @@ def test_a_start_and_its_answer_on_two_pages() -> None:
     assert counts(logs.observations().observed("2", NOON, NOON + MINUTE))[:2] == (1, 0)
 
 
-def test_no_more_requests_are_read_than_needed() -> None:
-    pages = [[line for n in range(10) for line in served(page, n)] for page in range(30)]
-    logs = PlayedLogs(day_02=pages)
-    found = logs.observations(most_requests=25).observed("2", NOON, NOON + MINUTE)
-    assert (found.requests, found.errors, len(found.predictions)) == (25, 0, 25)
-    assert [request.get("nextToken") for request in logs.requests] == [
-        None,
-        None,
-        "1",
-        "2",
-    ]  # a day each
+def test_of_one_millisecond_the_answer_may_come_first() -> None:
+    logs = PlayedLogs(day_02=[served(1)[::-1]])
+    assert counts(logs.observations().observed("2", NOON, NOON + MINUTE))[:2] == (1, 0)
 
 
-def test_starts_whose_answers_were_not_read_are_no_crashes() -> None:
-    """A crash at 0 s has had its time by the last line that is read, what started at 15 s not."""
-    starts = [event(second, f"START RequestId: {second} Version: 2") for second in (0, 15)]
-    many = [line for n in range(25) for line in served(30, n)]
-    answered = event(31, json.dumps(PREDICTED | {"request_id": "15"}))
-    logs = PlayedLogs(day_02=[[*starts, *many, answered]])
-    found = logs.observations(most_requests=20).observed("2", NOON, NOON + 10 * MINUTE)
-    assert (found.requests, found.errors) == (19, 1)
+def busy(rate: int, **bounds: int) -> Observed:
+    """Six minutes of `rate` requests a second, of which 5 % fail in the last three.
+
+    A prediction is the share of the minutes that are over.
+    """
+    pages = [
+        [
+            line
+            for number in range(rate)
+            for line in served(
+                second + number / rate,
+                prediction=(second + number / rate) / 360,
+                status=500 if second >= 180 and (second * rate + number) % 20 == 0 else 200,
+            )
+        ]
+        for second in range(360)
+    ]
+    return PlayedLogs(day_02=pages).observations(**bounds).observed("2", NOON, NOON + 6 * MINUTE)
 
 
-def test_where_all_crash_reading_ends_too() -> None:
+def test_all_of_an_interval_counts_however_busy_it_was() -> None:
+    """A version that has nine times the other's traffic is judged by the same minutes."""
+    stable, canary = busy(50), busy(10)
+    assert (stable.requests, stable.errors) == (50 * 360, 50 * 180 // 20)
+    assert (canary.requests, canary.errors) == (10 * 360, 10 * 180 // 20)
+    assert len(canary.predictions) == canary.requests - canary.errors
+
+
+@pytest.mark.parametrize("most", [5_000, 1_000, 100])
+def test_samples_are_spread_evenly(most: int) -> None:
+    found = busy(20, most_samples=most)
+    assert most / 2 <= len(found.predictions) == len(found.latencies) <= most
+    gaps = np.diff(found.predictions, prepend=0, append=1) * len(found.predictions)
+    assert gaps.max() < 1.5  # of an even spread, all are 1
+    again = busy(20, most_samples=most)
+    assert counts(again) == counts(found)
+
+
+def test_samples_are_all_there_up_to_the_bound() -> None:
+    lines = [line for second in range(10) for line in served(second, duration_ms=second)]
+    for most, kept in [(10, list(range(10))), (9, [0, 2, 4, 6, 8]), (3, [0, 4, 8])]:
+        logs = PlayedLogs(day_02=[lines])
+        found = logs.observations(most_samples=most).observed("2", NOON, NOON + MINUTE)
+        assert (found.requests, found.latencies.tolist()) == (10, kept)
+
+
+def test_where_all_crash_all_are_counted() -> None:
+    """What started in the last 20 s before the end may still be answered."""
     starts = [event(second, f"START RequestId: {second} Version: 2") for second in range(600)]
     logs = PlayedLogs(day_02=[starts[at : at + 10] for at in range(0, 600, 10)])
-    found = logs.observations(most_requests=50).observed("2", NOON, NOON + 10 * MINUTE)
-    assert 0 < found.errors == found.requests <= 50
-    assert len(logs.requests) == 1 + 6  # the day before has one page
+    found = logs.observations().observed("2", NOON, NOON + 10 * MINUTE)
+    assert found.errors == found.requests == 580
 
 
 def test_two_days_are_read_in_the_order_of_time() -> None:
-    early = [line for second in range(0, 20, 2) for line in served(second)]
-    for line in early:
-        line["logStreamName"] = "2026/01/01/[2]0"
-    late = [line for second in range(1, 20, 2) for line in served(second)]
+    early = [
+        line
+        for second in range(0, 20, 2)
+        for line in served(second, stream=YESTERDAY, duration_ms=second)
+    ]
+    late = [line for second in range(1, 20, 2) for line in served(second, duration_ms=second)]
     logs = PlayedLogs(day_01=[early], day_02=[late])
-    found = logs.observations(most_requests=10).observed("2", NOON, NOON + MINUTE)
-    assert (found.requests, found.errors) == (10, 0)
+    found = logs.observations().observed("2", NOON, NOON + MINUTE)
+    assert found.latencies.tolist() == list(range(20))
 
 
 def test_a_log_that_goes_on_and_on() -> None:
     logs = PlayedLogs(day_02=[[]] * 100)
-    with pytest.raises(CloudUnavailable, match=rf"^log group {GROUP}: .*\[2\] .* 5 pages"):
+    with pytest.raises(
+        CloudUnavailable, match=rf"^log group {GROUP}: .*\[2\] .* 5 pages; a part is not judged"
+    ):
         logs.observations(most_pages=5).observed("2", NOON, NOON + MINUTE)
-    assert len(logs.requests) == 1 + 5
+    assert len(logs.requests) == 2 + 5  # the day before has a page of each form
     just = PlayedLogs(day_02=[[]] * 5).observations(most_pages=5)
     assert just.observed("2", NOON, NOON + MINUTE).requests == 0
 
@@ -128,4 +182,4 @@ def test_a_log_that_cannot_be_read(code: str) -> None:
     with Stubber(logs) as stubber:
         stubber.add_client_error("filter_log_events", code)
         with pytest.raises(CloudUnavailable, match=f"^log group {GROUP}: .*{code}"):
-            LogObservations(logs, GROUP).observed("2", NOON, NOON + MINUTE)
+            LogObservations(logs, GROUP, FUNCTION).observed("2", NOON, NOON + MINUTE)

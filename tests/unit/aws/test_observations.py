@@ -2,8 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,18 @@ from moto import mock_aws
 
 from mlops.aws.observations import LogObservations
 from mlops.release.judge import Observed
-from tests.unit.aws.api_log import GROUP, MINUTE, NOON, PREDICTED, SECOND, counts, shared_client
+from tests.unit.aws.api_log import (
+    FUNCTION,
+    GROUP,
+    MINUTE,
+    NOON,
+    PREDICTED,
+    SECOND,
+    counts,
+    shared_client,
+    stream_by_default,
+    stream_of,
+)
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -20,10 +32,11 @@ DAY = timedelta(days=1)
 
 
 class Log:
-    """A log group, as containers of a function write to it."""
+    """A log group, as containers of a function write to it. named: makes names of streams."""
 
     def __init__(self, logs: "CloudWatchLogsClient") -> None:
         self.logs = logs
+        self.named: Callable[[datetime, str], str] = stream_of
         self._ids = map(str, itertools.count())
         self._streams: set[str] = set()
         logs.create_log_group(logGroupName=GROUP)
@@ -32,7 +45,7 @@ class Log:
         self, at: datetime, *messages: str, version: str = "2", began: datetime | None = None
     ) -> None:
         """began: when the container was started."""
-        stream = f"{began or at:%Y/%m/%d}/[{version}]0123456789abcdef"
+        stream = self.named(began or at, version)
         if stream not in self._streams:
             self.logs.create_log_stream(logGroupName=GROUP, logStreamName=stream)
             self._streams.add(stream)
@@ -75,7 +88,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
 def observed(
     log: Log, since: datetime = NOON, until: datetime = NOON + 10 * MINUTE, version: str = "2"
 ) -> Observed:
-    return LogObservations(log.logs, GROUP).observed(version, since, until)
+    return LogObservations(log.logs, GROUP, FUNCTION).observed(version, since, until)
 
 
 def test_a_log_that_is_empty(log: Log) -> None:
@@ -94,12 +107,22 @@ def test_what_is_counted(log: Log) -> None:
     assert counts(observed(log)) == (6, 2, [7.5], [0.25, 0.5])
 
 
-def test_only_that_version_counts(log: Log) -> None:
+@pytest.mark.parametrize("named", [stream_of, stream_by_default])
+def test_only_that_version_counts(log: Log, named: Callable[[datetime, str], str]) -> None:
+    log.named = named
     for number, version in enumerate(["2", "1", "12", "20", "$LATEST"]):
         for _ in range(number + 1):
             log.request(NOON + MINUTE, version=version)
     found = [observed(log, version=version).requests for version in ("1", "2", "12", "3")]
     assert found == [2, 1, 3, 0]
+
+
+def test_other_functions_may_write_to_the_same_group(log: Log) -> None:
+    log.request(NOON + MINUTE)
+    for name in ("mlops-Batch", f"{FUNCTION}2", f"a-{FUNCTION}"):
+        log.named = partial(stream_of, function=name)
+        log.request(NOON + MINUTE, status=500)
+    assert counts(observed(log)) == (1, 0, [7.5], [0.25])
 
 
 def test_an_interval_begins_with_its_first_moment_and_ends_before_its_last(log: Log) -> None:

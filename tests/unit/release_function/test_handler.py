@@ -9,7 +9,7 @@ import pytest
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
-from functions.release.handling import Handler, Unusable, create_handler
+from functions.release.handling import Begins, Handler, Refusing, Unusable, create_handler
 from mlops.errors import CloudUnavailable, FunctionGone
 from mlops.registry.releases import Ended
 from mlops.release.ports import ExecutionStatus
@@ -30,6 +30,7 @@ class Service:
         self.bench.deploy()
         self.bench.executions.start(ID, ANN)
         self.log = io.StringIO()
+        self.refusing: Begins | None = None
 
     def logger(self) -> Logger:
         # Powertools keeps one stream for each service's name.
@@ -38,9 +39,8 @@ class Service:
     def __call__(self, event: object) -> dict[str, Any]:
         """What the state machine gets: JSON."""
         bench = self.bench
-        handler = Handler(
-            bench.beginning, bench.rollout, bench.reconciler, bench.clock, self.logger()
-        )
+        beginning = self.refusing or bench.beginning
+        handler = Handler(beginning, bench.rollout, bench.reconciler, bench.clock, self.logger())
         answer: dict[str, Any] = json.loads(json.dumps(handler(event, Context())))
         return answer
 
@@ -169,6 +169,29 @@ def test_settings_that_cannot_be_used_are_named_at_each_call(service: Service) -
         with pytest.raises(ValidationError, match="MLOPS_STORE"):
             handler(BEGIN, Context())
     assert [line["message"] for line in service.lines()] == ["unusable"] * 3
+
+
+def test_a_release_that_could_come_to_no_end_is_recorded_as_refused(service: Service) -> None:
+    service.refusing = Refusing(("too little time",))
+    answer = service(BEGIN)
+    assert answer == {"outcome": "REFUSED", "reasons": ["too little time"], "plan": None}
+    service({"operation": "record", "id": ID, "ending": answer})
+    assert service.bench.outcome() == (Ended.REFUSED, ("too little time",))
+
+
+def test_what_is_under_way_goes_on_where_the_next_is_refused(service: Service) -> None:
+    service.canary()
+    service.refusing = Refusing(("too little time",))
+    assert service({"operation": "watch", "id": ID})["action"] == "CONTINUE"
+
+
+def test_settings_that_no_release_can_end_with_refuse_each(
+    service: Service, aws_settings: pytest.MonkeyPatch
+) -> None:
+    handler = create_handler({**NEEDED, "MLOPS_CANARY_TIMEOUT_SECONDS": "60"}, service.logger())
+    answer = handler(BEGIN, Context())
+    assert answer["outcome"] == "REFUSED"
+    assert "MLOPS_CANARY_TIMEOUT_SECONDS" in answer["reasons"][0]
 
 
 def test_the_handler_is_wired(service: Service, aws_settings: pytest.MonkeyPatch) -> None:

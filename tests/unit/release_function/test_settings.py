@@ -29,10 +29,12 @@ def test_every_setting_has_a_variable() -> None:
             "MLOPS_CANARY_MIN_REQUESTS": "30",
             "MLOPS_CANARY_WEIGHT": "0.2",
             "MLOPS_CANARY_LOG_DELAY_SECONDS": "1",
+            "MLOPS_CANARY_TIMEOUT_SECONDS": "90",
             "MLOPS_DANGLING_SECONDS": "60",
         }
     )
     assert settings.cache_dir == Path("/cache")
+    assert settings.timeout_seconds == 90
     assert settings.to_settings() == records.Settings(
         looks=3,
         look_seconds=20,
@@ -62,6 +64,7 @@ def test_only_those_variables_are_read() -> None:
         ("MLOPS_CANARY_LOOK_SECONDS", "soon"),
         ("MLOPS_CANARY_TICK_SECONDS", "0"),
         ("MLOPS_CANARY_MIN_REQUESTS", "-1"),
+        ("MLOPS_CANARY_TIMEOUT_SECONDS", "0"),
         ("MLOPS_CANARY_WEIGHT", "1"),
         ("MLOPS_CANARY_WEIGHT", "0"),
     ],
@@ -69,3 +72,41 @@ def test_only_those_variables_are_read() -> None:
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(ValidationError, match=name):
         read_settings({**NEEDED, name: value})
+
+
+def refusals(looks: int, look: int, tick: int, timeout: int) -> tuple[str, ...]:
+    """Of a release with no delay of the log; all but the looks in seconds."""
+    values = {
+        "MLOPS_CANARY_LOOKS": looks,
+        "MLOPS_CANARY_LOOK_SECONDS": look,
+        "MLOPS_CANARY_TICK_SECONDS": tick,
+        "MLOPS_CANARY_TIMEOUT_SECONDS": timeout,
+        "MLOPS_CANARY_LOG_DELAY_SECONDS": 0,
+    }
+    return read_settings(NEEDED | {name: str(value) for name, value in values.items()}).refusals
+
+
+def test_a_release_that_has_room_and_time_is_not_refused() -> None:
+    assert read_settings(NEEDED).refusals == ()
+    assert refusals(5, 400, 1, 2001) == ()
+
+
+def test_a_history_that_has_no_room_for_all_ticks_is_refused() -> None:
+    (reason,) = refusals(5, 401, 1, 86400)
+    assert reason == (
+        "MLOPS_CANARY_LOOKS x MLOPS_CANARY_LOOK_SECONDS are 2005 s, and with "
+        "MLOPS_CANARY_TICK_SECONDS 1 that is more than the 2000 ticks that an execution's history "
+        "has room for"
+    )
+
+
+def test_a_timeout_before_the_last_look_is_refused() -> None:
+    (reason,) = refusals(5, 360, 30, 1800)
+    assert reason == (
+        "MLOPS_CANARY_TIMEOUT_SECONDS is 1800, and MLOPS_CANARY_LOOKS, MLOPS_CANARY_LOOK_SECONDS "
+        "and MLOPS_CANARY_LOG_DELAY_SECONDS put the last look at 1800 s"
+    )
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    assert len(refusals(20, 3600, 1, 60)) == 2

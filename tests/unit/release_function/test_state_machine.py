@@ -83,6 +83,23 @@ def test_every_task_has_a_time_limit_retries_and_a_way_out(name: str) -> None:
     assert task["ResultPath"] != "$"
 
 
+@pytest.mark.parametrize("name", ["Begin", "Gate", "Watch"])
+def test_a_crash_of_the_function_is_tried_again_and_then_ends_it(name: str) -> None:
+    """What an operation raises on purpose has a name of its own, and is not tried again."""
+    (crashed,) = (it for it in STATES[name]["Retry"] if "Lambda.Unknown" in it["ErrorEquals"])
+    assert crashed["ErrorEquals"] == ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"]
+    assert crashed["MaxAttempts"] == 2
+
+
+@pytest.mark.parametrize("name", ["Restore", "RestoreBatch"])
+@pytest.mark.parametrize("error", ["PreconditionFailed", "ResourceConflict"])
+def test_an_alias_that_others_move_is_read_again(name: str, error: str) -> None:
+    (caught,) = (
+        it for it in STATES[name]["Catch"] if f"Lambda.{error}Exception" in it["ErrorEquals"]
+    )
+    assert caught["Next"] == "CountTry"
+
+
 @pytest.mark.parametrize("name", updates(STATES))
 def test_every_update_says_revision_and_weights_and_is_read_back(name: str) -> None:
     update = STATES[name]

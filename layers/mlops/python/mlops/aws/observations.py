@@ -18,9 +18,9 @@ from mlops.release.judge import Observed
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
-MOST_REQUESTS = 5_000
-MOST_PAGES = 200
-"""Of a stream of one day. A page has up to 10,000 lines or 1 MB, and may be empty."""
+MOST_SAMPLES = 5_000
+MOST_PAGES = 2_000
+"""Of the streams of one day and form. A page has up to 10,000 lines or 1 MB, and may be empty."""
 
 _TIME_IS_UP = timedelta(seconds=20)
 """After its start, an invocation has been answered or never will be: the time-out is 15 s."""
@@ -44,52 +44,58 @@ def logs_client() -> "CloudWatchLogsClient":
 
 
 class LogObservations:
-    """Implements `Observations`. group: the log group of the API function.
+    """Implements `Observations`. group: the log group of the API function. function: its name.
 
     An invocation that started and has no request line crashed or ran out of time. It counts as a
     request that failed, 20 s after its start: intervals that follow one another count it once.
 
-    most_requests: how many of an interval are read at most, from its beginning on; what happened
-    after them does not count.
-    Raises CloudUnavailable, too, where a day's log is longer than `most_pages`.
+    Requests and errors are counted over all of an interval: versions are compared, and the busier
+    one must not be judged by fewer minutes than the other. Of latencies and predictions up to
+    `most_samples` each are kept, evenly spread, for they are kept in memory and in the store.
+
+    Raises CloudUnavailable, too, where an interval has more than `most_pages` of a day's log.
     """
 
     def __init__(
         self,
         client: "CloudWatchLogsClient",
         group: str,
+        function: str,
         *,
-        most_requests: int = MOST_REQUESTS,
+        most_samples: int = MOST_SAMPLES,
         most_pages: int = MOST_PAGES,
     ) -> None:
         self._client = client
         self._group = group
-        self._most_requests = most_requests
+        self._function = function
+        self._most_samples = most_samples
         self._most_pages = most_pages
 
     def observed(self, version: str, since: datetime, until: datetime) -> Observed:
-        seen = _Seen(_milliseconds(since))
-        end = _milliseconds(until)
+        latencies, predictions = _Evenly(self._most_samples), _Evenly(self._most_samples)
+        seen = _Seen(_milliseconds(since), latencies, predictions)
         for line in self._lines(version, since - _TIME_IS_UP, until):
             seen.note(line)
-            if seen.requests >= self._most_requests or len(seen.started) > self._most_requests:
-                end = line.time
-                break
-        crashed = seen.crashed(end)
+        seen.close(_milliseconds(until))
         return Observed(
-            requests=seen.requests + crashed,
-            errors=seen.errors + crashed,
-            latencies=np.array(seen.latencies, dtype=np.float64),
-            predictions=np.array(seen.predictions, dtype=np.float64),
+            requests=seen.requests,
+            errors=seen.errors,
+            latencies=np.array(latencies.kept, dtype=np.float64),
+            predictions=np.array(predictions.kept, dtype=np.float64),
         )
 
     def _lines(self, version: str, since: datetime, until: datetime) -> Iterator["_Line"]:
         """All lines of a version's containers, in their order.
 
-        A container writes to the stream of the day on which it was started.
+        A container writes to the stream of the day on which it was started. Where a function has
+        a log group of its own choice, Lambda names the streams after the function, too (Lambda
+        Developer Guide, "Configuring CloudWatch log groups"); in the group that it makes itself
+        they have no such name. A prefix is no pattern, so both are asked for.
         """
         prefixes = [
-            f"{day:%Y/%m/%d}/[{version}]" for day in _days(since - _OLDEST_CONTAINER, until)
+            f"{day:%Y/%m/%d}/{named}[{version}]"
+            for day in _days(since - _OLDEST_CONTAINER, until)
+            for named in (self._function, "")
         ]
         bounds = _milliseconds(since), _milliseconds(until)
         streams = [self._stream(prefix, *bounds) for prefix in prefixes]
@@ -109,7 +115,7 @@ class LogObservations:
                     if event["logStreamName"].startswith(prefix):
                         yield _Line(event["timestamp"], event["message"])
                 if number >= self._most_pages and page.get("nextToken"):
-                    reason = f"{prefix} has more than {number} pages"
+                    reason = f"{prefix} has more than {number} pages; a part is not judged"
                     raise CloudUnavailable(f"log group {self._group}", reason)
 
 
@@ -120,37 +126,65 @@ class _Line(NamedTuple):
     message: str
 
 
+class _Evenly:
+    """Every k-th of the values it is given: k is doubled whenever more than `most` are kept."""
+
+    def __init__(self, most: int) -> None:
+        self.kept: list[float] = []
+        self._most = most
+        self._given = 0
+        self._every = 1
+
+    def add(self, value: float) -> None:
+        if self._given % self._every == 0:
+            self.kept.append(value)
+        if len(self.kept) > self._most:
+            del self.kept[1::2]
+            self._every *= 2
+        self._given += 1
+
+
 @dataclass
 class _Seen:
     """What lines told so far. first: since when requests count, in milliseconds since 1970.
 
-    started: when invocations did, by request id.
+    alone: when a start or a request line was written that has not met the other one, by request id
+    and whether it is the start; the oldest first. None stays for longer than an invocation may
+    take, so these are few, however many crash. Of one millisecond, the lines come in any order.
     """
 
     first: int
-    started: dict[str, int] = field(default_factory=dict)
-    answered: set[str] = field(default_factory=set)
+    latencies: _Evenly
+    predictions: _Evenly
+    alone: dict[tuple[str, bool], int] = field(default_factory=dict)
     requests: int = 0
     errors: int = 0
-    latencies: list[float] = field(default_factory=list)
-    predictions: list[float] = field(default_factory=list)
 
     def note(self, line: _Line) -> None:
         """Lines that are not understood are somebody else's."""
+        self.close(line.time)
         if start := _START.match(line.message):
-            self.started[start[1]] = line.time
+            self._pair(start[1], line.time, is_start=True)
         elif facts := _request(line.message):
-            self.answered.add(str(facts.get("request_id")))
+            self._pair(str(facts.get("request_id")), line.time, is_start=False)
             if line.time >= self.first:
                 self._count(facts)
 
-    def crashed(self, end: int) -> int:
-        """Invocations whose time was up before `end`, and that never answered."""
-        waited = _TIME_IS_UP // _MS
-        return sum(
-            self.first <= time + waited < end and request_id not in self.answered
-            for request_id, time in self.started.items()
-        )
+    def close(self, now: int) -> None:
+        """Count the invocations whose time was up before `now`, and that never answered."""
+        while self.alone:
+            (request_id, is_start), time = next(iter(self.alone.items()))
+            up = time + _TIME_IS_UP // _MS
+            if up >= now:
+                return
+            del self.alone[request_id, is_start]
+            if is_start and up >= self.first:
+                self.requests += 1
+                self.errors += 1
+
+    def _pair(self, request_id: str, time: int, *, is_start: bool) -> None:
+        if self.alone.pop((request_id, not is_start), None) is None:
+            self.alone.setdefault((request_id, is_start), time)
 
     def _count(self, facts: dict[str, object]) -> None:
         status = _number(facts.get("status"), 599)
@@ -160,9 +194,9 @@ class _Seen:
         self.errors += status is None or status >= 500
         if status != 200 or prediction is None:
             return
-        self.predictions.append(prediction)
+        self.predictions.add(prediction)
         if duration is not None and facts.get("cold_start") is False:
-            self.latencies.append(duration)
+            self.latencies.add(duration)
 
 
 def _request(message: str) -> dict[str, object] | None:

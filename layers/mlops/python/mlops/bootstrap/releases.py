@@ -101,6 +101,7 @@ def open_releases(
     )
     notices = TopicNotices(sns_client(), places.topic)
     alarms = StackAlarms(cloudwatch_client(), places.stack)
+    observations = LogObservations(logs_client(), places.api_logs, places.api)
     reconciler = Reconciler(world, notices, timedelta(seconds=settings.dangling_seconds))
     gate = Gate(api, open_models(baked, places.store, cache), objects)
 
@@ -110,7 +111,7 @@ def open_releases(
     return Releases(
         world=world,
         beginning=Beginning(world, reconciler, alarms, settings),
-        rollout=Rollout(world, LogObservations(logs_client(), places.api_logs), alarms, gate_of),
+        rollout=Rollout(world, observations, alarms, gate_of),
         reconciler=reconciler,
         desk=Desk(world, reconciler, notices),
         rollback=Rollback(world, reconciler, notices),
