@@ -23,10 +23,10 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --re
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit rehearse train build local openapi bench-batch lock clean
+.PHONY: help run test check unit rehearse train build local openapi lock clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
 	@$(BIN)/python -m functions.api --port '$(PORT)'
@@ -59,9 +59,6 @@ openapi: $(VENV)/.test ## Write docs/openapi.json and docs/batch-message.schema.
 	@$(BIN)/python -m tests.tools.openapi
 	@$(BIN)/python -m tests.tools.message_schema
 
-bench-batch: $(REGISTRY) .tools/bench/.done ## Time batch against the plain way, side by side
-	@PYTHONPATH=.:layers/mlops/python .tools/bench/bin/python -m bench.batch
-
 lock: $(VENV)/.test ## Resolve all requirements files anew
 	@$(BIN)/python -m tests.tools.lock
 
@@ -70,6 +67,8 @@ clean: ## Remove what make made, but not the local models and registry
 	  .coverage .coverage.* htmlcov
 
 include deploy.mk
+include bench.mk
+include load.mk
 
 # --- local state: the first version of the first model -----------------------------------------
 # In two steps, so that one that was interrupted goes on with the candidate it had. Models without a

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from mlops.models.churn.data import load
 TELCO = Path("data/telco_churn.csv.gz")
 NUMBERS = frozenset(CHURN.numeric)
 MANY = 1_000_000
+SIZES = (1_000, 10_000, 100_000, MANY)
 THREADS = os.cpu_count() or 1
 
 
@@ -144,12 +145,15 @@ def require_equal(ours: bytes, theirs: bytes) -> None:
     assert worst <= 2e-6, f"the answers differ by {worst}"
 
 
-def many(store: str) -> dict[str, Any]:
+def many(store: str, plain: bool = False) -> dict[str, Any]:
     """A million rows, in this process alone: how long, and how much memory."""
-    served, _ = opened(store)
+    served, pipeline = opened(store)
     content = telco_csv(MANY)
     started = time.perf_counter()
-    results = in_columns(content, served)
+    if plain:
+        results = row_by_row(content, pipeline, served.version)
+    else:
+        results = in_columns(content, served)
     seconds = time.perf_counter() - started
     assert results.count(b"\n") == MANY + 1
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -161,6 +165,41 @@ def many(store: str) -> dict[str, Any]:
     }
 
 
+def many_alone(store: str, *options: str) -> dict[str, Any]:
+    """As above, in a process whose memory holds nothing else."""
+    command = [sys.executable, "-m", "bench.batch", "--many", "--store", store, *options]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=1800)
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def growth(store: str, report: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds by number of rows, and the exponent: 1 where twice the rows take twice as long."""
+    served, _ = opened(store)
+    in_columns(telco_csv(SIZES[0]), served)
+    seconds = {}
+    for rows in SIZES:
+        report(f"batch: {rows:,} rows")
+        content = telco_csv(rows)
+        seconds[rows] = min(_seconds(content, served) for _ in range(3 if rows < MANY else 1))
+    return {
+        "seconds": {f"{rows}": round(found, 4) for rows, found in seconds.items()},
+        "exponent": round(exponent(seconds), 3),
+    }
+
+
+def exponent(seconds: Mapping[int, float]) -> float:
+    """Of the power of the number of rows that fits the seconds best."""
+    slope, _ = np.polyfit(np.log([*seconds]), np.log([*seconds.values()]), 1)
+    return float(slope)
+
+
+def _seconds(content: bytes, served: ServedModel) -> float:
+    started = time.perf_counter()
+    in_columns(content, served)
+    return time.perf_counter() - started
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.batch", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
@@ -168,15 +207,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", default=os.environ.get("MLOPS_STORE") or ".mlops")
     parser.add_argument("--json", action="store_true", help="answer with JSON")
     parser.add_argument("--many", action="store_true", help="only the million rows, alone")
+    parser.add_argument("--plain", action="store_true", help="those in the plain way")
     options = parser.parse_args(arguments)
     if options.many:
-        print(json.dumps(many(options.store)))
+        print(json.dumps(many(options.store, options.plain)))
         return 0
     found = compare(options.rows, options.rounds, options.store, _note)
     _note(f"{MANY:,} rows in a process of their own")
-    command = [sys.executable, "-m", "bench.batch", "--many", "--store", options.store]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
-    found["many"] = json.loads(ran.stdout)
+    found["many"] = many_alone(options.store)
     print(json.dumps(found, indent=1) if options.json else _table(found))
     return 0
 

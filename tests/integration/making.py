@@ -17,8 +17,8 @@ echo "${0##*/} $*" >>calls
 
 
 def copy_makefiles(folder: Path) -> None:
-    for name in _MAKEFILES:
-        shutil.copy(ROOT / name, folder)
+    for path in (ROOT / "Makefile", *ROOT.glob("*.mk")):
+        shutil.copy(path, folder)
 
 
 def noting(folder: Path) -> Path:

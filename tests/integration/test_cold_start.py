@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 # the bare package, which is half a millisecond; a session would be all of it.
 UNWANTED = {
     *("boto3", "botocore.session", "pandas", "sklearn", "skl2onnx", "onnx", "joblib", "scipy"),
-    *("typer", "rich", "tomlkit", "uvicorn", "pyarrow"),
+    *("threadpoolctl", "pyarrow", "aws_xray_sdk", "typer", "rich", "tomlkit", "uvicorn"),
 }
 INVOKE = """
 import json, sys

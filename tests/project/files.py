@@ -31,7 +31,7 @@ def is_made(path: Path) -> bool:
 
 
 def makefiles() -> str:
-    return "".join((ROOT / name).read_text() for name in ("Makefile", "deploy.mk"))
+    return "".join(path.read_text() for path in (ROOT / "Makefile", *sorted(ROOT.glob("*.mk"))))
 
 
 def make_targets() -> set[str]:

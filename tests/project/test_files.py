@@ -11,7 +11,7 @@ import pytest
 from tests.project.files import ROOT, project_files
 
 FILES = project_files()
-ROOMS = ("functions", "layers", "tests")
+ROOMS = ("bench", "functions", "layers", "tests")
 SOURCES = [path for path in FILES if path.parts[0] in ROOMS and path.suffix in {".py", ".sh"}]
 LONGEST = 300  # lines: what one reader keeps in mind
 

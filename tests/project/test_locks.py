@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.project.files import ROOT
-from tests.tools.lock import LOCKS, MAIN, Lock
+from tests.tools.lock import LOCKS, MAIN, PEERS, Lock
 
 PYTHONS = ("3.11", "3.13")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -109,3 +109,9 @@ def test_it_is_resolved_by_the_command_that_it_names(lock: Lock) -> None:
     command = " ".join(lock.command(upgrade=False))
     assert command == " ".join(lock.command(upgrade=True)).replace(" --upgrade", "")
     assert f"#    {command}\n" in (ROOT / lock.path).read_text()
+
+
+def test_the_bench_has_an_environment_for_each_peer() -> None:
+    named = re.search(r"^BENCH_PEERS := (.*)$", (ROOT / "bench.mk").read_text(), re.MULTILINE)
+    assert named
+    assert tuple(named[1].split()) == PEERS

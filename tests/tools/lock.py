@@ -42,6 +42,7 @@ class Lock:
 
 
 DEVELOPMENT = ("batch", "release", "train", "cli", "local")
+PEERS = ("classic", "mlserver", "bentoml", "mlflow", "litserve")
 LOCKS = (
     Lock(MAIN, extras=DEVELOPMENT, groups=("build",)),
     Lock("functions/api/requirements.txt", extras=("lambda",), python="3.13", within=MAIN),
@@ -52,7 +53,9 @@ LOCKS = (
     Lock("tests/tools/checkov.txt", groups=("checkov",)),
     Lock("tests/tools/ministack.txt", groups=("ministack",)),
     Lock("tests/tools/syft.txt", groups=("syft",)),
+    Lock("tests/tools/load.txt", groups=("load",)),
     Lock("tests/tools/bench.txt", extras=DEVELOPMENT, groups=("bench",), within=MAIN),
+    *(Lock(f"tests/tools/peer-{name}.txt", groups=(f"peer-{name}",)) for name in PEERS),
 )
 
 

@@ -1,0 +1,175 @@
+"""The image: its size, and its function under the runtime emulator beside one that does nothing."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.ground import ROOT, Ground, NotMeasured, Report, Unequal, event
+from bench.handlers import medians
+
+REQUESTS = 300
+BUILD_SECONDS = 900
+CALL_SECONDS = 120
+TAG = "mlops-bench"
+EMULATOR = "/usr/local/bin/aws-lambda-rie"
+
+# Runs inside the container: what is between it and this process would be measured too.
+_ASK = """
+import http.client, json, sys, time
+task = json.load(sys.stdin)
+connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=30)
+seconds = []
+for event in task["events"]:
+    started = time.perf_counter()
+    connection.request("POST", "/2015-03-31/functions/function/invocations", event)
+    answer = connection.getresponse().read()
+    seconds.append(time.perf_counter() - started)
+print(json.dumps({"seconds": seconds, "last": json.loads(answer)}))
+"""
+
+
+def docker(*arguments: str, stdin: str | None = None, seconds: float = CALL_SECONDS) -> str:
+    """Raises NotMeasured."""
+    if shutil.which("docker") is None:
+        raise NotMeasured("there is no docker command")
+    done = subprocess.run(
+        ["docker", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise NotMeasured(f"docker {arguments[0]}: {(done.stdout + done.stderr).strip()[-600:]}")
+    return done.stdout.strip()
+
+
+def _built(ground: Ground) -> str:
+    """The API's image with the model in it, as `make build` makes it, of a copy of the project."""
+    docker("info")
+    project = ground.folder / "project"
+    if not project.exists():
+        leave = shutil.ignore_patterns("__pycache__")
+        for name in ("functions", "layers"):
+            shutil.copytree(ROOT / name, project / name, ignore=leave)
+        shutil.copy2(ROOT / ".dockerignore", project)
+        shutil.copytree(ground.models, project / ".mlops/image/models")
+        if certificates := os.environ.get("MLOPS_CA_BUNDLE"):
+            shutil.copyfile(certificates, project / ".mlops/image/ca.crt")
+        file = str(project / "functions/Dockerfile")
+        build = ("build", "--file", file, "--target", "serve", "--tag", TAG, str(project))
+        docker(*build, seconds=BUILD_SECONDS)
+    return TAG
+
+
+def image(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
+    """Megabytes as Docker counts them, and what a registry would keep."""
+    del rounds  # it is a count
+    report("image: building")
+    name = _built(ground)
+    (found,) = json.loads(docker("image", "inspect", name))
+    report("image: compressing")
+    return {
+        "size_mb": round(found["Size"] / 1e6, 1),
+        "compressed_mb": round(_compressed(name) / 1e6, 1),
+        "architecture": found["Architecture"],
+    }
+
+
+def _compressed(name: str) -> int:
+    packer, size = zlib.compressobj(6, zlib.DEFLATED, 31), 0  # 31: gzip, as registries do
+    with subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE) as saving:
+        assert saving.stdout
+        while block := saving.stdout.read(1 << 20):
+            size += len(packer.compress(block))
+    return size + len(packer.flush())
+
+
+def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
+    """Milliseconds from the emulator's door and back: the median of each round's p50 and p95."""
+    report("container: building")
+    name = _built(ground)
+    (architecture,) = json.loads(docker("image", "inspect", name))
+    emulator = _emulator(architecture["Architecture"])
+    noop = str(ROOT / "bench/peers/noop.py")
+    found: dict[str, dict[str, list[float]]] = {
+        which: {"p50_ms": [], "p95_ms": []} for which in ("ours", "noop")
+    }
+    with (
+        _running(emulator, name, "--env", f"MLOPS_PINS={ground.pin}") as ours,
+        _running(
+            *(emulator, name, "--volume", f"{noop}:/var/task/noop.py:ro"),
+            command=("noop.lambda_handler",),
+        ) as nothing,
+    ):
+        bodies = [_body(_asked(ours, [event(customer)])["last"]) for customer in ground.customers]
+        ground.require_equal("the container", [body["churn_probability"] for body in bodies])
+        events = [event(ground.customers[0])] * REQUESTS
+        _asked(nothing, events)
+        for number in range(rounds):
+            report(f"container: round {number + 1} of {rounds}")
+            for which, running in (("ours", ours), ("noop", nothing)):
+                seconds = sorted(_asked(running, events)["seconds"])
+                found[which]["p50_ms"].append(statistics.median(seconds) * 1000)
+                found[which]["p95_ms"].append(seconds[int(len(seconds) * 0.95)] * 1000)
+    return {which: medians(figures) for which, figures in found.items()}
+
+
+def _body(answer: dict[str, Any]) -> Any:
+    if answer.get("statusCode") != 200:
+        raise Unequal(f"the container answers {answer}")
+    return json.loads(answer["body"])
+
+
+def _asked(running: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    task = json.dumps({"events": [json.dumps(one) for one in events]})
+    command = ("exec", "--interactive", running, "python3.13", "-c", _ASK)
+    found: dict[str, Any] = json.loads(docker(*command, stdin=task))
+    return found
+
+
+def _emulator(architecture: str) -> Path:
+    """AWS's runtime emulator, which the SAM CLI brings along."""
+    name = {"amd64": "x86_64", "arm64": "arm64"}[architecture]
+    found = [*ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")]
+    if not found:
+        raise NotMeasured("there is no runtime emulator: make .tools/sam/.done")
+    return found[0]
+
+
+@contextmanager
+def _running(
+    emulator: Path, image: str, *options: str, command: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Confined as on Lambda, and without a network."""
+    running = docker(
+        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--network", "none"),  # noqa: S108 -- the container's
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--volume", f"{emulator}:{EMULATOR}:ro", *options, image, *command),
+    )
+    try:
+        _wait(running)
+        yield running
+    finally:
+        docker("rm", "--force", "--volumes", running)
+
+
+def _wait(running: str) -> None:
+    deadline = time.monotonic() + CALL_SECONDS
+    while True:
+        try:
+            _asked(running, [{}])
+            return
+        except NotMeasured:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

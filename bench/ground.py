@@ -1,0 +1,201 @@
+"""What all parts stand on: one model, the same customers, the code compiled as in the image."""
+
+import compileall
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import joblib
+
+from bench.batch import TELCO, opened
+from mlops.inference.loading import SERVED_FILES
+from mlops.inference.manifest import MANIFEST
+from mlops.models.churn.contract import CHURN, ChurnRequest
+from mlops.models.churn.data import load
+
+ROOT = Path(__file__).resolve().parent.parent
+CUSTOMERS = 20
+CLOSE = 2e-6
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""The image's setting, for all alike: more threads would only wait for each other."""
+
+Report = Callable[[str], None]
+
+
+class Unequal(Exception):
+    """Somebody answers something else than the model does."""
+
+
+class NotMeasured(Exception):
+    """Says why."""
+
+
+@dataclass(frozen=True)
+class Customer:
+    request: Mapping[str, Any]
+    columns: Sequence[float]
+    probability: float
+
+
+@dataclass(frozen=True)
+class Ground:
+    """folder: of this run alone. code: what is on the path of every process that is measured."""
+
+    folder: Path
+    code: Path
+    store: str
+    pin: str
+    customers: tuple[Customer, ...]
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def pipeline(self) -> Path:
+        return self.folder / "pipeline.joblib"
+
+    @property
+    def trees(self) -> Path:
+        return self.folder / "trees.joblib"
+
+    def environment(self, python: Path) -> dict[str, str]:
+        ours = {
+            "MLOPS_PINS": self.pin,
+            "MLOPS_MODELS_DIR": str(self.models),
+            "MLOPS_STORE": "s3://never-asked",
+            "POWERTOOLS_SERVICE_NAME": "api",
+            "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        }
+        return {
+            **os.environ,
+            **ONE_THREAD,
+            **ours,
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.code),
+            "BENCH_PIPELINE": str(self.pipeline),
+        }
+
+    def require_equal(self, name: str, answers: Sequence[float]) -> None:
+        """Raises Unequal."""
+        for customer, answer in zip(self.customers, answers, strict=True):
+            if abs(customer.probability - answer) > CLOSE:
+                raise Unequal(f"{name} answers {answer} instead of {customer.probability}")
+
+
+def python_of(peer: str | None) -> Path:
+    """Raises NotMeasured where the peer is not installed."""
+    if peer is None:
+        return Path(sys.executable)
+    python = ROOT / f".tools/peer-{peer}/bin/python"
+    if not python.exists():
+        raise NotMeasured(f"not installed: make .tools/peer-{peer}/.done")
+    return python
+
+
+def version_of(peer: str, package: str) -> str:
+    lock = (ROOT / f"tests/tools/peer-{peer}.txt").read_text()
+    found = re.search(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
+    assert found, f"{package} is not locked"
+    return found[1]
+
+
+@contextmanager
+def ground(store: str) -> Iterator[Ground]:
+    served, pipeline = opened(store)
+    with TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        made = Ground(
+            folder, folder / "code", store, str(served.pin), tuple(_customers(served.predictor))
+        )
+        joblib.dump(pipeline, made.pipeline)
+        joblib.dump(pipeline.named_steps["trees"], made.trees)
+        baked = made.models / served.version
+        baked.mkdir(parents=True)
+        for file in (MANIFEST, *SERVED_FILES):
+            shutil.copyfile(Path(store) / "models" / served.version / file, baked / file)
+        _copy_code(made.code)
+        yield made
+
+
+def _copy_code(code: Path) -> None:
+    leave = shutil.ignore_patterns("__pycache__")
+    for source in ("functions", "bench", "layers/mlops/python/mlops"):
+        shutil.copytree(ROOT / source, code / Path(source).name, ignore=leave)
+    compileall.compile_dir(code, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+
+
+def _customers(predictor: Any) -> Iterator[Customer]:
+    whole = (row for row in load(TELCO).requests if len(row) == len(ChurnRequest.model_fields))
+    for row, _ in zip(whole, range(CUSTOMERS), strict=False):
+        columns = CHURN.columns([ChurnRequest.model_validate(row)])
+        (probability,) = predictor.predict(columns).tolist()
+        yield Customer(dict(row), columns.values[0].tolist(), probability)
+
+
+class Inside:
+    """A handler in a process of its own: bench/inside.py."""
+
+    def __init__(self, ground: Ground, python: Path, module: str) -> None:
+        self._process = subprocess.Popen(
+            [python, "-m", "bench.inside", module],
+            cwd=ground.code,
+            env=ground.environment(python),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **task: Any) -> Any:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(task) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise NotMeasured(f"its process ended with {self._process.wait()}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+HANDLERS: Mapping[str, tuple[str | None, str]] = {
+    "ours": (None, "functions.api.handler"),
+    "echo": (None, "bench.peers.echo"),
+    "classic": ("classic", "bench.peers.classic"),
+}
+
+
+def inside(ground: Ground, name: str) -> Inside:
+    """Raises NotMeasured."""
+    peer, module = HANDLERS[name]
+    return Inside(ground, python_of(peer), module)
+
+
+def event(customer: Customer) -> dict[str, Any]:
+    """The request as API Gateway hands it over."""
+    sent: dict[str, Any] = json.loads((ROOT / "events/predict.json").read_text())
+    sent["body"] = json.dumps(customer.request)
+    sent["headers"]["content-length"] = str(len(sent["body"]))
+    return sent
+
+
+def check_handler(ground: Ground, name: str, process: Inside) -> None:
+    """Raises Unequal where it answers something else than the model."""
+    answers = [process.ask(do="answer", event=event(customer)) for customer in ground.customers]
+    if refused := [answer for answer in answers if answer["statusCode"] != 200]:
+        raise Unequal(f"{name} answers {refused[0]}")
+    if name != "echo":
+        bodies = [json.loads(answer["body"]) for answer in answers]
+        ground.require_equal(name, [body["churn_probability"] for body in bodies])

@@ -1,0 +1,116 @@
+"""The handler alone: warm, new, and what it holds in memory. They take turns, round for round."""
+
+import json
+import statistics
+import subprocess
+import time
+from typing import Any
+
+from bench.ground import (
+    HANDLERS,
+    Ground,
+    Inside,
+    NotMeasured,
+    Report,
+    check_handler,
+    event,
+    inside,
+    python_of,
+)
+
+REQUESTS = 1_000
+
+
+def warm(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
+    """Milliseconds from event to answer: median over the rounds of each round's p50 and p95."""
+    processes = {name: inside(ground, name) for name in HANDLERS}
+    try:
+        asked = event(ground.customers[0])
+        found: dict[str, dict[str, list[float]]] = {}
+        for name, process in processes.items():
+            check_handler(ground, name, process)
+            process.ask(do="time", event=asked, times=_times(name) // 2)
+            found[name] = {"p50_ms": [], "p95_ms": []}
+        for number in range(rounds):
+            report(f"warm: round {number + 1} of {rounds}")
+            for name, process in processes.items():
+                seconds = sorted(process.ask(do="time", event=asked, times=_times(name)))
+                found[name]["p50_ms"].append(statistics.median(seconds) * 1000)
+                found[name]["p95_ms"].append(seconds[int(len(seconds) * 0.95)] * 1000)
+        return {name: medians(figures) for name, figures in found.items()}
+    finally:
+        _close(processes)
+
+
+def medians(figures: dict[str, list[float]]) -> dict[str, float]:
+    return {figure: round(statistics.median(values), 3) for figure, values in figures.items()}
+
+
+def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
+    """Megabytes resident after 1,000 requests."""
+    del rounds  # once is enough: it hardly varies
+    found = {}
+    for name in HANDLERS:
+        report(f"memory: {name}")
+        process = inside(ground, name)
+        try:
+            process.ask(do="time", event=event(ground.customers[0]), times=REQUESTS)
+            found[name] = {"resident_mb": round(process.ask(do="resident") / 1e6, 1)}
+        finally:
+            process.close()
+    return found
+
+
+def cold(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
+    """Seconds from the start of a process to its first answer, the process's own start included."""
+    for name in HANDLERS:
+        start(ground, name)  # files are in memory then, for all
+    found: dict[str, list[float]] = {name: [] for name in HANDLERS}
+    for number in range(rounds):
+        report(f"cold: round {number + 1} of {rounds}")
+        for name in HANDLERS:
+            found[name].append(start(ground, name))
+    return {name: medians({"seconds": seconds}) for name, seconds in found.items()}
+
+
+_FIRST_ANSWER = """
+import json, os, sys, types
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+import importlib
+handle = importlib.import_module(sys.argv[1]).lambda_handler
+answer = handle(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="bench"))
+print(answer["statusCode"], file=answers, flush=True)
+os._exit(0)
+"""
+
+
+def start(ground: Ground, name: str) -> float:
+    """Seconds that a new process takes until it has answered once."""
+    peer, module = HANDLERS[name]
+    python = python_of(peer)
+    sent = json.dumps(event(ground.customers[0]))
+    started = time.perf_counter()
+    ran = subprocess.run(
+        [python, "-c", _FIRST_ANSWER, module],
+        input=sent,
+        cwd=ground.code,
+        env=ground.environment(python),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if ran.stdout != "200\n":
+        raise NotMeasured(f"{name} does not start: {ran.stdout}{ran.stderr}")
+    return seconds
+
+
+def _times(name: str) -> int:
+    return 150 if name == "classic" else 2 * REQUESTS
+
+
+def _close(processes: dict[str, Inside]) -> None:
+    for process in processes.values():
+        process.close()

@@ -1,0 +1,9 @@
+# Load on the server and on the container, with thresholds: docs/load.md.
+
+TARGET ?=
+
+.PHONY: load-test
+
+# The server needs no engine, so nothing is built for it.
+load-test: $(REGISTERED) .tools/load/.done $(if $(filter server,$(TARGET)),,build) ## Put load on the API, 24 minutes; TARGET=server PROFILE=spike for a part
+	@.tools/load/bin/python -m load $${TARGET:+--target "$$TARGET"} $${PROFILE:+--profile "$$PROFILE"}

@@ -1,0 +1,1 @@
+"""Load on the API, as thresholds that fail and as pictures: docs/load.md."""

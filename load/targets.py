@@ -1,0 +1,199 @@
+"""What load is put on: `make run`'s server, and the API's container under the runtime emulator."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+CALL_SECONDS = 60
+SETTLE_SECONDS = 5
+"""The process beside the server's, which works on batches, starts meanwhile."""
+IMAGE = "apifunction:latest"
+PATH = "/v1/predict/churn"
+_EVENT = json.loads((ROOT / "events/predict.json").read_text())
+
+
+@dataclass(frozen=True)
+class Target:
+    """ask: the body of a request. said: what an answer says; raises ValueError where it refuses."""
+
+    url: str
+    path: str
+    ask: Callable[[dict[str, Any]], bytes]
+    said: Callable[[bytes], dict[str, Any]]
+    resident: Callable[[], int]
+
+
+class CannotStart(Exception):
+    pass
+
+
+@contextmanager
+def server() -> Iterator[Target]:
+    """One process that serves, as `make run` starts it, on a port that is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [ROOT / ".venv/bin/python", "-m", "functions.api", f"--port={port}"],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+        def said() -> str:
+            log.seek(0)
+            return log.read()[-2000:]
+
+        target = Target(
+            f"http://127.0.0.1:{port}",
+            PATH,
+            lambda customer: json.dumps(customer).encode(),
+            _object,
+            lambda: int(_serving(process.pid).memory_info().rss),
+        )
+        try:
+            _wait_until_it_answers(target, lambda: process.poll() is None, said)
+            yield target
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(CALL_SECONDS)
+
+
+def _serving(reloader: int) -> psutil.Process:
+    """The process that answers: the reloader's child, which has one to work on batches itself."""
+    for child in psutil.Process(reloader).children():
+        if "spawn_main" in " ".join(child.cmdline()):
+            return child
+    raise CannotStart("the server has no process that answers")
+
+
+@contextmanager
+def container() -> Iterator[Target]:
+    """The image that `make build` built, confined as on Lambda."""
+    image, architecture = _image()
+    name = {"amd64": "x86_64", "arm64": "arm64"}[architecture]
+    (emulator,) = ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")
+    started = _docker(
+        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--memory", "512m"),  # noqa: S108 -- the container's
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--publish", "127.0.0.1::8080", "--log-opt", "max-size=10m"),
+        *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),
+        *("--env", f"MLOPS_PINS={_pin()}", "--env", "POWERTOOLS_SERVICE_NAME=api"),
+        image,
+    )
+    try:
+        address = _docker("port", started, "8080/tcp").splitlines()[0]
+        target = Target(
+            f"http://{address}",
+            "/2015-03-31/functions/function/invocations",
+            lambda customer: json.dumps(_EVENT | {"body": json.dumps(customer)}).encode(),
+            _answer_of_function,
+            lambda: _resident_in(started),
+        )
+        _wait_until_it_answers(target, lambda: True, lambda: _docker("logs", started)[-2000:])
+        yield target
+    finally:
+        _docker("rm", "--force", "--volumes", started)
+
+
+@cache
+def _image() -> tuple[str, str]:
+    """Its id, which still names it when its tag has moved on, and what it is for."""
+    found = _docker("image", "inspect", "--format", "{{.Id}} {{.Architecture}}", IMAGE)
+    image, architecture = found.split()
+    return image, architecture
+
+
+@cache
+def _pin() -> str:
+    told = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    for override in told["default"]["global"]["parameters"]["parameter_overrides"]:
+        if found := re.fullmatch(r"ChurnPin=(\S+)", override):
+            return found[1]
+    raise CannotStart("samconfig.toml pins no model: make build")
+
+
+def _resident_in(started: str) -> int:
+    """Of the function's own process, without the emulator's: that is not on Lambda."""
+    for line in _docker("top", started, "-eo", "pid,rss,args").splitlines():
+        _, kilobytes, command = line.split(None, 2)
+        if "-m awslambdaric" in command and "aws-lambda-rie" not in command:
+            return int(kilobytes) * 1024
+    raise CannotStart("the container runs no function")
+
+
+def _docker(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=CALL_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise CannotStart("there is no docker command") from None
+    if done.returncode:
+        raise CannotStart(f"docker {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    said = json.loads(content)
+    if not isinstance(said, dict):
+        raise ValueError(f"no object: {said}")
+    return said
+
+
+def _answer_of_function(content: bytes) -> dict[str, Any]:
+    answer = _object(content)
+    if answer.get("statusCode") != 200:
+        raise ValueError(f"the function answers {answer}")
+    return _object(answer["body"].encode())
+
+
+def _wait_until_it_answers(
+    target: Target, is_up: Callable[[], bool], log: Callable[[], str]
+) -> None:
+    asked = {"customer_id": "C0", "tenure": 24, "monthly_charges": 79.50}
+    request = Request(  # noqa: S310 -- http, on this machine
+        target.url + target.path,
+        data=target.ask(asked),
+        headers={"Content-Type": "application/json"},
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and is_up():
+        try:
+            with urlopen(request, timeout=5) as response:  # noqa: S310 -- as above
+                target.said(response.read())
+        except (OSError, ValueError):
+            time.sleep(0.2)
+        else:
+            time.sleep(SETTLE_SECONDS)
+            return
+    raise CannotStart(f"it does not answer:\n{log()}")
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} virtual cores, {os.uname().machine}"
+
+
+TARGETS = {"server": server, "container": container}

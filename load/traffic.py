@@ -1,0 +1,103 @@
+"""Clients that ask a target as its profile plans it, each answer checked."""
+
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import gevent
+from locust import FastHttpUser
+from locust.env import Environment
+from locust.exception import StopUser
+
+from load.profiles import Profile
+from load.record import Answer, Memory
+from load.targets import Target
+
+_LATE_SECONDS = 30  # for the last answers to come
+
+
+@dataclass
+class Measured:
+    answers: list[Answer] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+
+
+def drive(target: Target, profile: Profile, connections: int) -> Measured:
+    measured = Measured()
+    # Whichever connection is free makes the next request.
+    due_seconds, customers = profile.due(), count(1)
+    started = time.perf_counter()
+
+    class Customer(FastHttpUser):  # type: ignore[misc] # Locust is in an environment of its own
+        host = target.url
+
+        def ask_in_time(self) -> None:
+            due = next(due_seconds, None)
+            if due is None:
+                raise StopUser
+            late = time.perf_counter() - started - due
+            if late < 0:
+                gevent.sleep(-late)
+            # Who had to wait for the answer before has waited since then. That a timer rings late
+            # is not the target's.
+            asked = {
+                "customer_id": f"C{next(customers)}",
+                "tenure": 24,
+                "monthly_charges": 79.50,
+            }
+            with self.client.post(
+                target.path,
+                data=target.ask(asked),
+                headers={"Content-Type": "application/json"},
+                context={"due": due, "late": max(late, 0) * 1000},
+                catch_response=True,
+            ) as response:
+                if problem := wrong(target, asked, response.status_code, response.content):
+                    response.failure(problem)
+
+        tasks = [ask_in_time]
+
+        def wait_time(self) -> float:
+            return 0
+
+    def note(response_time: float, exception: object, context: Any, **_: object) -> None:
+        error = None if exception is None else str(exception)
+        measured.answers.append(Answer(context["due"], context["late"] + response_time, error))
+
+    def watch() -> None:
+        while True:
+            measured.memory.append(Memory(time.perf_counter() - started, target.resident()))
+            gevent.sleep(profile.slot)
+
+    environment = Environment(user_classes=[Customer])
+    environment.events.request.add_listener(note)
+    runner = environment.create_local_runner()
+    watching = gevent.spawn(watch)
+    try:
+        runner.start(connections, spawn_rate=connections)
+        runner.spawning_greenlet.join()
+        gevent.sleep(max(0, profile.seconds - (time.perf_counter() - started)))
+        with gevent.Timeout(_LATE_SECONDS, False):
+            while runner.user_count:
+                gevent.sleep(0.1)
+    finally:
+        watching.kill()
+        runner.quit()
+    return measured
+
+
+def wrong(target: Target, asked: dict[str, Any], status: int, content: bytes | None) -> str | None:
+    """What is wrong with an answer, so that one of another customer is noticed too."""
+    if status != 200:
+        return f"status {status}"
+    try:
+        said = target.said(content or b"")
+    except ValueError as error:
+        return f"no prediction: {error}"
+    if said.get("customer_id") != asked["customer_id"]:
+        return "the answer is of another customer"
+    probability = said.get("churn_probability")
+    if not isinstance(probability, float) or not 0 <= probability <= 1:
+        return "the answer has no probability"
+    return None

@@ -1,0 +1,1 @@
+"""What of the bench measures nothing: its targets, its prices, its tables, its client."""

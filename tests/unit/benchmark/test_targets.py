@@ -1,0 +1,46 @@
+"""A target is a ratio of one run; what was not measured is not met."""
+
+from typing import Any
+
+import pytest
+
+from bench.targets import TARGETS, judged
+
+EVEN = {"p50_ms": 1.0, "p95_ms": 1.0, "seconds": 1.0, "resident_mb": 100.0}
+
+
+def http(ours: float, **others: float) -> dict[str, Any]:
+    return {name: {"per_second": rate} for name, rate in {"ours": ours, **others}.items()}
+
+
+def by_figure(parts: dict[str, Any]) -> dict[str, tuple[float | None, bool]]:
+    return {line["figure"]: (line["found"], line["met"]) for line in judged(parts)}
+
+
+def test_the_best_peer_is_neither_ours_nor_the_floor() -> None:
+    found = by_figure({"http": http(2000, echo=4000, classic=90, mlserver=700)})
+    assert found["requests a second, to the best peer"] == (2.857, False)
+    assert found["requests a second, to classic"] == (22.222, True)
+    assert found["requests a second, to FastAPI echo"] == (0.5, False)
+
+
+def test_a_peer_that_did_not_start_is_left_out_of_the_best() -> None:
+    parts = http(2000, echo=2000, classic=90) | {"mlserver": {"not_measured": "it does not start"}}
+    assert by_figure({"http": parts})["requests a second, to the best peer"] == (22.222, True)
+
+
+@pytest.mark.parametrize("part", ["cold", "container", "memory", "warm", "http", "image", "batch"])
+def test_what_was_not_measured_is_not_met(part: str) -> None:
+    lines = judged({part: {"not_measured": "no engine answers"}})
+    assert lines
+    assert all(line["found"] is None and line["met"] is False for line in lines)
+
+
+def test_the_limit_itself_is_met() -> None:
+    parts = {"cold": {"ours": EVEN, "echo": EVEN, "classic": EVEN | {"seconds": 4.0}}}
+    assert by_figure(parts)["cold start, to classic"] == (0.25, True)
+
+
+def test_parts_that_were_not_asked_for_are_not_judged() -> None:
+    assert judged({}) == []
+    assert {target.part for target in TARGETS} >= {"warm", "http", "cold", "batch"}

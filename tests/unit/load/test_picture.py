@@ -1,0 +1,53 @@
+"""The picture of a run."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from load.page import results
+from load.picture import draw, scale_end
+from load.record import Answer
+from tests.unit.load.test_record import GOOD, SHORT, measured, soaked
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_it_tells_what_it_shows() -> None:
+    picture = ElementTree.fromstring(draw(measured(), SHORT.seconds))  # noqa: S314 -- our own
+    texts = [text.text or "" for text in picture.iter(f"{SVG}text")]
+    assert texts[:2] == [
+        "Load on the server, steady: 100 requests, 0 errors, p95 10.0 ms",
+        "2026-11-24, 2 virtual cores",
+    ]
+    assert {"p50", "p95", "p99", "requests", "resident memory, MB"} <= set(texts)
+
+
+def test_every_slot_is_a_point_and_lies_within_the_picture() -> None:
+    outcome = soaked(at_first=100, settled=100, in_the_end=103)
+    picture = draw(outcome, 600)
+    assert "memory +3.0%" in picture
+    lines = re.findall(r'<polyline points="([^"]*)"', picture)
+    assert [len(line.split()) for line in lines] == [120, 120, 120, 120, 121]
+    points = [tuple(map(float, point.split(","))) for line in lines for point in line.split()]
+    assert all(0 < x < 860 and 0 < y < 580 for x, y in points)
+
+
+def test_errors_are_seen() -> None:
+    assert 'fill="#c00000"' not in draw(measured(), SHORT.seconds)
+    refused = [*GOOD[:-1], Answer(3.9, 10.0, "status 503 <html>")]
+    assert 'fill="#c00000"' in draw(measured(refused), SHORT.seconds)
+
+
+@pytest.mark.parametrize(
+    ("largest", "end"), [(0, 0.001), (0.9, 1), (1, 1), (1.1, 2), (37, 40), (96.1, 100), (610, 800)]
+)
+def test_a_scale_ends_at_a_short_number(largest: float, end: float) -> None:
+    assert scale_end(largest) == end
+
+
+def test_the_table_has_a_row_for_each_run() -> None:
+    text = results([measured(), measured(GOOD[:9])])
+    assert "| server | steady | 100 | 0 | 10.0 ms |" in text
+    assert text.count("| yes | 2026-11-24 |") == text.count("| no | 2026-11-24 |") == 1
+    assert "![Load on the server, steady](load/server-steady.svg)" in text
