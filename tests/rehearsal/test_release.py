@@ -4,7 +4,7 @@ One stack, in the order of the file: each test goes on from where the one before
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ FIRST = "churn-model-v1.0.0"
 WEIGHT = 0.1
 DEVIATIONS = 4
 ROLLBACK_SECONDS = 5
+IN_A_ROW = 10
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,14 @@ def clients(releasing: Releasing, client: Keys) -> Iterator[Traffic]:
 
 def share(answers: list[Answered], release: str) -> float:
     return sum(answer.release == release for answer in answers) / len(answers)
+
+
+def until_all_of(answers: Sequence[Answered], release: str) -> list[Answered]:
+    """Those before the promotion: so many in a row are no tenth any more."""
+    for place in range(len(answers) - IN_A_ROW):
+        if all(answer.release == release for answer in answers[place : place + IN_A_ROW]):
+            return list(answers[:place])
+    return list(answers)
 
 
 def deviation(answers: list[Answered]) -> float:
@@ -78,10 +87,7 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     assert (canary, releasing.shares()) == ([number], {number: 1})
     assert releasing.model_of(number) == version
     assert releasing.shares("batch") != batch, "it follows"
-    answers = clients.since(began)
-    # Up to the promotion: from the first answer of its own on, the old version is asked no more.
-    last_of_old = max(answer.at for answer in answers if answer.release != number)
-    shared = [answer for answer in answers if answer.at <= last_of_old]
+    shared = until_all_of(clients.since(began), number)
     assert len(shared) > 500
     assert abs(share(shared, number) - WEIGHT) < DEVIATIONS * deviation(shared)
     figures.append(f"a good canary: {share(shared, number):.1%} of {len(shared):,} requests")
