@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger
 from functions.release.messages import AnyMessage, Begin, Gate, Record, Watch, parse
 from functions.release.settings import read_settings
 from mlops.bootstrap import utc_now
-from mlops.bootstrap.releases import Places, open_releases
+from mlops.bootstrap.releases import Places, open_rollouts
 from mlops.registry.releases import Ended
 from mlops.release.beginning import Begun
 from mlops.release.closing import Closed
@@ -139,7 +139,7 @@ def create_handler(
             topic=settings.topic,
             api_logs=settings.api_log_group,
         )
-        opened = open_releases(
+        opened = open_rollouts(
             places,
             settings.to_settings(),
             settings.to_policy(),

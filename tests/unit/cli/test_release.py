@@ -22,8 +22,6 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     def opened(stack: str | None, samconfig: object) -> Releases:
         return Releases(
             world=bench.world,
-            beginning=bench.beginning,
-            rollout=bench.rollout,
             reconciler=bench.reconciler,
             desk=bench.desk,
             rollback=bench.rollback,

@@ -1,23 +1,19 @@
 """Wiring of the doctor: where what should agree is read."""
 
-from pathlib import Path
-
 from mlops.aws.alarms import StackAlarms, cloudwatch_client
 from mlops.aws.stacks import Stack
 from mlops.bootstrap import open_objects, open_registry
 from mlops.bootstrap.releases import open_releases, places_of
 from mlops.release.doctor.gathering import Cloud, Shelf
-from mlops.release.gate import GatePolicy
-from mlops.release.records import Settings
 
 
-def open_stack(stack: Stack, cache: Path, *, named: bool) -> tuple[Cloud, Shelf]:
+def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
     """A stack and its store. Nobody is asked yet; see `Cloud`.
 
     Raises CloudUnavailable, also where it is a stack of something else; StoreUnavailable.
     """
     places = places_of(stack)
-    releases = open_releases(places, Settings(), GatePolicy(), cache=cache)
+    releases = open_releases(places)
     cloud = Cloud(
         stack=stack.name,
         named=named,

@@ -10,13 +10,15 @@ from mlops.aws.functions import LambdaFunction, lambda_client
 from mlops.aws.notices import TopicNotices, sns_client
 from mlops.aws.observations import LogObservations, logs_client
 from mlops.aws.stacks import Stack, cloudformation_client, describe_stack
-from mlops.bootstrap import open_models, open_objects, open_registry, utc_now
+from mlops.bootstrap import open_models, open_objects, utc_now
 from mlops.errors import CloudUnavailable
+from mlops.registry.pausing import jittered_pause
+from mlops.registry.registry import Registry
 from mlops.release.beginning import Beginning
 from mlops.release.closing import World
 from mlops.release.desk import Desk
 from mlops.release.gate import Gate, GatePolicy
-from mlops.release.ports import GateReport
+from mlops.release.ports import GateReport, Notices
 from mlops.release.reconcile import Reconciler
 from mlops.release.records import Plan, Settings
 from mlops.release.rollback import Rollback
@@ -42,14 +44,21 @@ class Places:
 
 @dataclass(frozen=True)
 class Releases:
-    """Everything there is to do with the releases of one stack."""
+    """What people do with the releases of one stack."""
 
     world: World
-    beginning: Beginning
-    rollout: Rollout
     reconciler: Reconciler
     desk: Desk
     rollback: Rollback
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """What the state machine and the schedules do with them."""
+
+    beginning: Beginning
+    rollout: Rollout
+    reconciler: Reconciler
 
 
 def find_stack(name: str) -> Stack:
@@ -74,45 +83,55 @@ def places_of(stack: Stack) -> Places:
         raise CloudUnavailable(f"stack {stack.name}", reason) from error
 
 
-def open_releases(
-    places: Places,
-    settings: Settings,
-    policy: GatePolicy,
-    *,
-    cache: Path,
-    baked: Path | None = None,
-) -> Releases:
+def open_releases(places: Places) -> Releases:
+    """Nobody is asked yet. Raises CloudUnavailable, StoreUnavailable."""
+    world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
+    reconciler = _open_reconciler(world, notices, Settings())
+    return Releases(
+        world=world,
+        reconciler=reconciler,
+        desk=Desk(world, reconciler, notices),
+        rollback=Rollback(world, reconciler, notices),
+    )
+
+
+def open_rollouts(
+    places: Places, settings: Settings, policy: GatePolicy, *, cache: Path, baked: Path
+) -> Rollouts:
     """Nobody is asked yet.
 
     cache: where models from the store are kept. baked: those of the image.
 
     Raises CloudUnavailable, StoreUnavailable.
     """
-    functions = lambda_client()
-    api = LambdaFunction(functions, places.api)
-    objects = open_objects(places.store, patient=True)
-    world = World(
-        api=api,
-        batch=LambdaFunction(functions, places.batch),
-        objects=objects,
-        registry=open_registry(places.store),
-        executions=StateMachineExecutions(stepfunctions_client(), places.state_machine),
-        now=utc_now,
-    )
-    notices = TopicNotices(sns_client(), places.topic)
+    world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
     alarms = StackAlarms(cloudwatch_client(), places.stack)
     observations = LogObservations(logs_client(), places.api_logs, places.api)
-    reconciler = Reconciler(world, notices, timedelta(seconds=settings.dangling_seconds))
-    gate = Gate(api, open_models(baked, places.store, cache), objects)
+    gate = Gate(world.api, open_models(baked, places.store, cache), world.objects)
+    reconciler = _open_reconciler(world, notices, settings)
 
     def gate_of(plan: Plan) -> GateReport:
         return gate(plan.candidate, plan.champion, policy)
 
-    return Releases(
-        world=world,
+    return Rollouts(
         beginning=Beginning(world, reconciler, alarms, settings),
         rollout=Rollout(world, observations, alarms, gate_of),
         reconciler=reconciler,
-        desk=Desk(world, reconciler, notices),
-        rollback=Rollback(world, reconciler, notices),
     )
+
+
+def _open_world(places: Places) -> World:
+    functions = lambda_client()
+    objects = open_objects(places.store, patient=True)
+    return World(
+        api=LambdaFunction(functions, places.api),
+        batch=LambdaFunction(functions, places.batch),
+        objects=objects,
+        registry=Registry(objects, pause=jittered_pause),
+        executions=StateMachineExecutions(stepfunctions_client(), places.state_machine),
+        now=utc_now,
+    )
+
+
+def _open_reconciler(world: World, notices: Notices, settings: Settings) -> Reconciler:
+    return Reconciler(world, notices, timedelta(seconds=settings.dangling_seconds))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops.bootstrap import open_objects, open_registry
-from mlops.cli.output import DEFAULT_STORE, STATE, AsJson, Store, answer
+from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer
 from mlops.cli.release import StackName
 from mlops.cli.samconfig import Samconfig, Samconfigs, parameter_of
 from mlops.errors import CloudUnavailable, ConfigInvalid, StackNotFound
@@ -80,7 +80,7 @@ def _opened(
         found = find_stack(name)
         if not found.outputs:  # it is being created, or never was
             return None, f"Stack {name} is {found.status}."
-        return open_stack(found, STATE / "cache", named=named), None
+        return open_stack(found, named=named), None
     except StackNotFound as error:
         return None, f"{error}."
     except CloudUnavailable as error:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mlops.bootstrap import utc_now
-from mlops.cli.output import STATE, AsJson, answer, notes, table
+from mlops.cli.output import AsJson, answer, notes, table
 from mlops.cli.release_view import document, row, shown
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import ReleaseRefused
@@ -154,13 +154,10 @@ def rollback(
 
 
 def _opened(stack: str | None, samconfig: Path) -> "Releases":
-    # What judges takes a second to import, and most commands have no use for it.
+    # AWS takes a third of a second to import, and `--help` has no use for it.
     from mlops.bootstrap.releases import find_stack, open_releases, places_of
-    from mlops.release.gate import GatePolicy
-    from mlops.release.records import Settings
 
-    places = places_of(find_stack(stack or Samconfig.read(samconfig).stack()))
-    return open_releases(places, Settings(), GatePolicy(), cache=STATE / "cache")
+    return open_releases(places_of(find_stack(stack or Samconfig.read(samconfig).stack())))
 
 
 def _running(found: "Status") -> "Running":

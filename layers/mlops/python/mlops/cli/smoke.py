@@ -20,7 +20,7 @@ from rich.text import Text
 from urllib3.util import Retry
 
 from mlops.cli.api_client import ApiClient, Http, client
-from mlops.cli.output import STATE, AsJson, answer, notes
+from mlops.cli.output import AsJson, answer, notes
 from mlops.cli.release import StackName
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import MlopsError
@@ -134,11 +134,9 @@ def smoke(
 def _deployed(name: str) -> tuple[str, list[Pin]]:
     """The URL of a stack's API, and the pins that its alias leads to. Raises CloudUnavailable."""
     from mlops.bootstrap.releases import find_stack, open_releases, places_of
-    from mlops.release.gate import GatePolicy
-    from mlops.release.records import Settings
 
     stack = find_stack(name)
-    api = open_releases(places_of(stack), Settings(), GatePolicy(), cache=STATE / "cache").world.api
+    api = open_releases(places_of(stack)).world.api
     traffic = api.traffic()
     versions = [api.describe(number) for number in (traffic.version, *traffic.weights)]
     return stack.outputs["ApiUrl"], [pin for version in versions for pin in version.pins]

@@ -15,7 +15,7 @@ from mlops.errors import (
     TrafficChanged,
     VersionNotFound,
 )
-from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest
 from mlops.inference.version import Pin
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.closing import World
@@ -173,10 +173,13 @@ class Rollback:
             )
 
     def _require_model(self, pin: Pin) -> None:
-        """Raises VersionNotFound, any ArtifactError, any StoreError."""
+        """Whether it can be served. Its other files would cost time, which counts now.
+
+        Raises VersionNotFound, any ArtifactError, any StoreError.
+        """
         versions = self._world.registry.versions
         manifest = read_manifest(versions, pin)
-        for file in manifest.files:
+        for file in SERVED_FILES:
             read_listed(versions, manifest, file)
 
 

@@ -5,11 +5,12 @@ All are one-sided: what is better than what it would replace is no reason for an
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
+import scipy  # loads its parts when they are first used: who rolls back does not wait for them
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, mannwhitneyu, t
 
 _HALVINGS = 50
 
@@ -21,7 +22,7 @@ def more_often(hits: int, of: int, other_hits: int, other_of: int) -> float:
     few at an early look, where approximate tests raise several times the alarms that they promise.
     """
     table = [[hits, of - hits], [other_hits, other_of - other_hits]]
-    return float(fisher_exact(table, alternative="greater").pvalue)
+    return float(scipy.stats.fisher_exact(table, alternative="greater").pvalue)
 
 
 def difference_at_most(
@@ -83,7 +84,7 @@ def mean_at_most(values: NDArray[np.float64], *, doubt: float) -> float:
     if len(values) < 2:
         return math.nan
     error = values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() + t.ppf(1 - doubt, len(values) - 1) * error)
+    return float(values.mean() + scipy.stats.t.ppf(1 - doubt, len(values) - 1) * error)
 
 
 def slower(
@@ -96,9 +97,8 @@ def slower(
     since latencies have tails that no mean survives. values, other: of shape (n,), (m,).
     """
     scaled = other * factor
-    above = mannwhitneyu(values, scaled, alternative="greater", method="asymptotic").pvalue
-    below = mannwhitneyu(values, scaled, alternative="less", method="asymptotic").pvalue
-    return float(above), float(below)
+    test = partial(scipy.stats.mannwhitneyu, values, scaled, method="asymptotic")
+    return float(test(alternative="greater").pvalue), float(test(alternative="less").pvalue)
 
 
 @dataclass(frozen=True)
