@@ -74,7 +74,7 @@ class Ground:
             "MLOPS_PINS": self.pin,
             "MLOPS_MODELS_DIR": str(self.models),
             "MLOPS_STORE": "s3://never-asked",
-            "POWERTOOLS_SERVICE_NAME": "api",
+            "MLOPS_METRICS_NAMESPACE": "bench",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
         }
         return {

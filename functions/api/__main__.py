@@ -47,7 +47,6 @@ def main() -> None:
     # A queue belongs to its store: it names jobs that lie there.
     state = ".mlops" if urlsplit(store).scheme else store
     os.environ.setdefault("MLOPS_QUEUE", str(Path(state) / "queue"))
-    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "api")
     os.environ.setdefault("MLOPS_CACHE_DIR", ".mlops/cache")
     url = f"http://{arguments.host}:{port}"
     os.environ.setdefault("MLOPS_SERVED_AT", url)

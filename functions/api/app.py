@@ -4,8 +4,8 @@ import time
 import uuid
 from collections.abc import Callable
 
-from aws_lambda_powertools import Logger
 from fastapi import FastAPI
+from structlog.typing import FilteringBoundLogger
 
 from functions.api.batch import Batch, batch_on_demand
 from functions.api.openapi import DocumentedApi
@@ -14,10 +14,11 @@ from functions.api.routes.batch import batch_router
 from functions.api.routes.health import health_router
 from functions.api.routes.local_objects import local_objects_router
 from functions.api.routes.models import models_router
-from functions.api.routes.predict import predict_router
+from functions.api.routes.predict import add_predict_route
 from functions.api.settings import Settings
 from functions.api.telemetry import RequestLog, Telemetry
 from mlops.bootstrap import open_objects, pinned_models
+from mlops.bootstrap.logs import open_logger
 from mlops.errors import MlopsError
 from mlops.inference.pinned import PinnedModels
 from mlops.models.catalogue import CONTRACTS
@@ -37,8 +38,9 @@ def create_app(
     *,
     models: PinnedModels | None = None,
     batch: Batch | None = None,
-    logger: Logger | None = None,
+    logger: FilteringBoundLogger | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    now: Callable[[], float] = time.time,
     new_request_id: Callable[[], str] = new_uuid,
     new_prediction_id: Callable[[], str] = new_prediction_id,
 ) -> FastAPI:
@@ -48,7 +50,12 @@ def create_app(
     next request, and answered with a 503 until it is there.
     Raises PinInvalid where the settings hold no pins that can be read.
     """
-    telemetry = Telemetry(logger or Logger(location=None), settings.log_salt)
+    telemetry = Telemetry(
+        logger or open_logger("api"),
+        salt=settings.log_salt,
+        namespace=settings.metrics_namespace,
+        now=now,
+    )
     if models is None:
         models = pinned_models(
             settings.parsed_pins(),
@@ -73,18 +80,19 @@ def create_app(
         openapi_url="/openapi.json" if settings.docs else None,
     )
     install(app, telemetry)
+    # What is asked most comes first, and at once: routes are tried in their order, and a router
+    # that is included tries its own anew.
+    for contract in CONTRACTS.values():
+        add_predict_route(
+            app.router,
+            contract,
+            models,
+            telemetry,
+            release=settings.release,
+            new_prediction_id=new_prediction_id,
+        )
     app.include_router(health_router(models))
     app.include_router(models_router(models))
-    for contract in CONTRACTS.values():
-        app.include_router(
-            predict_router(
-                contract,
-                models,
-                telemetry,
-                release=settings.release,
-                new_prediction_id=new_prediction_id,
-            )
-        )
     app.include_router(batch_router(batch or batch_on_demand(settings), telemetry))
     if settings.serves_objects:
         app.include_router(local_objects_router(lambda: open_objects(settings.store or "")))

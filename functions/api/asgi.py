@@ -43,7 +43,6 @@ async def _keep_working() -> None:
     while True:
         worker = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "functions.batch", "--parent", str(os.getpid())),
-            env=os.environ | {"POWERTOOLS_SERVICE_NAME": "batch"},
             stdin=asyncio.subprocess.DEVNULL,
         )
         try:

@@ -28,6 +28,11 @@ class Settings(BaseModel):
     cache_dir: Path = Field(default=Path("/tmp/mlops-models"), validation_alias="MLOPS_CACHE_DIR")  # noqa: S108 -- a Lambda's only writable folder; its content is checked by digest
     docs: bool = Field(default=True, validation_alias="MLOPS_DOCS")
     log_salt: str = Field(default="", validation_alias="MLOPS_LOG_SALT")
+    metrics_namespace: str = Field(
+        default="",
+        validation_alias="MLOPS_METRICS_NAMESPACE",
+        description="Of CloudWatch's metrics; none are written where there is no name.",
+    )
     release: str = Field(default="local", validation_alias="AWS_LAMBDA_FUNCTION_VERSION")
 
     @property

@@ -1,12 +1,16 @@
-"""Structured logs: one line a request, none with a customer's id in the clear."""
+"""Structured logs: one line a request, none with a customer's id in the clear.
+
+The line is the request's metrics, too: CloudWatch takes them out of what says `_aws`, as the
+specification of its embedded metric format has it. What is written once is serialised once.
+"""
 
 import hashlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from aws_lambda_powertools import Logger
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from mlops.errors import MlopsError
 
@@ -14,10 +18,18 @@ REQUEST_ID_HEADER = "X-Request-Id"
 
 
 class Telemetry:
-    """What the API tells its operators."""
+    """What the API tells its operators.
 
-    def __init__(self, logger: Logger, salt: str) -> None:
+    salt: of the hashes. namespace: of the metrics; none are written where it is empty.
+    now: seconds since 1970.
+    """
+
+    def __init__(
+        self, logger: FilteringBoundLogger, *, salt: str, namespace: str, now: Callable[[], float]
+    ) -> None:
         self._logger = logger
+        self._metrics = _metrics(namespace) if namespace else None
+        self._now = now
         self._salt = hashlib.blake2b(salt.encode()).digest()
 
     def predicting(self, scope: Scope, *, subject: str, model_version: str) -> None:
@@ -37,17 +49,34 @@ class Telemetry:
         """Note which job it is about; one that exists, for what was asked for may be anything."""
         scope["state"]["facts"]["job_id"] = job_id
 
-    def request(self, facts: Mapping[str, object]) -> None:
-        self._logger.info("request", extra=facts)
+    def request(self, facts: dict[str, object], status: int | None) -> None:
+        """Write the line of a request. status: None where it never got one."""
+        facts["status"] = status
+        if self._metrics is not None:
+            facts["errors"] = int(status is None or status >= 500)
+            facts["_aws"] = {
+                "Timestamp": int(self._now() * 1000),
+                "CloudWatchMetrics": self._metrics,
+            }
+        self._logger.info("request", **facts)
 
     def failure(self, error: Exception, *, request_id: str) -> None:
-        self._logger.error("failure", extra={"request_id": request_id, **_described(error)})
+        self._logger.error("failure", request_id=request_id, **_described(error))
 
     def not_loaded(self, model: str, error: MlopsError) -> None:
-        self._logger.error("model not loaded", extra={"model": model, **_described(error)})
+        self._logger.error("model not loaded", model=model, **_described(error))
 
     def _hashed(self, name: str) -> str:
         return hashlib.blake2b(name.encode(), key=self._salt, digest_size=16).hexdigest()
+
+
+def _metrics(namespace: str) -> list[dict[str, object]]:
+    """Which of a line's facts are metrics. The average of the errors is their share."""
+    metrics = [
+        {"Name": "duration_ms", "Unit": "Milliseconds"},
+        {"Name": "errors", "Unit": "Count"},
+    ]
+    return [{"Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics}]
 
 
 def _described(error: Exception) -> dict[str, object]:
@@ -94,12 +123,14 @@ class RequestLog:
             "release": self._release,
             "cold_start": self._cold,
         }
+        status: int | None = None
         self._cold = False
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
 
         async def send_with_id(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                facts["status"] = message["status"]
+                status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
@@ -109,4 +140,4 @@ class RequestLog:
             # Not the path, which may hold anything: a customer's id, too.
             facts["route"] = getattr(scope.get("route"), "path", None)
             facts["duration_ms"] = round((self._clock() - started) * 1000, 3)
-            self._telemetry.request(facts)
+            self._telemetry.request(facts, status)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from aws_lambda_powertools import Logger
 from pydantic import ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from functions.batch.messages import MessageInvalid, SubmissionMessage, parse
 from functions.batch.settings import read_settings
@@ -52,7 +52,7 @@ class Handler:
         worker: RunsTasks,
         now: Callable[[], datetime],
         max_receives: int,
-        logger: Logger,
+        logger: FilteringBoundLogger,
     ) -> None:
         self._jobs = jobs
         self._worker = worker
@@ -86,7 +86,7 @@ class Handler:
             facts.update(outcome="done" if usable else "refused")
             log = self._logger.info
         facts["duration_ms"] = round((self._now() - started) / timedelta(milliseconds=1), 3)
-        log("task", extra=facts)
+        log("task", **facts)
         return facts["outcome"] != "failed"
 
     def _do(self, record: Record, context: Context, facts: dict[str, object]) -> bool:
@@ -118,18 +118,18 @@ class Handler:
 class Unusable:
     """Handles nothing, and says why: messages wait for the function to be mended."""
 
-    def __init__(self, error: Exception, logger: Logger) -> None:
+    def __init__(self, error: Exception, logger: FilteringBoundLogger) -> None:
         self.facts = described(error)
         self._logger = logger
 
     def __call__(self, event: object, context: Context) -> Answer:
         records = records_of(event)
-        self._logger.error("unusable", extra={"messages": len(records), **self.facts})
+        self._logger.error("unusable", messages=len(records), **self.facts)
         return failed(records) if records else ALL_FAILED
 
 
 def create_handler(
-    environment: Mapping[str, str], logger: Logger
+    environment: Mapping[str, str], logger: FilteringBoundLogger
 ) -> Callable[[object, Context], Answer]:
     """Make the handler that these settings ask for. Raises nothing.
 
@@ -151,7 +151,7 @@ def create_handler(
             logger,
         )
     except Exception as error:
-        logger.error("unusable", extra=described(error))
+        logger.error("unusable", **described(error))
         return Unusable(error, logger)
 
 

@@ -2,8 +2,7 @@
 
 import os
 
-from aws_lambda_powertools import Logger
-
 from functions.release.handling import create_handler
+from mlops.bootstrap.logs import open_logger
 
-lambda_handler = create_handler(os.environ, Logger(location=None))
+lambda_handler = create_handler(os.environ, open_logger("release"))

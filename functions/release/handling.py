@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Protocol
 
-from aws_lambda_powertools import Logger
+from structlog.typing import FilteringBoundLogger
 
 from functions.release.messages import AnyMessage, Begin, Gate, Record, Watch, parse
 from functions.release.settings import read_settings
@@ -53,7 +53,7 @@ class Handler:
         rollout: Releases,
         reconciler: Reconciles,
         now: Callable[[], datetime],
-        logger: Logger,
+        logger: FilteringBoundLogger,
     ) -> None:
         self._beginning = beginning
         self._rollout = rollout
@@ -77,7 +77,7 @@ class Handler:
             raise
         finally:
             facts["duration_ms"] = round((self._now() - started) / timedelta(milliseconds=1), 3)
-            log("operation", extra=facts)
+            log("operation", **facts)
         return answer
 
     def _answer(self, message: AnyMessage) -> Answer:
@@ -112,17 +112,17 @@ class Refusing:
 class Unusable:
     """Does nothing, and says why."""
 
-    def __init__(self, error: Exception, logger: Logger) -> None:
+    def __init__(self, error: Exception, logger: FilteringBoundLogger) -> None:
         self._error = error
         self._logger = logger
 
     def __call__(self, event: object, context: object) -> NoReturn:
-        self._logger.error("unusable", extra=described(self._error))
+        self._logger.error("unusable", **described(self._error))
         raise self._error
 
 
 def create_handler(
-    environment: Mapping[str, str], logger: Logger
+    environment: Mapping[str, str], logger: FilteringBoundLogger
 ) -> Callable[[object, object], Answer]:
     """Make the handler that these settings ask for. Raises nothing.
 
@@ -150,7 +150,7 @@ def create_handler(
         beginning: Begins = Refusing(refusals) if refusals else opened.beginning
         return Handler(beginning, opened.rollout, opened.reconciler, utc_now, logger)
     except Exception as error:
-        logger.error("unusable", extra=described(error))
+        logger.error("unusable", **described(error))
         return Unusable(error, logger)
 
 

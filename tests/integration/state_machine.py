@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-from aws_lambda_powertools import Logger
 
 from functions.release.handling import Handler
 from mlops.aws.executions import StateMachineExecutions
 from mlops.aws.functions import LambdaFunction
 from mlops.bootstrap import utc_now
+from mlops.bootstrap.logs import open_logger
 from mlops.registry.registry import Registry
 from mlops.release.beginning import Beginning
 from mlops.release.closing import World
@@ -156,7 +156,7 @@ class Stack:
             Rollout(self.world, self.observations, self.alarms, lambda plan: self.report),
             self.reconciler,
             utc_now,
-            Logger(service=self.name, stream=io.StringIO(), location=None),
+            open_logger(self.name, io.BytesIO()),
         )
 
     def named(self, part: str) -> str:

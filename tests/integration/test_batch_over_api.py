@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 from starlette.testclient import TestClient
 
 from functions.api.app import create_app
@@ -15,6 +14,7 @@ from functions.api.settings import Settings
 from mlops.batch.job import Limits, Task
 from mlops.batch.worker import Attempt, Worker
 from mlops.bootstrap import open_inbox, open_worker, utc_now
+from mlops.bootstrap.logs import open_logger
 from mlops.inference.version import Pin
 from mlops.models.churn.contract import CHURN
 
@@ -31,7 +31,7 @@ def client(tmp_path: Path, trained_store: Path, churn_pin: Pin) -> TestClient:
         queue=str(tmp_path / "queue"),
         served_at=SERVED_AT,
     )
-    return TestClient(create_app(settings, logger=Logger(service="batch", stream=io.StringIO())))
+    return TestClient(create_app(settings, logger=open_logger("batch", io.BytesIO())))
 
 
 @pytest.fixture

@@ -73,7 +73,6 @@ def environment(trained_store: Path, churn_pin: Pin, tmp_path: Path) -> dict[str
         "MLOPS_QUEUE": str(store / "queue"),
         "MLOPS_PINS": str(churn_pin),
         "MLOPS_CACHE_DIR": str(tmp_path / "cache"),
-        "POWERTOOLS_SERVICE_NAME": "batch",
     }
 
 

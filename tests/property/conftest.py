@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +12,7 @@ from functions.api.batch import Batch
 from functions.api.settings import Settings
 from mlops.batch.job import Uploads
 from mlops.batch.jobs import Jobs
+from mlops.bootstrap.logs import open_logger
 from mlops.inference.version import Pin
 from tests.property.requests import UPLOADED
 from tests.unit.api.batch_service import NOW, FakeLinks, ListQueue
@@ -44,5 +44,5 @@ def app(trained_store: Path, churn_pin: Pin, tmp_path_factory: pytest.TempPathFa
             cache_dir=tmp_path_factory.mktemp("cache"),
         ),
         batch=Batch(lambda: jobs, lambda: links, lambda: uploads),
-        logger=Logger(service="property-tests", stream=io.StringIO()),
+        logger=open_logger("property-tests", io.BytesIO()),
     )

@@ -1,15 +1,11 @@
 """What the template promises of releases: started by a deployment, ended whatever happens."""
 
-import io
 import json
 import re
-import uuid
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 
-from functions.api.telemetry import Telemetry
 from functions.release.settings import Settings, read_settings
 from mlops.release.closing import DEPLOY
 from mlops.release.records import RELEASES
@@ -84,18 +80,6 @@ def test_what_is_deployed_is_not_refused_for_its_settings(
         else:
             values[name] = "any"
     assert read_settings(values).refusals == ()
-
-
-def test_the_judges_line_is_written_at_every_level_that_can_be_chosen(
-    template: dict[str, Any],
-) -> None:
-    """A request without its line counts as crashed."""
-    for level in template["Parameters"]["LogLevel"]["AllowedValues"]:
-        log = io.StringIO()
-        # Powertools keeps one level and stream for each service's name.
-        logger = Logger(service=f"test-{uuid.uuid4()}", level=level, stream=log)
-        Telemetry(logger, "salt").request({"status": 200})
-        assert json.loads(log.getvalue())["message"] == "request", level
 
 
 def test_a_deployment_starts_a_release(resources: Resources) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel
 
 from functions.api.body import StrictJsonRoute
 from functions.api.problems import BODY_PROBLEMS, documented
@@ -18,38 +17,44 @@ DIGEST_HEADER = "Model-Digest"
 RELEASE_HEADER = "Release"
 
 
-def predict_router(
+def add_predict_route(
+    router: APIRouter,
     contract: Contract,
     models: PinnedModels,
     telemetry: Telemetry,
     *,
     release: str,
     new_prediction_id: Callable[[], str],
-) -> APIRouter:
-    router = APIRouter(prefix="/v1/predict", tags=["predict"], route_class=StrictJsonRoute)
+) -> None:
     examples: Any = {
         name: {"summary": name, "value": value} for name, value in contract.examples.items()
     }
 
-    async def predict(request: Request, response: Response, body: ModelRequest) -> BaseModel:
+    async def predict(request: Request, body: ModelRequest) -> Response:
         served = models.get(contract.model)
         telemetry.predicting(
             request.scope, subject=contract.subject(body), model_version=served.version
         )
-        (prediction,) = served.predictor.predict(contract.columns([body])).tolist()
+        prediction = served.predictor.predict_one(contract.columns([body]))
         telemetry.predicted(request.scope, prediction)
-        response.headers[DIGEST_HEADER] = served.pin.digest
-        response.headers[RELEASE_HEADER] = release
-        return contract.answer(
+        answer = contract.answer(
             body, prediction, model_version=served.version, prediction_id=new_prediction_id()
+        )
+        # It is validated already; FastAPI would do so again.
+        return Response(
+            answer.model_dump_json(),
+            headers={DIGEST_HEADER: served.pin.digest, RELEASE_HEADER: release},
+            media_type="application/json",
         )
 
     # The request's class is known only now; FastAPI reads it from here.
     predict.__annotations__["body"] = contract.request
     predict.__defaults__ = (Body(openapi_examples=examples),)
     router.add_api_route(
-        f"/{contract.model}",
+        f"/v1/predict/{contract.model}",
         predict,
+        route_class_override=StrictJsonRoute,
+        tags=["predict"],
         methods=["POST"],
         name=f"predict_{contract.model}",
         summary=f"{contract.title}: predict one",
@@ -70,4 +75,3 @@ def predict_router(
             **documented(*BODY_PROBLEMS, ModelNotFound, ArtifactError),
         },
     )
-    return router

@@ -3,19 +3,18 @@
 import base64
 import io
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from functions.api.app import create_app
 from functions.api.gateway import behind_gateway
 from functions.api.settings import Settings
+from mlops.bootstrap.logs import open_logger
 from mlops.errors import ArtifactMissing, StoreUnavailable
 from mlops.inference.loading import ModelLoader, ServedModel
 from mlops.inference.manifest import MANIFEST, digest_of
@@ -62,7 +61,7 @@ class _FailingPredictor(Predictor):
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def predict(self, columns: object) -> Any:
+    def predict_one(self, columns: object) -> Any:
         raise self._error
 
 
@@ -85,7 +84,7 @@ class LambdaContext:
 class Service:
     app: FastAPI
     pin: Pin
-    log: io.StringIO = field(repr=False)
+    log: io.BytesIO = field(repr=False)
 
     def asgi(
         self,
@@ -144,7 +143,7 @@ class Service:
         return self.asgi("POST", PREDICT, json.dumps(CUSTOMER | changed).encode())
 
     def log_lines(self, message: str | None = None) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log.getvalue().splitlines()]
+        lines = [json.loads(line) for line in self.log.getvalue().decode().splitlines()]
         return [line for line in lines if message in (None, line["message"])]
 
 
@@ -158,14 +157,13 @@ def service(
 ) -> Service:
     """Build the API. ports: what `create_app` takes besides."""
     source = source or FakeSource(version_files())
-    log = io.StringIO()
+    log = io.BytesIO()
     app = create_app(
         settings or Settings(),
         models=PinnedModels(
             [source.pin] if pinned else [], loader or ModelLoader([source], CONTRACTS)
         ),
-        # Powertools keeps one stream for each service's name.
-        logger=Logger(service=f"test-{uuid.uuid4()}", stream=log),
+        logger=open_logger("test", log),
         **ports,
     )
     return Service(app, source.pin, log)

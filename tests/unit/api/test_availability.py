@@ -58,7 +58,7 @@ def test_what_could_not_be_loaded_is_logged_at_the_start() -> None:
     source = FakeSource(version_files())
     source.down = True
     (line,) = service(source).log_lines()
-    assert (line["level"], line["message"], line["model"]) == ("ERROR", "model not loaded", "churn")
+    assert (line["level"], line["message"], line["model"]) == ("error", "model not loaded", "churn")
     assert line["reason"] == "manifest.json: refused"
 
 

@@ -221,5 +221,5 @@ def test_the_log_knows_the_job_but_not_the_caller(batch: BatchService) -> None:
     assert (submitted["route"], submitted["job_id"]) == (BATCH, job_id)
     assert (hidden["route"], hidden.get("job_id")) == (f"{BATCH}/{{job_id}}", None)
     assert submitted["caller_hash"] == unknown["caller_hash"] != hidden["caller_hash"]
-    log = batch.api.log.getvalue()
+    log = batch.api.log.getvalue().decode()
     assert [name for name in (ALICE, BOB, MARKER, "alice", "C1") if name in log] == []

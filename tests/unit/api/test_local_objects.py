@@ -147,4 +147,4 @@ def test_the_description_does_not_mention_it(api: Service) -> None:
 
 def test_the_log_does_not_name_the_object(api: Service) -> None:
     api.asgi("GET", "/local/batch/uploads/C12345")
-    assert "C12345" not in api.log.getvalue()
+    assert "C12345" not in api.log.getvalue().decode()

@@ -55,7 +55,7 @@ def test_a_prediction_is_one_line() -> None:
     api = service(settings=Settings(release="17"), clock=lambda: next(clock))
     answer = api.through_lambda("POST", PREDICT, BODY)
     (line,) = api.log_lines()
-    assert line["level"] == "INFO"
+    assert line["level"] == "info"
     assert line["message"] == "request"
     assert line["request_id"] == AWS_REQUEST_ID
     assert line["method"] == "POST"
@@ -113,7 +113,7 @@ def test_a_route_is_logged_and_not_the_path(api: Service) -> None:
     for path in (f"/v1/models/{WHOM}", f"/{WHOM}", f"{PREDICT}/{WHOM}?id={WHOM}"):
         api.through_lambda("GET", path)
     assert [line.get("route") for line in api.log_lines()] == ["/v1/models/{model}", None, None]
-    assert WHOM not in api.log.getvalue()
+    assert WHOM not in api.log.getvalue().decode()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_no_line_has_the_customers_id(api: Service, body: bytes, status: int) ->
     assert api.asgi("POST", PREDICT, body).status == status
     assert api.through_lambda("POST", PREDICT, body).status == status
     assert [line["status"] for line in api.log_lines("request")] == [status, status]
-    assert WHOM not in api.log.getvalue()
+    assert WHOM not in api.log.getvalue().decode()
 
 
 def test_a_failure_is_logged_where_but_not_in_its_own_words(
@@ -140,13 +140,13 @@ def test_a_failure_is_logged_where_but_not_in_its_own_words(
     api = failing(LookupError(f"no row for {WHOM}"))
     assert api.through_lambda("POST", PREDICT, BODY).status == 500
     failure, request = api.log_lines()
-    assert (failure["level"], failure["error"]) == ("ERROR", "LookupError")
+    assert (failure["level"], failure["error"]) == ("error", "LookupError")
     assert "reason" not in failure
     assert "raise self._error" in "".join(failure["stack"])
     assert failure["request_id"] == request["request_id"] == AWS_REQUEST_ID
     assert (request["status"], request["model_version"]) == (500, "churn-model-v1.0.0")
     # Nor does anybody else log it: Mangum would, if the error got that far.
-    everything = "".join([api.log.getvalue(), caplog.text, *capsys.readouterr()])
+    everything = "".join([api.log.getvalue().decode(), caplog.text, *capsys.readouterr()])
     assert WHOM not in everything
 
 
@@ -155,10 +155,38 @@ def test_an_error_of_ours_is_logged_with_its_reason() -> None:
     assert api.asgi("POST", PREDICT, BODY).status == 503
     assert api.log_lines("failure")[0]["reason"] == "models/x: refused"
     assert api.log_lines("request")[0]["status"] == 503
-    assert WHOM not in api.log.getvalue()
+    assert WHOM not in api.log.getvalue().decode()
 
 
 def test_refusals_are_not_failures(api: Service) -> None:
     api.predict(tenure=-1)
     api.asgi("GET", "/nowhere")
     assert api.log_lines("failure") == []
+
+
+def test_the_line_of_a_request_is_its_metrics_too() -> None:
+    api = service(settings=Settings(metrics_namespace="mlops-test"), now=lambda: 1_767_322_800.25)
+    api.predict()
+    api.predict(tenure=-1)
+    for line, status in zip(api.log_lines(), (200, 422), strict=True):
+        assert (line["status"], line["errors"]) == (status, 0)
+        assert line["_aws"]["Timestamp"] == 1_767_322_800_250
+        (metrics,) = line["_aws"]["CloudWatchMetrics"]
+        assert metrics["Namespace"] == "mlops-test"
+        # CloudWatch drops the whole line's metrics where one of these is not in it, or no number.
+        assert all(isinstance(line[name], str) for name in metrics["Dimensions"][0])
+        assert all(isinstance(line[metric["Name"]], int | float) for metric in metrics["Metrics"])
+
+
+def test_only_what_failed_here_counts_as_an_error() -> None:
+    source = FakeSource(version_files())
+    loader = FailingLoader(source, LookupError())
+    api = service(source, settings=Settings(metrics_namespace="mlops-test"), loader=loader)
+    api.predict()
+    api.asgi("GET", "/nowhere")
+    assert [line["errors"] for line in api.log_lines("request")] == [1, 0]
+
+
+def test_there_are_no_metrics_without_a_name_for_them(api: Service) -> None:
+    api.predict()
+    assert not {"_aws", "errors"} & api.log_lines()[0].keys()

@@ -16,7 +16,7 @@ GROUP, FUNCTION = "mlops-ApiLogs", "mlops-Api"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 PREDICTED: dict[str, Any] = {
-    "level": "INFO",
+    "level": "info",
     "message": "request",
     "route": "/v1/predict/churn",
     "status": 200,

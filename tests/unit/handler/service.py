@@ -2,18 +2,18 @@
 
 import io
 import json
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from structlog.typing import FilteringBoundLogger
 
 from functions.batch.handling import Answer, Handler
 from mlops.batch.job import Format, Job, Keys, Task, Uploads
 from mlops.batch.jobs import Jobs, Submission
 from mlops.batch.worker import Attempt
+from mlops.bootstrap.logs import open_logger
 from mlops.errors import MlopsError
 from mlops.inference.version import Pin
 from tests.unit.fakes import MemoryObjects
@@ -93,7 +93,7 @@ class Service:
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     worker: FakeWorker = field(default_factory=FakeWorker)
     clock: Clock = field(default_factory=Clock)
-    log: io.StringIO = field(default_factory=io.StringIO)
+    log: io.BytesIO = field(default_factory=io.BytesIO)
 
     def __post_init__(self) -> None:
         pins = {PIN.version.model: PIN}
@@ -103,9 +103,8 @@ class Service:
     def handler_with(self, jobs: Jobs | FailingJobs) -> Handler:
         return Handler(jobs, self.worker, self.clock, MAX_RECEIVES, self.logger())
 
-    def logger(self) -> Logger:
-        # Powertools keeps one stream for each service's name.
-        return Logger(service=f"test-{uuid.uuid4()}", stream=self.log, location=None)
+    def logger(self) -> FilteringBoundLogger:
+        return open_logger("test", self.log)
 
     def handle(self, *bodies: object, receives: int = 1) -> list[str]:
         """Identifiers of those that failed; the first body's message is "message-0"."""
@@ -115,7 +114,7 @@ class Service:
         return failures(self.handler({"Records": records}, Context()))
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [json.loads(line) for line in self.log.getvalue().decode().splitlines()]
 
     def accepted(self, job_id: str = JOB) -> str:
         """A job that was submitted over the API; the body of its message."""

@@ -187,7 +187,7 @@ def test_what_is_no_event_of_sqs_is_never_a_success(service: Service, event: obj
     assert failures(service.handler(event, Context())) == [""]
     assert service.worker.ran == []
     (line,) = service.lines()
-    assert (line["level"], line["message"]) == ("ERROR", "this is no event of SQS")
+    assert (line["level"], line["message"]) == ("error", "this is no event of SQS")
 
 
 @pytest.mark.parametrize("name", ["body", "attributes"])
@@ -211,7 +211,7 @@ def test_a_task_is_one_line(service: Service) -> None:
     (line,) = service.lines()
     facts = ("level", "message", "request_id", "message_id", "job_id", "chunk", "outcome")
     assert {name: line[name] for name in facts} == {
-        "level": "INFO",
+        "level": "info",
         "message": "task",
         "request_id": "8f5ad0c1",
         "message_id": "message-0",
@@ -226,7 +226,7 @@ def test_a_job_that_is_refused_is_done_with_and_said_to_be_refused(service: Serv
     service.worker.usable = False
     assert service.handle(Task(JOB).to_text()) == []
     (line,) = service.lines()
-    assert (line["outcome"], line["level"], "reason" in line) == ("refused", "INFO", False)
+    assert (line["outcome"], line["level"], "reason" in line) == ("refused", "info", False)
 
 
 def test_the_line_of_a_failure_says_why_in_our_words_only(service: Service) -> None:
@@ -238,11 +238,11 @@ def test_the_line_of_a_failure_says_why_in_our_words_only(service: Service) -> N
     service.worker.doing = doing
     service.handle({"job_id": JOB, "chunk": None}, {"job_id": JOB, "chunk": 1})
     ours, theirs = service.lines()
-    assert (ours["level"], ours["error"], ours["reason"]) == ("ERROR", "InputRefused", "no rows")
+    assert (ours["level"], ours["error"], ours["reason"]) == ("error", "InputRefused", "no rows")
     assert theirs["error"] == "ValueError"
     assert "reason" not in theirs
     assert any("doing" in frame for frame in theirs["stack"])
-    assert CUSTOMER not in service.log.getvalue()
+    assert CUSTOMER not in service.log.getvalue().decode()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_the_line_of_a_failure_says_why_in_our_words_only(service: Service) -> N
 )
 def test_no_line_quotes_a_message(service: Service, body: object) -> None:
     assert service.handle(body) == ["message-0"]
-    assert CUSTOMER not in service.log.getvalue()
+    assert CUSTOMER not in service.log.getvalue().decode()
 
 
 WORKING = {"MLOPS_STORE": "s3://bucket", "MLOPS_QUEUE": "queue"}
@@ -283,6 +283,6 @@ def test_a_wrong_setting_fails_every_message_and_says_why(
     assert failures(handler(event, Context())) == ["a", "b"]
     assert failures(handler({}, Context())) == [""]
     for line in service.lines():
-        assert (line["level"], line["message"]) == ("ERROR", "unusable")
+        assert (line["level"], line["message"]) == ("error", "unusable")
         assert blamed in line["reason"]
     assert service.lines()[1]["messages"] == 2

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto
 
 from mlops.errors import ModelUnusable
@@ -20,6 +22,9 @@ def columns(*tenures: float) -> Columns:
     return Columns(np.array(rows, dtype=np.float32).reshape(len(rows), 19))
 
 
+LINEAR = predictor(onnx_model())
+
+
 def test_the_positive_class_is_predicted_for_each_row() -> None:
     predictions = predictor(onnx_model()).predict(columns(0, 24, 2))
     assert predictions.tolist() == [0.5, predicted(24), predicted(2)]
@@ -28,6 +33,12 @@ def test_the_positive_class_is_predicted_for_each_row() -> None:
 
 def test_no_rows_give_no_predictions() -> None:
     assert predictor(onnx_model()).predict(columns()).tolist() == []
+
+
+@given(tenure=st.floats(-1e6, 1e6, width=32))
+def test_one_row_is_predicted_to_the_bit_as_many_are(tenure: float) -> None:
+    (among_others, _) = LINEAR.predict(columns(tenure, 3)).tolist()
+    assert LINEAR.predict_one(columns(tenure)) == among_others
 
 
 def test_predictions_have_six_decimals() -> None:

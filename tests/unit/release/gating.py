@@ -2,17 +2,16 @@
 
 import io
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from aws_lambda_powertools import Logger
 
 from functions.api.app import create_app
 from functions.api.gateway import behind_gateway
 from functions.api.settings import Settings
+from mlops.bootstrap.logs import open_logger
 from mlops.errors import InvocationFailed
 from mlops.inference.golden import golden_to_bytes
 from mlops.inference.holdout import Holdout, holdout_to_bytes
@@ -108,7 +107,7 @@ class World:
         app = create_app(
             Settings(release=number),
             models=PinnedModels(self.function.describe(number).pins, self.loader),
-            logger=Logger(service=f"test-{uuid.uuid4()}", stream=io.StringIO()),
+            logger=open_logger("test", io.BytesIO()),
         )
         handler: Any = behind_gateway(app)
         answer: Mapping[str, Any] = handler(dict(event), LambdaContext())

@@ -2,14 +2,14 @@
 
 import io
 import json
-import uuid
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 from pydantic import ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from functions.release.handling import Begins, Handler, Refusing, Unusable, create_handler
+from mlops.bootstrap.logs import open_logger
 from mlops.errors import CloudUnavailable, FunctionGone
 from mlops.registry.releases import Ended
 from mlops.release.ports import ExecutionStatus
@@ -29,12 +29,11 @@ class Service:
         self.bench = Bench()
         self.bench.deploy()
         self.bench.executions.start(ID, ANN)
-        self.log = io.StringIO()
+        self.log = io.BytesIO()
         self.refusing: Begins | None = None
 
-    def logger(self) -> Logger:
-        # Powertools keeps one stream for each service's name.
-        return Logger(service=f"test-{uuid.uuid4()}", stream=self.log, location=None)
+    def logger(self) -> FilteringBoundLogger:
+        return open_logger("test", self.log)
 
     def __call__(self, event: object) -> dict[str, Any]:
         """What the state machine gets: JSON."""
@@ -51,7 +50,7 @@ class Service:
         self.bench.api.move("1", plan.weights, plan.revision)
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+        return [json.loads(line) for line in self.log.getvalue().decode().splitlines()]
 
 
 @pytest.fixture
@@ -130,7 +129,7 @@ def test_errors_are_raised_by_their_names(service: Service) -> None:
     with pytest.raises(FunctionGone):
         service({"operation": "watch", "id": ID})
     line = service.lines()[-1]
-    assert (line["level"], line["message"], line["error"]) == ("ERROR", "operation", "FunctionGone")
+    assert (line["level"], line["message"], line["error"]) == ("error", "operation", "FunctionGone")
     assert line["reason"] == "There is no function api"
     assert line["stack"]
 
@@ -156,7 +155,7 @@ def test_what_is_no_message(service: Service, event: object) -> None:
 def test_one_line_is_logged_for_each_operation(service: Service) -> None:
     service(BEGIN)
     (line,) = service.lines()
-    assert (line["level"], line["message"], line["operation"]) == ("INFO", "operation", "begin")
+    assert (line["level"], line["message"], line["operation"]) == ("info", "operation", "begin")
     assert (line["release"], line["request_id"]) == (ID, "8f5ad0c1")
     assert line["answer"] == {"outcome": "STARTED", "reasons": []}
     assert line["duration_ms"] > 0

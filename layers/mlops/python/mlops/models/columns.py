@@ -63,11 +63,10 @@ def to_columns(
 
     codes: by field, the position of each category. None, or any other category, is missing.
     """
+    # numpy makes NaN of None.
     values = [
-        [
-            *(_number(getattr(row, name)) for name in numeric),
-            *(known.get(getattr(row, name), MISSING) for name, known in codes.items()),
-        ]
+        [getattr(row, name) for name in numeric]
+        + [known.get(getattr(row, name)) for name, known in codes.items()]
         for row in rows
     ]
     shape = len(rows), len(numeric) + len(codes)
@@ -76,7 +75,3 @@ def to_columns(
 
 def concatenate(parts: Iterable[Columns]) -> Columns:
     return Columns(np.concatenate([part.values for part in parts]))
-
-
-def _number(value: float | None) -> float:
-    return MISSING if value is None else value
