@@ -1,5 +1,6 @@
 """The FastAPI application; the same object behind uvicorn and behind Lambda."""
 
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -29,8 +30,8 @@ def new_uuid() -> str:
 
 
 def new_prediction_id() -> str:
-    """122 random bits: two never meet."""
-    return f"pred_{uuid.uuid4().hex}"
+    """128 random bits: two never meet."""
+    return f"pred_{os.urandom(16).hex()}"
 
 
 def create_app(

@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 from functions.api.documents import JobDocument
 from functions.api.problems import Problem
 from functions.api.telemetry import REQUEST_ID_HEADER
+from mlops.models.catalogue import CONTRACTS
 
 # What FastAPI says of bad requests; ours are answered with a Problem.
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
@@ -39,7 +40,11 @@ class DocumentedApi(FastAPI):
 def _own_schemas() -> dict[str, Any]:
     """Those that FastAPI does not know, and those from whose examples it takes every null."""
     _, schema = models_json_schema(
-        [(Problem, "serialization"), (JobDocument, "serialization")],
+        [
+            (Problem, "serialization"),
+            (JobDocument, "serialization"),
+            *((contract.request, "validation") for contract in CONTRACTS.values()),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Any] = schema["$defs"]

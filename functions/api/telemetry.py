@@ -8,13 +8,13 @@ import hashlib
 import traceback
 from collections.abc import Callable
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from mlops.errors import MlopsError
 
 REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID_HEADER = REQUEST_ID_HEADER.lower().encode()
 
 
 class Telemetry:
@@ -30,7 +30,8 @@ class Telemetry:
         self._logger = logger
         self._metrics = _metrics(namespace) if namespace else None
         self._now = now
-        self._salt = hashlib.blake2b(salt.encode()).digest()
+        key = hashlib.blake2b(salt.encode()).digest()
+        self._keyed = hashlib.blake2b(key=key, digest_size=16)
 
     def predicting(self, scope: Scope, *, subject: str, model_version: str) -> None:
         """Note whose prediction this request is; the id is logged as a keyed hash."""
@@ -67,7 +68,9 @@ class Telemetry:
         self._logger.error("model not loaded", model=model, **_described(error))
 
     def _hashed(self, name: str) -> str:
-        return hashlib.blake2b(name.encode(), key=self._salt, digest_size=16).hexdigest()
+        hashed = self._keyed.copy()
+        hashed.update(name.encode())
+        return hashed.hexdigest()
 
 
 def _metrics(namespace: str) -> list[dict[str, object]]:
@@ -131,7 +134,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                message["headers"].append((_REQUEST_ID_HEADER, request_id.encode()))
             await send(message)
 
         try:

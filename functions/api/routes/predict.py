@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from functions.api.body import StrictJsonRoute
+from functions.api.body import read_model
 from functions.api.problems import BODY_PROBLEMS, documented
 from functions.api.telemetry import Telemetry
 from mlops.errors import ArtifactError, ModelNotFound
 from mlops.inference.pinned import PinnedModels
 from mlops.models.contract import Contract
-from mlops.models.contract import Request as ModelRequest
 
 DIGEST_HEADER = "Model-Digest"
 RELEASE_HEADER = "Release"
@@ -26,11 +25,8 @@ def add_predict_route(
     release: str,
     new_prediction_id: Callable[[], str],
 ) -> None:
-    examples: Any = {
-        name: {"summary": name, "value": value} for name, value in contract.examples.items()
-    }
-
-    async def predict(request: Request, body: ModelRequest) -> Response:
+    async def predict(request: Request) -> Response:
+        body = await read_model(request, contract.request)
         served = models.get(contract.model)
         telemetry.predicting(
             request.scope, subject=contract.subject(body), model_version=served.version
@@ -47,13 +43,9 @@ def add_predict_route(
             media_type="application/json",
         )
 
-    # The request's class is known only now; FastAPI reads it from here.
-    predict.__annotations__["body"] = contract.request
-    predict.__defaults__ = (Body(openapi_examples=examples),)
     router.add_api_route(
         f"/v1/predict/{contract.model}",
         predict,
-        route_class_override=StrictJsonRoute,
         tags=["predict"],
         methods=["POST"],
         name=f"predict_{contract.model}",
@@ -74,4 +66,16 @@ def add_predict_route(
             },
             **documented(*BODY_PROBLEMS, ModelNotFound, ArtifactError),
         },
+        openapi_extra={"requestBody": _described(contract)},
     )
+
+
+def _described(contract: Contract) -> dict[str, Any]:
+    """OpenAPI's word for a body that FastAPI does not know of."""
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{contract.request.__name__}"},
+        "examples": {
+            name: {"summary": name, "value": value} for name, value in contract.examples.items()
+        },
+    }
+    return {"content": {"application/json": content}, "required": True}
