@@ -3,7 +3,7 @@
 
 ROUNDS ?=
 BENCH_PEERS := classic mlserver bentoml mlflow litserve
-BENCH_READY := $(REGISTRY) .tools/bench/.done $(BENCH_PEERS:%=.tools/peer-%/.done) .tools/sam/.done
+BENCH_READY := $(REGISTRY) .tools/bench/.done .tools/api/.done $(BENCH_PEERS:%=.tools/peer-%/.done) .tools/sam/.done
 BENCH := PYTHONPATH=.:layers/mlops/python .tools/bench/bin/python -m bench $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 .PHONY: bench bench-warm bench-http bench-cold bench-memory bench-container bench-image bench-files

@@ -29,7 +29,8 @@ from mlops.batch.job import Format, Limits
 from mlops.batch.predicting import predict_chunk
 from mlops.batch.splitting import split
 from mlops.batch.tables import merge
-from mlops.bootstrap import open_models, open_registry
+from mlops.bootstrap import open_models
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.loading import ServedModel
 from mlops.models.churn.contract import CHURN, ChurnRequest, risk_category
 from mlops.models.churn.data import load

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,12 +93,11 @@ class Ground:
 
 
 def python_of(peer: str | None) -> Path:
-    """Raises NotMeasured where the peer is not installed."""
-    if peer is None:
-        return Path(sys.executable)
-    python = ROOT / f".tools/peer-{peer}/bin/python"
+    """peer: None for ours, and for the floors. Raises NotMeasured where it is not installed."""
+    tool = ".tools/api" if peer is None else f".tools/peer-{peer}"
+    python = ROOT / tool / "bin/python"
     if not python.exists():
-        raise NotMeasured(f"not installed: make .tools/peer-{peer}/.done")
+        raise NotMeasured(f"not installed: make {tool}/.done")
     return python
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import Pin
 
 ROOT = Path(__file__).resolve().parent.parent

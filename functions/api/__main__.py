@@ -12,7 +12,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from functions.api.settings import read_settings
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.errors import MlopsError
 
 _CURL = """\

@@ -4,17 +4,13 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
-from functions.api.batch import Batch, batch_on_demand
 from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
-from functions.api.routes.batch import batch_router
-from functions.api.routes.health import health_router
-from functions.api.routes.local_objects import local_objects_router
-from functions.api.routes.models import models_router
 from functions.api.routes.predict import add_predict_route
 from functions.api.settings import Settings
 from functions.api.telemetry import RequestLog, Telemetry
@@ -23,6 +19,9 @@ from mlops.bootstrap.logs import open_logger
 from mlops.errors import MlopsError
 from mlops.inference.pinned import PinnedModels
 from mlops.models.catalogue import CONTRACTS
+
+if TYPE_CHECKING:
+    from functions.api.batch import Batch
 
 
 def new_uuid() -> str:
@@ -38,7 +37,7 @@ def create_app(
     settings: Settings,
     *,
     models: PinnedModels | None = None,
-    batch: Batch | None = None,
+    batch: "Batch | None" = None,
     logger: FilteringBoundLogger | None = None,
     clock: Callable[[], float] = time.perf_counter,
     now: Callable[[], float] = time.time,
@@ -92,11 +91,7 @@ def create_app(
             release=settings.release,
             new_prediction_id=new_prediction_id,
         )
-    app.include_router(health_router(models))
-    app.include_router(models_router(models))
-    app.include_router(batch_router(batch or batch_on_demand(settings), telemetry))
-    if settings.serves_objects:
-        app.include_router(local_objects_router(lambda: open_objects(settings.store or "")))
+    app.include_later(lambda: _include_rest(app, settings, models, batch, telemetry))
     app.add_middleware(
         RequestLog,
         telemetry=telemetry,
@@ -105,3 +100,24 @@ def create_app(
         clock=clock,
     )
     return app
+
+
+def _include_rest(
+    app: FastAPI,
+    settings: Settings,
+    models: PinnedModels,
+    batch: "Batch | None",
+    telemetry: Telemetry,
+) -> None:
+    from functions.api.batch import batch_on_demand
+    from functions.api.routes.batch import batch_router
+    from functions.api.routes.health import health_router
+    from functions.api.routes.models import models_router
+
+    app.include_router(health_router(models))
+    app.include_router(models_router(models))
+    app.include_router(batch_router(batch or batch_on_demand(settings), telemetry))
+    if settings.serves_objects:
+        from functions.api.routes.local_objects import local_objects_router
+
+        app.include_router(local_objects_router(lambda: open_objects(settings.store or "")))

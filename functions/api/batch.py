@@ -11,22 +11,15 @@ from fastapi import Request, Response
 from starlette.types import Scope
 
 from functions.api.body import StrictJsonRoute
+from functions.api.errors import BatchUnavailable, CallerUnknown
 from functions.api.settings import Settings
 from mlops.batch.job import OWNER, Uploads
 from mlops.batch.jobs import Jobs
 from mlops.batch.ports import Links
-from mlops.bootstrap import open_jobs, open_links, open_uploads
-from mlops.errors import ConfigInvalid, MlopsError, StoreError
+from mlops.bootstrap.jobs import open_jobs, open_links, open_uploads
+from mlops.errors import ConfigInvalid, StoreError
 
 LOCAL_OWNER = "local"
-
-
-class BatchUnavailable(MlopsError):
-    """Store or queue cannot be used, or were not set up."""
-
-
-class CallerUnknown(MlopsError):
-    """Somebody was let in who has no name."""
 
 
 def new_job_id() -> str:

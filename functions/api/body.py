@@ -8,19 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
+from functions.api.errors import BodyTooLarge, UnsupportedMediaType
 from mlops.models.strict_json import parse
 
 MAX_BODY_BYTES = 1_000_000
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class BodyTooLarge(Exception):
-    pass
-
-
-class UnsupportedMediaType(Exception):
-    pass
 
 
 class StrictJsonRoute(APIRoute):

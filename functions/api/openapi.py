@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from functions.api.documents import JobDocument
+from functions.api.lazy import LazyApi
 from functions.api.problems import Problem
 from functions.api.telemetry import REQUEST_ID_HEADER
 from mlops.models.catalogue import CONTRACTS
@@ -18,12 +17,13 @@ _REQUEST_ID = {
 }
 
 
-class DocumentedApi(FastAPI):
+class DocumentedApi(LazyApi):
     """Adds to FastAPI's description what all answers share."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema:
             return self.openapi_schema
+        self.include_rest()
         document = super().openapi()
         schemas = document["components"]["schemas"]
         for name in _FASTAPIS_OWN:
@@ -39,11 +39,14 @@ class DocumentedApi(FastAPI):
 
 def _own_schemas() -> dict[str, Any]:
     """Those that FastAPI does not know, and those from whose examples it takes every null."""
+    from functions.api.documents import JobDocument
+
     _, schema = models_json_schema(
         [
             (Problem, "serialization"),
             (JobDocument, "serialization"),
             *((contract.request, "validation") for contract in CONTRACTS.values()),
+            *((contract.response, "serialization") for contract in CONTRACTS.values()),
         ],
         ref_template="#/components/schemas/{model}",
     )

@@ -15,8 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.batch import BatchUnavailable, CallerUnknown
-from functions.api.body import BodyTooLarge, UnsupportedMediaType
+from functions.api.errors import (
+    BatchUnavailable,
+    BodyTooLarge,
+    CallerUnknown,
+    UnsupportedMediaType,
+)
 from functions.api.telemetry import Telemetry
 from mlops.errors import (
     ArtifactError,

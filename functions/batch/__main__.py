@@ -10,7 +10,7 @@ from functions.batch.handler import lambda_handler
 from functions.batch.handling import Unusable
 from functions.batch.polling import poll
 from functions.batch.settings import read_settings
-from mlops.bootstrap import open_inbox
+from mlops.bootstrap.jobs import open_inbox
 from mlops.errors import MlopsError
 
 _REST_SECONDS = 0.2

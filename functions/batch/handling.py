@@ -13,7 +13,8 @@ from functions.batch.settings import read_settings
 from mlops.batch.job import Job, Limits, Task
 from mlops.batch.jobs import Submission
 from mlops.batch.worker import Attempt
-from mlops.bootstrap import open_jobs, open_worker, utc_now
+from mlops.bootstrap import utc_now
+from mlops.bootstrap.jobs import open_jobs, open_worker
 from mlops.errors import InputForbidden, InputRefused, MlopsError, ModelNotFound
 
 Record = Mapping[str, Any]

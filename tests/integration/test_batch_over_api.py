@@ -13,7 +13,8 @@ from functions.api.app import create_app
 from functions.api.settings import Settings
 from mlops.batch.job import Limits, Task
 from mlops.batch.worker import Attempt, Worker
-from mlops.bootstrap import open_inbox, open_worker, utc_now
+from mlops.bootstrap import utc_now
+from mlops.bootstrap.jobs import open_inbox, open_worker
 from mlops.bootstrap.logs import open_logger
 from mlops.inference.version import Pin
 from mlops.models.churn.contract import CHURN

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlops.aws.s3 import BucketObjects
-from mlops.bootstrap import open_objects, open_registry, pinned_models
+from mlops.bootstrap import open_objects, pinned_models
+from mlops.bootstrap.registry import open_registry
 from mlops.errors import ArtifactCorrupt, StoreUnavailable, VersionNotFound
 from mlops.inference.manifest import MANIFEST, MODEL
 from mlops.inference.version import Pin

@@ -6,7 +6,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from mlops.bootstrap import open_links, open_objects, utc_now
+from mlops.bootstrap import open_objects, utc_now
+from mlops.bootstrap.jobs import open_links
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

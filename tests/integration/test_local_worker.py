@@ -18,7 +18,8 @@ import pytest
 from mlops.batch.job import Format
 from mlops.batch.jobs import Submission
 from mlops.batch.progress import JobState
-from mlops.bootstrap import open_jobs, open_queue, utc_now
+from mlops.bootstrap import utc_now
+from mlops.bootstrap.jobs import open_jobs, open_queue
 from mlops.inference.version import Pin
 from mlops.local.queue import FolderQueue
 from tests.conftest import ROOT

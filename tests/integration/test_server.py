@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import ModelVersion, Pin
 from tests.conftest import ROOT
 

@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import ModelVersion, Pin
 from tests.integration.writer import STOPS
 from tests.unit.inference.building import candidate, provenance

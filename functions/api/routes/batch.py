@@ -12,8 +12,6 @@ from pydantic import Field
 from functions.api.batch import (
     Batch,
     BatchRoute,
-    BatchUnavailable,
-    CallerUnknown,
     SubmissionRoute,
     job_id_of,
     owner_of,
@@ -27,6 +25,7 @@ from functions.api.documents import (
     job_links,
     shown,
 )
+from functions.api.errors import BatchUnavailable, CallerUnknown
 from functions.api.problems import BODY_PROBLEMS, documented
 from functions.api.telemetry import Telemetry
 from mlops.batch.jobs import MAX_INPUT_BYTES

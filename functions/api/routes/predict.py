@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
 
 from functions.api.body import read_model
 from functions.api.problems import BODY_PROBLEMS, documented
@@ -50,9 +51,9 @@ def add_predict_route(
         methods=["POST"],
         name=f"predict_{contract.model}",
         summary=f"{contract.title}: predict one",
-        response_model=contract.response,
         responses={
             200: {
+                "content": {"application/json": {"schema": _reference(contract.response)}},
                 "headers": {
                     DIGEST_HEADER: {
                         "description": "Digest of the manifest of the model that answered.",
@@ -62,7 +63,7 @@ def add_predict_route(
                         "description": "Release that answered: a Lambda version.",
                         "schema": {"type": "string"},
                     },
-                }
+                },
             },
             **documented(*BODY_PROBLEMS, ModelNotFound, ArtifactError),
         },
@@ -73,9 +74,14 @@ def add_predict_route(
 def _described(contract: Contract) -> dict[str, Any]:
     """OpenAPI's word for a body that FastAPI does not know of."""
     content = {
-        "schema": {"$ref": f"#/components/schemas/{contract.request.__name__}"},
+        "schema": _reference(contract.request),
         "examples": {
             name: {"summary": name, "value": value} for name, value in contract.examples.items()
         },
     }
     return {"content": {"application/json": content}, "required": True}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    """To a schema that `openapi.py` adds. FastAPI itself would import pydantic 1 for it."""
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

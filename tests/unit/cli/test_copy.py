@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.manifest import Manifest
 from mlops.inference.version import Pin
 from mlops.training.folder import Candidate

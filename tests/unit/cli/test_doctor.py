@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.training.folder import Candidate
 from tests.unit.cli.conftest import Mlops
 from tests.unit.inference.building import V1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.golden import golden_to_bytes
 from mlops.inference.manifest import HOLDOUT
 from mlops.inference.version import Pin

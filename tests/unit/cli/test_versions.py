@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import ModelVersion
 from mlops.training.folder import Candidate, save
 from tests.unit.cli.conftest import CARD, Mlops, trained

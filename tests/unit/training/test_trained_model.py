@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import InconsistentVersionWarning
 
-from mlops.bootstrap import open_registry
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.golden import golden_from_bytes
 from mlops.inference.holdout import holdout_from_bytes
 from mlops.inference.loading import ModelLoader

@@ -1,6 +1,9 @@
-"""The only wiring: makes ports and services from settings. Every entry point starts here."""
+"""The only wiring: makes ports and services from settings. Every entry point starts here.
 
-import os
+Here is what serves predictions. What else there is has a module each, so that no cold start of the
+API waits for it.
+"""
+
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -8,27 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlops.batch.job import Limits, Uploads
-from mlops.batch.jobs import Jobs
-from mlops.batch.ports import Links, Queue
-from mlops.errors import ConfigInvalid, StoreUnavailable
+from mlops.errors import StoreUnavailable
 from mlops.inference.loading import ArtifactSource, ModelLoader, ServedModel
 from mlops.inference.pinned import PinnedModels
 from mlops.inference.version import ModelVersion, Pin
 from mlops.local.cache import CachedSource
 from mlops.local.files import FolderObjects
-from mlops.local.queue import FolderQueue
 from mlops.models.catalogue import CONTRACTS
 from mlops.registry.objects import ObjectStore
-from mlops.registry.pausing import jittered_pause
-from mlops.registry.registry import Registry
 from mlops.registry.versions import StoredVersions
 
 if TYPE_CHECKING:
     from mlops.aws.signing import RequestSigner
-    from mlops.batch.worker import Worker
-
-_LINKS_LIVE_SECONDS = 3600
 
 
 def utc_now() -> datetime:
@@ -69,46 +63,6 @@ class _StoreOnDemand:
         return self._versions.read(version, file, digest)
 
 
-def open_registry(location: str) -> Registry:
-    return Registry(open_objects(location, patient=True), pause=jittered_pause)
-
-
-def open_queue(location: str) -> Queue:
-    """Open a queue: a folder, or the URL of an SQS queue.
-
-    Raises StoreUnavailable where `location` is neither.
-    """
-    scheme = urlsplit(location).scheme
-    if scheme in ("http", "https"):
-        from mlops.aws.sqs import SqsQueue, sqs_client
-
-        return SqsQueue(sqs_client(), location)
-    if scheme:
-        raise StoreUnavailable(location, "a queue is a folder or the URL of an SQS queue")
-    return FolderQueue(Path(location), utc_now)
-
-
-def open_inbox(location: str, max_receives: int) -> FolderQueue:
-    """Open the receiving end of a queue in a folder; SQS has pollers of its own.
-
-    Raises ConfigInvalid where it is no folder.
-    """
-    if urlsplit(location).scheme:
-        raise ConfigInvalid("MLOPS_QUEUE", "only a folder can be received from here")
-    return FolderQueue(Path(location), utc_now, max_receives)
-
-
-def open_jobs(store: str, queue: str, pins: Sequence[Pin]) -> Jobs:
-    """Raises StoreUnavailable, ConfigInvalid."""
-    return Jobs(
-        open_objects(store),
-        open_queue(queue),
-        open_uploads(store),
-        {pin.version.model: pin for pin in pins},
-        utc_now,
-    )
-
-
 def request_signer(host: str) -> "RequestSigner":
     """For an API behind IAM. Raises ConfigInvalid."""
     from mlops.aws.signing import RequestSigner
@@ -116,60 +70,11 @@ def request_signer(host: str) -> "RequestSigner":
     return RequestSigner(host)
 
 
-def open_uploads(store: str) -> Uploads:
-    """Where inputs may lie. Asks nobody."""
-    return Uploads(_root(store))
-
-
-def open_links(store: str, served_at: str | None) -> Links:
-    """Links to the objects of a store.
-
-    served_at: URL of the server that serves a folder's objects; a bucket serves its own.
-    """
-    if urlsplit(store).scheme == "s3":
-        from mlops.aws.links import PresignedLinks, presigning_client
-
-        parts = urlsplit(store)
-        prefix = parts.path.strip("/")
-        return PresignedLinks(
-            presigning_client(),
-            parts.netloc,
-            f"{prefix}/" if prefix else "",
-            seconds=_LINKS_LIVE_SECONDS,
-            now=utc_now,
-        )
-    if served_at is None:
-        raise ConfigInvalid("MLOPS_SERVED_AT", "a folder's objects have no links without it")
-    from mlops.local.links import ServedLinks
-
-    return ServedLinks(served_at, seconds=_LINKS_LIVE_SECONDS, now=utc_now)
-
-
-def open_worker(
-    store: str, queue: str, *, baked: Path | None, cache: Path, limits: Limits
-) -> "Worker":
-    """Whoever only submits jobs does without the columnar reader that a worker imports."""
-    from mlops.batch.worker import Worker
-
-    models = open_models(baked, store, cache)
-    objects = open_objects(store, patient=True)
-    threads = os.cpu_count() or 1
-    return Worker(objects, open_queue(queue), models, limits, utc_now, threads)
-
-
 def open_models(baked: Path | None, store: str, cache: Path) -> Callable[[Pin], ServedModel]:
     """Models for many rows at once, by whatever pin."""
     loader = _loader(baked, store, cache, patient=True)
     # A warm process mostly sees one version; a release and a job from before it make two.
     return lru_cache(maxsize=4)(loader.load)
-
-
-def _root(store: str) -> str:
-    """What the URLs of inputs begin with; a folder's do as if it were a bucket."""
-    parts = urlsplit(store)
-    prefix = parts.path.strip("/")
-    bucket = parts.netloc if parts.scheme == "s3" else "local"
-    return f"s3://{bucket}/{prefix}/" if parts.scheme == "s3" and prefix else f"s3://{bucket}/"
 
 
 def pinned_models(

@@ -2,7 +2,8 @@
 
 from mlops.aws.alarms import StackAlarms, cloudwatch_client
 from mlops.aws.stacks import Stack
-from mlops.bootstrap import open_objects, open_registry
+from mlops.bootstrap import open_objects
+from mlops.bootstrap.registry import open_registry
 from mlops.bootstrap.releases import open_releases, places_of
 from mlops.release.doctor.gathering import Cloud, Shelf
 

@@ -11,9 +11,8 @@ from mlops.aws.notices import TopicNotices, sns_client
 from mlops.aws.observations import LogObservations, logs_client
 from mlops.aws.stacks import Stack, cloudformation_client, describe_stack
 from mlops.bootstrap import open_models, open_objects, utc_now
+from mlops.bootstrap.registry import open_registry
 from mlops.errors import CloudUnavailable
-from mlops.registry.pausing import jittered_pause
-from mlops.registry.registry import Registry
 from mlops.release.beginning import Beginning
 from mlops.release.closing import World
 from mlops.release.desk import Desk
@@ -122,12 +121,11 @@ def open_rollouts(
 
 def _open_world(places: Places) -> World:
     functions = lambda_client()
-    objects = open_objects(places.store, patient=True)
     return World(
         api=LambdaFunction(functions, places.api),
         batch=LambdaFunction(functions, places.batch),
-        objects=objects,
-        registry=Registry(objects, pause=jittered_pause),
+        objects=open_objects(places.store, patient=True),
+        registry=open_registry(places.store),
         executions=StateMachineExecutions(stepfunctions_client(), places.state_machine),
         now=utc_now,
     )

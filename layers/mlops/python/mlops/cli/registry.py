@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mlops.bootstrap import open_objects, open_registry
+from mlops.bootstrap import open_objects
+from mlops.bootstrap.registry import open_registry
 from mlops.cli.output import (
     DEFAULT_STORE,
     STATE,

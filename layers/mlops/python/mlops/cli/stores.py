@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mlops.bootstrap import open_objects, open_registry
+from mlops.bootstrap import open_objects
+from mlops.bootstrap.registry import open_registry
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes
 from mlops.cli.release import StackName
 from mlops.cli.samconfig import Samconfig, Samconfigs
