@@ -1,6 +1,7 @@
 """The application for uvicorn, which calls `create` in each of its workers."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ def create() -> FastAPI:
     # A queue in SQS has the Lambda to work on it.
     if settings.queue and not urlsplit(settings.queue).scheme:
         app.router.lifespan_context = _with_worker
+    gc.freeze()  # as in handler.py
     return app
 
 

@@ -25,7 +25,7 @@ STARTED = "STARTED"
 class Begins(Protocol):
     """What the handler needs of `Beginning`."""
 
-    def begin(self, id: str, by: str) -> Begun: ...
+    def begin(self, id: str, by: str, *, despite_alarms: bool = False) -> Begun: ...
 
 
 class Releases(Protocol):
@@ -83,7 +83,11 @@ class Handler:
     def _answer(self, message: AnyMessage) -> Answer:
         match message:
             case Begin():
-                return _of_begun(self._beginning.begin(message.id, message.by))
+                start = message.input
+                begun = self._beginning.begin(
+                    message.id, start.by, despite_alarms=start.despite_alarms
+                )
+                return _of_begun(begun)
             case Gate():
                 report = self._rollout.gate(message.id)
                 # Without its details: what passes through a state machine is limited to 256 KiB.
@@ -105,7 +109,7 @@ class Refusing:
     def __init__(self, reasons: tuple[str, ...]) -> None:
         self._reasons = reasons
 
-    def begin(self, id: str, by: str) -> Begun:
+    def begin(self, id: str, by: str, *, despite_alarms: bool = False) -> Begun:
         return Begun(None, Ended.REFUSED, self._reasons)
 
 
@@ -138,6 +142,7 @@ def create_handler(
             state_machine=settings.state_machine,
             topic=settings.topic,
             api_logs=settings.api_log_group,
+            alarms=tuple(settings.alarms.split(",")),
         )
         opened = open_rollouts(
             places,

@@ -17,10 +17,17 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Start(Message):
+    """An execution's input."""
+
+    by: str = Field(min_length=1, max_length=256)
+    despite_alarms: bool = False
+
+
 class Begin(Message):
     operation: Literal["begin"]
     id: ReleaseId
-    by: str = Field(min_length=1, max_length=256)
+    input: Start
 
 
 class Gate(Message):

@@ -26,6 +26,11 @@ class Settings(BaseModel):
     api_log_group: str = Field(min_length=1, validation_alias="MLOPS_API_LOG_GROUP")
     state_machine: str = Field(min_length=1, validation_alias="MLOPS_STATE_MACHINE")
     topic: str = Field(min_length=1, validation_alias="MLOPS_TOPIC")
+    alarms: str = Field(
+        min_length=1,
+        validation_alias="MLOPS_ALARMS",
+        description="Names of those that hold releases up, with commas between them.",
+    )
     stack: str = Field(min_length=1, validation_alias="MLOPS_STACK")
     models_dir: Path = Field(default=Path("/opt/models"), validation_alias="MLOPS_MODELS_DIR")
     code_sha: str = Field(default="", validation_alias="MLOPS_CODE_SHA")

@@ -1,4 +1,4 @@
-"""Which alarms ring, of which stack."""
+"""Which alarms ring."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from mlops.aws.alarms import StackAlarms
+from mlops.aws.alarms import NamedAlarms
 from mlops.errors import CloudUnavailable
 from tests.unit.aws.playing import NOBODYS, attempts
 
@@ -41,47 +41,38 @@ def add(cloudwatch: "CloudWatchClient", name: str, state: str = "ALARM") -> None
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
 
 
-def test_without_alarms_none_rings(cloudwatch: "CloudWatchClient") -> None:
-    assert StackAlarms(cloudwatch, "mlops").red() == ()
+def test_without_alarms_none_rings() -> None:
+    assert NamedAlarms(client(), ()).red() == ()
 
 
 def test_alarms_that_ring(cloudwatch: "CloudWatchClient") -> None:
     add(cloudwatch, "mlops-errors")
     add(cloudwatch, "mlops-latency", "OK")
-    add(cloudwatch, "others-errors")
-    assert StackAlarms(cloudwatch, "mlops").red() == ("mlops-errors",)
+    add(cloudwatch, "mlops-dead-letters")
+    alarms = NamedAlarms(cloudwatch, ("mlops-errors", "mlops-latency", "mlops-gone"))
+    assert alarms.red() == ("mlops-errors",)
 
 
-def test_those_of_a_stack_with_a_longer_name_are_not_its_own(
-    cloudwatch: "CloudWatchClient",
-) -> None:
-    own, other = "mlops-DeadLettersAlarm-1ABCDEF23GHIJ", "mlops-test-DeadLettersAlarm-ABCDEF23GHIJ"
-    by_hand = "mlops-by-hand-and-long"
-    for name in (own, other, by_hand):
-        add(cloudwatch, name)
-    assert StackAlarms(cloudwatch, "mlops").red() == (own, by_hand)
-    assert StackAlarms(cloudwatch, "mlops-test").red() == (other,)
-
-
-def test_metric_and_composite_alarms_are_asked_for_page_by_page() -> None:
+def test_metric_and_composite_alarms_are_asked_for_as_many_as_may_be() -> None:
     cloudwatch = client()
-    asked = {
-        "AlarmNamePrefix": "mlops-",
-        "AlarmTypes": ["MetricAlarm", "CompositeAlarm"],
-        "StateValue": "ALARM",
-    }
-    one, two = ({"AlarmName": f"mlops-{n}", "StateValue": "ALARM"} for n in ("one", "two"))
+    names = tuple(f"alarm-{number:03}" for number in range(101))
+    found = [{"AlarmName": name, "StateValue": "ALARM"} for name in names]
+    asked = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": 100}
     with Stubber(cloudwatch) as stubber:
-        stubber.add_response("describe_alarms", {"MetricAlarms": [two], "NextToken": "more"}, asked)
         stubber.add_response(
-            "describe_alarms", {"CompositeAlarms": [one]}, asked | {"NextToken": "more"}
+            "describe_alarms",
+            {"MetricAlarms": found[50:100], "CompositeAlarms": found[:50]},
+            asked | {"AlarmNames": names[:100]},
         )
-        assert StackAlarms(cloudwatch, "mlops").red() == ("mlops-one", "mlops-two")
+        stubber.add_response(
+            "describe_alarms", {"MetricAlarms": found[100:]}, asked | {"AlarmNames": names[100:]}
+        )
+        assert NamedAlarms(cloudwatch, names).red() == names
 
 
 def test_alarms_that_cannot_be_asked() -> None:
     cloudwatch = client()
     with Stubber(cloudwatch) as stubber:
         stubber.add_client_error("describe_alarms", "AccessDenied")
-        with pytest.raises(CloudUnavailable, match=r"^alarms mlops-\*: .*AccessDenied"):
-            StackAlarms(cloudwatch, "mlops").red()
+        with pytest.raises(CloudUnavailable, match="^alarms: .*AccessDenied"):
+            NamedAlarms(cloudwatch, ("one",)).red()

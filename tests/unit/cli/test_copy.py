@@ -28,6 +28,7 @@ OUTPUTS = {
     "ReleaseStateMachineArn": "arn:machine",
     "AlarmsTopicArn": "arn:topic",
     "ApiLogGroupName": "logs",
+    "ApiAlarmNames": "errors",
 }
 
 

@@ -28,6 +28,7 @@ OUTPUTS = {
     "ReleaseStateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:release",
     "AlarmsTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
     "ApiLogGroupName": "logs",
+    "ApiAlarmNames": "errors",
 }
 GONE = ["The function api is not there", "The function batch is not there"]
 

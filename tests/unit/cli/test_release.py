@@ -47,6 +47,12 @@ def test_a_start_names_the_release(bench: Bench, mlops: Mlops) -> None:
     assert bench.executions.runs[name].by == ANN
 
 
+def test_a_start_despite_alarms(bench: Bench, mlops: Mlops) -> None:
+    mlops("release", "start")
+    mlops("release", "start", "--despite-alarms")
+    assert [run.despite_alarms for run in bench.executions.runs.values()] == [False, True]
+
+
 def test_a_second_start_is_refused(bench: Bench, mlops: Mlops) -> None:
     bench.deploy()
     bench.canary()

@@ -151,18 +151,18 @@ class Bench:
 
     # --- the state machine ----------------------------------------------------------------------
 
-    def begin(self, id: str = ID, by: str = ANN) -> Begun:
-        self.executions.start(id, by)
-        return self.beginning.begin(id, by)
+    def begin(self, id: str = ID, by: str = ANN, *, despite_alarms: bool = False) -> Begun:
+        self.executions.start(id, by, despite_alarms=despite_alarms)
+        return self.beginning.begin(id, by, despite_alarms=despite_alarms)
 
     def plan(self, id: str = ID) -> Plan:
         plan = self.folder(id).plan()
         assert plan is not None
         return plan
 
-    def canary(self, id: str = ID, by: str = ANN) -> Plan:
+    def canary(self, id: str = ID, by: str = ANN, *, despite_alarms: bool = False) -> Plan:
         """Let a release come so far that its canary has traffic."""
-        assert self.begin(id, by).plan is not None
+        assert self.begin(id, by, despite_alarms=despite_alarms).plan is not None
         assert self.rollout.gate(id).passed
         plan = self.plan(id)
         self.api.move(plan.champion.number, plan.weights, plan.revision)

@@ -176,6 +176,7 @@ class Execution:
     status: ExecutionStatus
     by: str
     reason: str | None = None
+    despite_alarms: bool = False
 
 
 class FakeExecutions:
@@ -196,10 +197,11 @@ class FakeExecutions:
         run = self.runs.get(name)
         return ExecutionStatus.UNKNOWN if run is None else run.status
 
-    def start(self, name: str, by: str) -> None:
+    def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None:
         self.before("start")
-        run = self.runs.setdefault(name, Execution(ExecutionStatus.RUNNING, by))
-        if run.by != by:
+        new = Execution(ExecutionStatus.RUNNING, by, despite_alarms=despite_alarms)
+        run = self.runs.setdefault(name, new)
+        if (run.by, run.despite_alarms) != (by, despite_alarms):
             raise CloudUnavailable(name, "the name is taken")
 
     def stop(self, name: str, reason: str) -> None:

@@ -107,6 +107,18 @@ def test_an_alarm_that_rings(bench: Bench) -> None:
     assert bench.live() == ("1", {}, "1")
 
 
+def test_a_release_that_is_to_end_an_alarm(bench: Bench) -> None:
+    bench.alarms.ringing.add("stack-errors")
+    plan = bench.begin(despite_alarms=True).plan
+    assert plan is not None
+    assert bench.plan().despite == plan.despite == ("stack-errors",)
+
+
+def test_alarms_that_do_not_ring_are_nothing_to_begin_despite(bench: Bench) -> None:
+    assert bench.begin(despite_alarms=True).plan is not None
+    assert bench.plan().despite == ()
+
+
 def test_weights_that_belong_to_no_release(bench: Bench) -> None:
     bench.api.publish()
     bench.api.move("1", {"2": 0.5}, bench.api.traffic().revision)

@@ -150,6 +150,22 @@ def test_an_alarm_takes_the_canary_back(bench: Bench) -> None:
     assert bench.rollout.watch(ID) == Watched(Action.ROLL_BACK, ("alarm stack-errors",))
 
 
+def test_alarms_that_it_was_begun_despite_do_not_take_it_back(bench: Bench) -> None:
+    bench.alarms.ringing.add("stack-errors")
+    bench.canary(despite_alarms=True)
+    assert bench.rollout.watch(ID).action is Action.CONTINUE
+    bench.alarms.ringing.add("stack-latency")
+    assert bench.rollout.watch(ID) == Watched(Action.ROLL_BACK, ("alarm stack-latency",))
+
+
+def test_what_it_was_begun_despite_is_told_at_its_end(bench: Bench) -> None:
+    bench.alarms.ringing.add("stack-errors")
+    bench.canary(despite_alarms=True)
+    bench.promote()
+    closed = bench.rollout.record(ID, Ended.PROMOTED, ("all is well",))
+    assert "It began although alarms rang: stack-errors." in closed.text
+
+
 def test_a_canary_that_somebody_promotes(bench: Bench) -> None:
     bench.canary()
     bench.desk.promote(ID, "ben")

@@ -17,7 +17,7 @@ from tests.unit.release.bench import ANN, ID, Bench
 from tests.unit.release.fakes import unavailable
 from tests.unit.release_function.test_settings import NEEDED
 
-BEGIN = {"operation": "begin", "id": ID, "by": ANN}
+BEGIN = {"operation": "begin", "id": ID, "input": {"by": ANN}}
 
 
 class Context:

@@ -12,6 +12,7 @@ NEEDED = {
     "MLOPS_BATCH_FUNCTION": "batch",
     "MLOPS_API_LOG_GROUP": "/aws/lambda/api",
     "MLOPS_STATE_MACHINE": "arn:aws:states:eu-west-1:000000000000:stateMachine:release",
+    "MLOPS_ALARMS": "errors",
     "MLOPS_TOPIC": "arn:aws:sns:eu-west-1:000000000000:alarms",
     "MLOPS_STACK": "stack",
 }

@@ -1,6 +1,6 @@
-"""CloudWatch's alarms of one stack."""
+"""CloudWatch's alarms."""
 
-import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import boto3
@@ -10,8 +10,8 @@ from mlops.aws.calls import CONFIG, calling, opening
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
 
-# CloudFormation names what has no name `<stack>-<resource>-<12 or 13 capitals and digits>`.
-_OF_ANOTHER_STACK = re.compile(r".+-[A-Za-z0-9]+-[A-Z0-9]{12,13}")
+_AT_ONCE = 100
+"""So many names CloudWatch takes in one request."""
 
 
 def cloudwatch_client() -> "CloudWatchClient":
@@ -24,28 +24,22 @@ def cloudwatch_client() -> "CloudWatchClient":
     return client
 
 
-class StackAlarms:
-    """Implements `Alarms`: metric and composite ones whose names begin with the stack's and "-".
+class NamedAlarms:
+    """Implements `Alarms`: metric and composite ones of these names. One that is gone rings not."""
 
-    Those of a stack whose own name begins so are left out: `mlops` is not `mlops-test`.
-    """
-
-    def __init__(self, client: "CloudWatchClient", stack: str) -> None:
+    def __init__(self, client: "CloudWatchClient", names: Sequence[str]) -> None:
         self._client = client
-        self._prefix = f"{stack}-"
+        self._names = names
 
     def red(self) -> tuple[str, ...]:
         names: list[str] = []
-        with calling(f"alarms {self._prefix}*"):
-            for page in self._client.get_paginator("describe_alarms").paginate(
-                AlarmNamePrefix=self._prefix,
-                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-                StateValue="ALARM",
-            ):
-                alarms = [*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])]
-                # Simulations know a prefix or a state, not both.
+        with calling("alarms"):
+            for begin in range(0, len(self._names), _AT_ONCE):
+                found = self._client.describe_alarms(
+                    AlarmNames=self._names[begin : begin + _AT_ONCE],
+                    AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                    MaxRecords=_AT_ONCE,
+                )
+                alarms = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
                 names += [alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
-        return tuple(sorted(filter(self._is_own, names)))
-
-    def _is_own(self, name: str) -> bool:
-        return _OF_ANOTHER_STACK.fullmatch(name.removeprefix(self._prefix)) is None
+        return tuple(sorted(names))

@@ -41,9 +41,11 @@ class StateMachineExecutions:
                 return ExecutionStatus.UNKNOWN
         return ExecutionStatus(found["status"])
 
-    def start(self, name: str, by: str) -> None:
+    def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None:
         """A name that was started by the same counts as started, even if that one has ended."""
-        said = {"by": by}
+        said: dict[str, object] = {"by": by}
+        if despite_alarms:
+            said["despite_alarms"] = True
         with calling(name):
             try:
                 self._client.start_execution(

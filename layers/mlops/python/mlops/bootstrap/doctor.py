@@ -1,10 +1,9 @@
 """Wiring of the doctor: where what should agree is read."""
 
-from mlops.aws.alarms import StackAlarms, cloudwatch_client
 from mlops.aws.stacks import Stack
 from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
-from mlops.bootstrap.releases import open_releases, places_of
+from mlops.bootstrap.releases import open_alarms, open_releases, places_of
 from mlops.release.doctor.gathering import Cloud, Shelf
 
 
@@ -25,7 +24,7 @@ def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
         release=stack.outputs.get("ReleaseFunctionName", ""),
         world=releases.world,
         occupied=releases.reconciler.occupied,
-        alarms=StackAlarms(cloudwatch_client(), stack.name),
+        alarms=open_alarms(places),
     )
     store = places.store
     return cloud, Shelf(store, open_objects(store, patient=True), open_registry(store))

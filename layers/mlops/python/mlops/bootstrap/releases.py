@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mlops.aws.alarms import StackAlarms, cloudwatch_client
+from mlops.aws.alarms import NamedAlarms, cloudwatch_client
 from mlops.aws.executions import StateMachineExecutions, stepfunctions_client
 from mlops.aws.functions import LambdaFunction, lambda_client
 from mlops.aws.notices import TopicNotices, sns_client
@@ -17,7 +17,7 @@ from mlops.release.beginning import Beginning
 from mlops.release.closing import World
 from mlops.release.desk import Desk
 from mlops.release.gate import Gate, GatePolicy
-from mlops.release.ports import GateReport, Notices
+from mlops.release.ports import Alarms, GateReport, Notices
 from mlops.release.reconcile import Reconciler
 from mlops.release.records import Plan, Settings
 from mlops.release.rollback import Rollback
@@ -29,7 +29,7 @@ class Places:
     """Where the parts of a deployed stack are.
 
     store: a URL. state_machine, topic: ARNs. api, batch: names of functions. api_logs: the name of
-    the API function's log group.
+    the API function's log group. alarms: names of those that hold releases up.
     """
 
     stack: str
@@ -39,6 +39,7 @@ class Places:
     state_machine: str
     topic: str
     api_logs: str
+    alarms: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def places_of(stack: Stack) -> Places:
             state_machine=stack.outputs["ReleaseStateMachineArn"],
             topic=stack.outputs["AlarmsTopicArn"],
             api_logs=stack.outputs["ApiLogGroupName"],
+            alarms=tuple(stack.outputs["ApiAlarmNames"].split(",")),
         )
     except KeyError as error:
         reason = f"it has no output {error.args[0]}; is it deployed from this template?"
@@ -104,7 +106,7 @@ def open_rollouts(
     Raises CloudUnavailable, StoreUnavailable.
     """
     world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
-    alarms = StackAlarms(cloudwatch_client(), places.stack)
+    alarms = open_alarms(places)
     observations = LogObservations(logs_client(), places.api_logs, places.api)
     gate = Gate(world.api, open_models(baked, places.store, cache), world.objects)
     reconciler = _open_reconciler(world, notices, settings)
@@ -117,6 +119,11 @@ def open_rollouts(
         rollout=Rollout(world, observations, alarms, gate_of),
         reconciler=reconciler,
     )
+
+
+def open_alarms(places: Places) -> Alarms:
+    """Raises CloudUnavailable."""
+    return NamedAlarms(cloudwatch_client(), places.alarms)
 
 
 def _open_world(places: Places) -> World:

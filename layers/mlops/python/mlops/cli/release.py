@@ -56,6 +56,13 @@ def add_to(app: typer.Typer) -> None:
 
 def start(
     wait: Wait = False,
+    despite_alarms: Annotated[
+        bool,
+        typer.Option(
+            "--despite-alarms",
+            help="Begin though alarms ring, and go on while these do: for what will end them.",
+        ),
+    ] = False,
     by: By = None,
     stack: StackName = None,
     samconfig: Samconfigs = Path("samconfig.toml"),
@@ -67,7 +74,7 @@ def start(
     if running is not None:
         raise ReleaseRefused(f"A {running.holder.kind} is under way: {running.holder.id}")
     name = f"release-{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    releases.world.executions.start(name, by or getpass.getuser())
+    releases.world.executions.start(name, by or getpass.getuser(), despite_alarms=despite_alarms)
     if wait:
         _finish(_awaited(releases, lambda found: _record_of(found, name)), as_json)
     else:

@@ -38,9 +38,10 @@ class Beginning:
         self._lock = Lock(world.objects)
         self._closing = Closing(world)
 
-    def begin(self, id: str, by: str) -> Begun:
+    def begin(self, id: str, by: str, *, despite_alarms: bool = False) -> Begun:
         """Take the lock, publish both functions, and plan.
 
+        despite_alarms: whether it may begin while alarms ring, and go on while these do.
         What is refused, or nothing new, has ended by that; `record` does the rest.
         Raises FunctionGone, RegistryCorrupt, ReleaseRefused for an impossible id.
         """
@@ -54,7 +55,7 @@ class Beginning:
         refusal = self._take(id)
         if refusal is not None:
             return self._ended(folder, Ended.REFUSED, refusal, by)
-        return self._plan(folder, id, by)
+        return self._plan(folder, id, by, despite_alarms)
 
     def _take(self, id: str) -> str | None:
         """Take the lock; or why not. What an ended holder has left is mended before."""
@@ -76,7 +77,7 @@ class Beginning:
                 self._lock.write(held, Holder(Kind.RELEASE, id, self._world.now()))
         return "others took the lock at each try"
 
-    def _plan(self, folder: Folder, id: str, by: str) -> Begun:
+    def _plan(self, folder: Folder, id: str, by: str, despite_alarms: bool) -> Begun:
         api, batch = self._world.api, self._world.batch
         published, batch_published = api.publish(), batch.publish()
         traffic, batch_traffic = api.traffic(), batch.traffic()
@@ -98,7 +99,7 @@ class Beginning:
             why = f"version {candidate.number} was taken back before; `mlops release start` retries"
             return self._ended(folder, Ended.REFUSED, why, by, *numbers)
         red = self._alarms.red()
-        if red:
+        if red and not despite_alarms:
             why = f"alarms ring: {', '.join(red)}"
             return self._ended(folder, Ended.REFUSED, why, by, *numbers)
         plan = Plan(
@@ -113,6 +114,7 @@ class Beginning:
             batch_candidate=batch_candidate,
             batch_revision=batch_traffic.revision,
             settings=self._settings,
+            despite=red,
         )
         return Begun(folder.keep_plan(plan))
 

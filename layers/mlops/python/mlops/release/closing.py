@@ -167,6 +167,8 @@ def _closed(id: str, ending: Ending, plan: Plan | None, again: bool) -> Closed:
             f" {plan.batch_champion.number}. This was version {plan.candidate.number} of the API"
             f" and {plan.batch_candidate.number} of batch, with {models}."
         )
+        if plan.despite:
+            lines.append(f"It began although alarms rang: {', '.join(plan.despite)}.")
     if again:
         lines.append("Something else was deployed meanwhile; its release has been started.")
     subject = f"{ending.outcome}: {what}"[:_SUBJECT_LENGTH]

@@ -74,8 +74,10 @@ class Observations(Protocol):
 
 
 class Alarms(Protocol):
+    """Those that say whether the API is well: what they have no say in, they shall not hold up."""
+
     def red(self) -> tuple[str, ...]:
-        """Names of the service's alarms that ring. Raises CloudUnavailable."""
+        """Names of those that ring. Raises CloudUnavailable."""
 
 
 class ExecutionStatus(StrEnum):
@@ -95,7 +97,7 @@ class Executions(Protocol):
 
     def status(self, name: str) -> ExecutionStatus: ...
 
-    def start(self, name: str, by: str) -> None: ...
+    def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None: ...
 
     def stop(self, name: str, reason: str) -> None:
         """One that has ended stays as it is."""

@@ -45,7 +45,8 @@ class Plan:
     """What is to be live instead of what, and on which conditions. It outlives its settings.
 
     champion, candidate: versions of the API; the same where only batch has changed.
-    revision, batch_revision: of the aliases as they were read.
+    revision, batch_revision: of the aliases as they were read. despite: alarms that rang when it
+    began, and may go on to.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Plan:
     batch_candidate: FunctionVersion
     batch_revision: str
     settings: Settings
+    despite: tuple[str, ...] = ()
 
     @property
     def has_canary(self) -> bool:
@@ -93,6 +95,7 @@ class Plan:
             "batch_candidate": _of_version(self.batch_candidate),
             "batch_revision": self.batch_revision,
             "settings": vars(self.settings),
+            "despite": list(self.despite),
         }
 
     @classmethod
@@ -109,6 +112,7 @@ class Plan:
             batch_candidate=_to_version(document["batch_candidate"]),
             batch_revision=document["batch_revision"],
             settings=Settings(**document["settings"]),
+            despite=tuple(document["despite"]),
         )
 
 

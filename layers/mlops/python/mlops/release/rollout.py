@@ -73,7 +73,7 @@ class Rollout:
         traffic = self._world.api.traffic()
         if not _is_canary(traffic, plan):
             return Watched(Action.ROLL_BACK, (f"somebody else has moved {words(traffic)}",))
-        red = self._alarms.red()
+        red = [name for name in self._alarms.red() if name not in plan.despite]
         if red:
             return Watched(Action.ROLL_BACK, tuple(f"alarm {name}" for name in red))
         decision = folder.read("decision")
