@@ -14,13 +14,13 @@ ONLY_THIS := --config-env none
 OVERRIDES = $(BIN)/python -m tests.tools.overrides \
 	  CodeSha="$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)"
 
-.PHONY: archive load sbom changed-pins gate pin release-pr deploy verdict smoke rollback
+.PHONY: archive unarchive sbom changed-pins gate pin release-pr deploy verdict smoke rollback
 
 archive: $(VENV)/.run ## Write the built images to files, to be scanned and deployed elsewhere
 	@$(BIN)/python -m tests.tools.images archive
 
-load: $(VENV)/.run ## Give archived images to this machine's engine
-	@$(BIN)/python -m tests.tools.images load
+unarchive: $(VENV)/.run ## Give archived images to this machine's engine
+	@$(BIN)/python -m tests.tools.images unarchive
 
 sbom: $(VENV)/.run .tools/syft/.done ## List what is in the archived images (CycloneDX)
 	@$(BIN)/python -m tests.tools.images sbom

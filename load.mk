@@ -2,8 +2,8 @@
 
 TARGET ?=
 
-.PHONY: load-test
+.PHONY: load
 
 # The server needs no engine, so nothing is built for it.
-load-test: $(REGISTERED) .tools/load/.done $(if $(filter server,$(TARGET)),,build) ## Put load on the API, 24 minutes; TARGET=server PROFILE=spike for a part
+load: $(REGISTERED) .tools/load/.done $(if $(filter server,$(TARGET)),,build) ## Put load on the API, 24 minutes; TARGET=server PROFILE=spike for a part
 	@.tools/load/bin/python -m load $${TARGET:+--target "$$TARGET"} $${PROFILE:+--profile "$$PROFILE"}

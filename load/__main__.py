@@ -1,4 +1,4 @@
-"""Put load on the server and on the container: `make load-test`.
+"""Put load on the server and on the container: `make load`.
 
 Each run has its thresholds; one that is not kept makes the command fail.
 """

@@ -151,7 +151,7 @@ def test_nothing_is_deployed_that_has_not_passed_all_before() -> None:
 
 def test_what_is_deployed_is_what_was_built() -> None:
     (deploy,) = machines(DEPLOY).values()
-    assert commands(deploy) == ["make load", "make deploy", "make verdict", "make smoke"]
+    assert commands(deploy) == ["make unarchive", "make deploy", "make verdict", "make smoke"]
     assert deploy["environment"] == "${{ inputs.stage }}"
     assert deploy["concurrency"]["cancel-in-progress"] is False
 

@@ -13,6 +13,9 @@ from tests.container.engine import require_engine
 from tests.container.images import mark_container_tests
 from tests.rehearsal.cloud import Cloud, Keys, require_registry, running_cloud
 from tests.rehearsal.deployment import Deployment
+from tests.rehearsal.forwarding import forwarded
+from tests.rehearsal.releasing import COMPRESSED, Releasing
+from tests.rehearsal.traffic import Traffic, traffic
 
 UNPROVED = "no rehearsal was run, so that a deployment works is unproved"
 # The template's is 720; what fails here is to be tried again soon. Long enough, though, that what
@@ -69,6 +72,38 @@ def deployment(
 def client(cloud: Cloud) -> Keys:
     """Of somebody who may call the API, and nothing else."""
     return cloud.user("client", "execute-api:Invoke")
+
+
+@pytest.fixture(scope="session")
+def releasing(
+    cloud: Cloud,
+    project: Path,
+    trained_store: Path,
+    churn_pin: Pin,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Releasing:
+    """A stack to be released to, which was deployed first as CI/CD does it."""
+    folder = tmp_path_factory.mktemp("releases")
+    deployment = Deployment.prepared(cloud, project, folder / "project", "releases")
+    deployment.configure(ChurnPin=str(churn_pin), **COMPRESSED)
+    deployment.prepare_make()
+    repository = f"{cloud.registry}/{deployment.stack}"
+    deployment.make("deploy", IMAGE_REPOSITORY=repository, MLOPS_STORE=str(trained_store))
+    return Releasing(deployment, trained_store.parent / "candidate", folder)
+
+
+# The tests of other folders are not disturbed.
+@pytest.fixture(scope="package")
+def clients(releasing: Releasing, client: Keys) -> Iterator[Traffic]:
+    with traffic(releasing.deployment.api(client)) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+def url(releasing: Releasing, client: Keys) -> Iterator[str]:
+    """Of the API that is released to."""
+    with forwarded(releasing.deployment.api(client)) as found:
+        yield found
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A stack of ours, deployed as a user does it: by the documented commands, in a project folder."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,13 +17,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.container.images import SAM
+from tests.container.engine import docker
+from tests.container.images import SAM, TEMPLATE, keep_names
+from tests.project.files import ROOT
 from tests.rehearsal.cloud import REGION, Cloud, Keys
 
 MLOPS = Path(sys.executable).with_name("mlops")
 SAMCONFIG: Final = "samconfig.toml"
 COMMAND_SECONDS = 300
-PROGRESS: Final = "\x1b[0K"  # of a layer that is being pushed, many times a second
+PROGRESS: Final = re.compile(r"\x1b\[0[GK]")  # of a layer that is being pushed, many times a second
 POLL_SECONDS = "0.5"  # SAM's own is 5
 
 
@@ -83,6 +86,46 @@ class Deployment:
         """What `sam deploy` said."""
         return self.command(SAM, "deploy")
 
+    def prepare_make(self) -> None:
+        """Add what `make` needs besides: its own files, the tools, and a commit to name."""
+        for file in (ROOT / "Makefile", *ROOT.glob("*.mk")):
+            shutil.copy2(file, self.folder)
+        shutil.copytree(ROOT / "tests/tools", self.folder / "tests/tools")
+        shutil.copy2(ROOT / "tests/__init__.py", self.folder / "tests")
+        (self.folder / ".venv").symlink_to(sys.prefix)
+        (self.folder / ".tools").symlink_to(ROOT / ".tools")
+        self.command("git", "init", "--quiet")
+        self.commit()
+
+    def commit(self) -> str:
+        """What `make deploy` calls CodeSha."""
+        who = ("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.com")
+        self.command("git", "add", "template.yaml", SAMCONFIG)
+        self.command("git", *who, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", "Pin")
+        return self.command("git", "rev-parse", "HEAD")
+
+    def make(self, target: str, **environment: str) -> str:
+        """What a target of the Makefile said."""
+        # The tools are the project's own. Out of date or not, none is set up from within a copy.
+        ready = ("--old-file=.venv/.run", "--old-file=.tools/sam/.done")
+        return self.command("make", "--no-print-directory", *ready, target, **environment)
+
+    @contextmanager
+    def built_with(self, source: str, before: str, after: str) -> Iterator[None]:
+        """While it lasts, what is deployed was built with another text in a file of the source."""
+        file, template = self.folder / source, self.folder / TEMPLATE
+        text, built = file.read_text(), template.read_text()
+        assert text.count(before) == 1
+        file.write_text(text.replace(before, after))
+        self.command(SAM, "build")
+        names = keep_names(self.folder)
+        try:
+            yield
+        finally:
+            file.write_text(text)
+            template.write_text(built)
+            docker("image", "rm", "--no-prune", *names)
+
     def delete(self) -> None:
         self.command(SAM, "delete", "--no-prompts")
 
@@ -111,11 +154,12 @@ class Deployment:
         self.command(MLOPS, "register", model, *options)
         self.command(MLOPS, "pin", model, version, "--store", store)
 
-    def command(self, *command: str | Path) -> str:
+    def command(self, *command: str | Path, **environment: str) -> str:
+        settings = self.cloud.environment() | {"SAM_CLI_POLL_DELAY": POLL_SECONDS}
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self.cloud.environment() | {"SAM_CLI_POLL_DELAY": POLL_SECONDS},
+            env=settings | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -123,7 +167,7 @@ class Deployment:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-        said = "\n".join(line for line in done.stdout.splitlines() if PROGRESS not in line)
+        said = "\n".join(line for line in done.stdout.splitlines() if not PROGRESS.search(line))
         assert done.returncode == 0, f"{command}:\n{said}\n{self.diagnosis()}"
         return said
 

@@ -1,8 +1,10 @@
-"""Releasing as its users do: pins, `sam deploy`, `mlops`. Time is compressed by settings."""
+"""Releasing as its users do: pins, `make`, `mlops`, `sam`. Time is compressed by settings."""
 
 import json
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +15,19 @@ from tests.rehearsal.models import Make
 # A tenth of a few hundred requests a look. Everything else is as it is deployed anywhere.
 COMPRESSED: Final = {
     "CanaryLooks": "5",
-    "CanaryLookSeconds": "10",
+    "CanaryLookSeconds": "12",
     "CanaryTickSeconds": "1",
     "CanaryLogDelaySeconds": "1",
     "CanaryMinRequests": "140",
     "CanaryTimeoutSeconds": "240",
+    "DanglingSeconds": "60",
 }
 MODEL: Final = "churn"
+WEIGHT: Final = 0.1
 BEGIN_SECONDS: Final = 60
+END_SECONDS: Final = 60
+CLEARED_SECONDS: Final = 90
+ROLLBACK_SECONDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,28 @@ class Releasing:
         assert "Traceback" not in done.stderr, done.stderr
         return Ran(done.returncode, done.stdout or done.stderr, time.monotonic() - started)
 
-    def deploy(self, make: Make, number: str) -> str:
-        """Register what `make` makes as this version, pin it, and `sam deploy`. Its name."""
+    def register(self, make: Make, number: str) -> str:
+        """Register what `make` makes as this version, and pin it. Its name."""
         version = f"{MODEL}-model-v{number}"
         candidate = make(self.trained, self.folder / number)
         self.deployment.register(candidate, version)
+        return version
+
+    def deploy(self, make: Make, number: str) -> str:
+        """As `register`, and `sam deploy`."""
+        version = self.register(make, number)
         self.deployment.deploy()
         return version
+
+    def start(self) -> Ran:
+        """Release anew what was deployed last, and wait for the verdict."""
+        return self.mlops("release", "start", "--wait", "--json")
+
+    def start_canary(self) -> Any:
+        """As `start`, and wait only until it has traffic: the release that is under way."""
+        started = self.mlops("release", "start")
+        assert started.code == 0, started.said
+        return self.running()
 
     def verdict(self) -> Ran:
         """Of what was deployed last, once there is one."""
@@ -98,3 +120,66 @@ class Releasing:
         found = functions.get_function_configuration(FunctionName=name, Qualifier=number)
         pins: str = found["Environment"]["Variables"]["MLOPS_PINS"]
         return pins.partition("@")[0]
+
+    def champions(self) -> list[str]:
+        """The model versions that are live, as the registry has it."""
+        store = f"s3://{self.deployment.outputs()['StoreName']}"
+        found = self.mlops("models", MODEL, "--store", store, "--json").document
+        return [entry["version"] for entry in found if entry["stage"] == "champion"]
+
+    def lock(self) -> Any:
+        store = self.deployment.outputs()["StoreName"]
+        found = self.deployment.cloud.client("s3").get_object(
+            Bucket=store, Key="releases/current.json"
+        )
+        return json.load(found["Body"])
+
+    def wait_for_end(self) -> None:
+        """Until no release and no rollback has anything left to do."""
+
+        def ended() -> bool:
+            return self.lock()["holder"] is None and "RUNNING" not in executions().values()
+
+        executions = self.deployment.executions
+        self.deployment.cloud.wait_until(ended, "a release has ended", END_SECONDS)
+
+    def weigh(self, number: str) -> None:
+        """Give the version a canary's share by hand, as no release does."""
+        self.deployment.cloud.client("lambda").update_alias(
+            FunctionName=self.deployment.outputs()["ApiFunctionName"],
+            Name="live",
+            RoutingConfig={"AdditionalVersionWeights": {number: WEIGHT}},
+        )
+
+    def reconcile(self) -> Any:
+        """Have it done as the schedule does, which comes too seldom to be waited for."""
+        answer = self.deployment.cloud.client("lambda").invoke(
+            FunctionName=self.deployment.outputs()["ReleaseFunctionName"],
+            Payload=json.dumps({"operation": "reconcile"}).encode(),
+        )
+        found = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, found
+        return found
+
+    def wait_until_cleared(self, live: str) -> None:
+        def cleared() -> bool:
+            self.reconcile()
+            return self.shares() == {live: 1}
+
+        what = "weights that belong to no release are cleared"
+        self.deployment.cloud.wait_until(cleared, what, CLEARED_SECONDS)
+
+    @contextmanager
+    def ringing(self, alarm: str) -> Iterator[str]:
+        """Its name. alarm: as the template calls it."""
+        cloud = self.deployment.cloud
+        (resource,) = cloud.client("cloudformation").describe_stack_resources(
+            StackName=self.deployment.stack, LogicalResourceId=alarm
+        )["StackResources"]
+        name: str = resource["PhysicalResourceId"]
+        alarms = cloud.client("cloudwatch")
+        alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="rehearsed")
+        try:
+            yield name
+        finally:
+            alarms.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="rehearsed")

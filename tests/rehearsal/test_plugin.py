@@ -9,7 +9,7 @@ from tests.container.engine import CALL_SECONDS
 from tests.project.files import ROOT
 from tests.rehearsal.cloud import PYTHON
 from tests.rehearsal.plugin import __main__ as plugin
-from tests.rehearsal.plugin.functions import DRAWS, LAMBDA, drawn
+from tests.rehearsal.plugin.functions import DRAWS, LAMBDA, drawn, invoke_container
 from tests.rehearsal.plugin.patches import NEEDED, Load, Name
 
 
@@ -91,3 +91,26 @@ def test_the_same_seed_draws_the_same() -> None:
         DRAWS.seed(1)
         runs.append([drawn(FUNCTION, "live") for _ in range(50)])
     assert runs[0] == runs[1]
+
+
+class Container:
+    """Its log gets one more part each time that it is read."""
+
+    def __init__(self, *parts: str) -> None:
+        self._parts = [*parts]
+        self._log = ""
+
+    def logs(self, **_options: object) -> bytes:
+        self._log += self._parts.pop(0) if self._parts else ""
+        return self._log.encode()
+
+
+def test_a_log_that_lags_is_read_to_its_end() -> None:
+    container = Container("START RequestId: 1\n{}\nEND RequestId: 1\n", "REPORT RequestId: 1\n")
+
+    def early(container: Container, *_request: object) -> dict[str, object]:
+        return {"log": "", "body": "answer"}
+
+    result = invoke_container(early, container, {}, 30, "1")
+    assert result["body"] == "answer"
+    assert result["log"].splitlines()[1::2] == ["{}", "REPORT RequestId: 1"]

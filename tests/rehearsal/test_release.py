@@ -1,49 +1,22 @@
 """A stack's life: releases promoted, refused and taken back, with clients asking all along.
 
-One stack, in the order of the file: each test goes on from where the one before has left it.
+One stack, in the order of this file and then of `test_release_disturbed`: each test goes on from
+where the one before has left it.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from mlops.inference.version import Pin
 from tests.rehearsal import models
-from tests.rehearsal.cloud import Cloud, Keys
-from tests.rehearsal.deployment import MLOPS, Deployment
-from tests.rehearsal.releasing import COMPRESSED, Releasing
-from tests.rehearsal.traffic import Answered, Traffic, traffic
+from tests.rehearsal.releasing import ROLLBACK_SECONDS, WEIGHT, Releasing
+from tests.rehearsal.traffic import Answered, Traffic
 
 FIRST = "churn-model-v1.0.0"
-WEIGHT = 0.1
 DEVIATIONS = 4
-ROLLBACK_SECONDS = 5
 IN_A_ROW = 10
-
-
-@pytest.fixture(scope="module")
-def releasing(
-    cloud: Cloud,
-    project: Path,
-    trained_store: Path,
-    churn_pin: Pin,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Releasing:
-    folder = tmp_path_factory.mktemp("releases")
-    deployment = Deployment.prepared(cloud, project, folder / "project", "releases")
-    deployment.configure(ChurnPin=str(churn_pin), **COMPRESSED)
-    deployment.deploy()
-    # As `make deploy` does: so far the model is in the images alone.
-    deployment.command(MLOPS, "copy", "--store", str(trained_store))
-    return Releasing(deployment, trained_store.parent / "candidate", folder)
-
-
-@pytest.fixture(scope="module")
-def clients(releasing: Releasing, client: Keys) -> Iterator[Traffic]:
-    with traffic(releasing.deployment.api(client)) as found:
-        yield found
+CONTRACT = "layers/mlops/python/mlops/models/churn/contract.py"
 
 
 def share(answers: list[Answered], release: str) -> float:
@@ -64,6 +37,7 @@ def deviation(answers: list[Answered]) -> float:
 
 
 def test_what_is_deployed_first_is_live_at_once(releasing: Releasing) -> None:
+    releasing.deployment.make("verdict")
     ran = releasing.verdict()
     assert ran.code == 0, ran.said
     assert releasing.model_of(releasing.live()) == FIRST
@@ -72,17 +46,22 @@ def test_what_is_deployed_first_is_live_at_once(releasing: Releasing) -> None:
 
 
 def test_a_good_canary_gets_a_tenth_and_is_promoted(
-    releasing: Releasing, clients: Traffic, figures: list[str]
+    releasing: Releasing, clients: Traffic, url: str, figures: list[str]
 ) -> None:
     batch = releasing.shares("batch")
-    version = releasing.deploy(models.as_good, "1.1.0")
+    version = releasing.register(models.as_good, "1.1.0")
+    commit = releasing.deployment.commit()
+    releasing.deployment.make("deploy")
     releasing.running()
     began = time.monotonic()
     canary = [number for number, weight in releasing.shares().items() if weight == WEIGHT]
+    said = releasing.deployment.make("verdict", TRAFFIC="1", MLOPS_API_URL=url)
     ran = releasing.verdict()
 
     assert ran.code == 0, ran.said
     assert ran.document["outcome"] == "PROMOTED"
+    assert f"PROMOTED: {ran.document['id']}" in said
+    assert ran.document["deployed_sha"] == commit
     number = ran.document["candidate"]
     assert (canary, releasing.shares()) == ([number], {number: 1})
     assert releasing.model_of(number) == version
@@ -91,6 +70,11 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     assert len(shared) > 500
     assert abs(share(shared, number) - WEIGHT) < DEVIATIONS * deviation(shared)
     figures.append(f"a good canary: {share(shared, number):.1%} of {len(shared):,} requests")
+
+
+def test_what_is_live_answers_the_models_examples(releasing: Releasing, url: str) -> None:
+    said = releasing.deployment.make("smoke", MLOPS_API_URL=url)
+    assert f"2 by version {releasing.live()}. Failed: 0" in said
 
 
 def test_a_rollback_after_the_promotion_takes_seconds(
@@ -108,6 +92,39 @@ def test_a_rollback_after_the_promotion_takes_seconds(
     figures.append(f"a rollback: {max(wrong):.1f} s from the command to the last wrong answer")
     again = releasing.mlops("rollback", "--json")
     assert (again.code, "to go back further" in again.said) == (3, True), again.said
+
+
+def test_weights_of_nobody_let_no_release_begin(releasing: Releasing, clients: Traffic) -> None:
+    live = releasing.live()
+    retired = str(int(live) + 1)
+    releasing.weigh(retired)
+    ran = releasing.start()
+    assert (ran.code, ran.document["outcome"]) == (3, "REFUSED"), ran.said
+    assert "weights that belong to no release" in " ".join(ran.document["reasons"])
+    assert "may stay yet" in releasing.reconcile()["idle"]
+    assert set(releasing.shares()) == {live, retired}
+
+
+def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> None:
+    before = releasing.shares()
+    assert "No changes to deploy" in releasing.deployment.make("deploy")
+    assert releasing.shares() == before
+
+
+def test_a_contract_that_takes_less_gets_no_traffic(
+    releasing: Releasing, clients: Traffic, figures: list[str]
+) -> None:
+    """What nobody owns is cleared meanwhile, or nothing would be released."""
+    live = next(iter(releasing.shares()))
+    with releasing.deployment.built_with(CONTRACT, "le=1_200", "le=120"):
+        releasing.wait_until_cleared(live)
+        began = time.monotonic()
+        releasing.deployment.deploy()
+        ran = releasing.verdict()
+    assert (ran.code, ran.document["outcome"]) == (3, "REFUSED"), ran.said
+    assert ran.document["reasons"] == ["churn: request, tenure: maximum 1200 → 120"]
+    assert releasing.shares() == {live: 1}
+    assert {answer.release for answer in clients.since(began)} == {live}
 
 
 def test_a_model_that_guesses_gets_no_traffic(releasing: Releasing, clients: Traffic) -> None:
@@ -156,76 +173,3 @@ def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
 
 def share_of_failures(answers: list[Answered]) -> float:
     return sum(answer.status != 200 and answer.release is None for answer in answers) / len(answers)
-
-
-def test_a_deploy_amid_a_canary_waits_for_it_and_an_abort_ends_that(
-    releasing: Releasing, clients: Traffic
-) -> None:
-    live = releasing.shares()
-    releasing.deploy(models.as_good, "1.6.0")
-    first = releasing.running()["id"]
-    assert releasing.mlops("release", "start").code == 3, "one at a time"
-    releasing.deploy(models.as_good, "1.7.0")
-    aborted = releasing.mlops("release", "abort", "--by", "rehearsal", "--json")
-    assert (aborted.code, aborted.document["id"]) == (0, first), aborted.said
-    assert aborted.document["outcome"] == "ROLLED_BACK"
-    assert list(live)[0] == next(iter(releasing.shares())), "the stable version stays"
-    # What came in the middle is released by itself; this one, by hand.
-    second = releasing.running()
-    assert second["id"] != first
-    assert releasing.mlops("release", "promote", "--by", "rehearsal").code == 0
-    ran = releasing.verdict()
-    assert (ran.code, ran.document["outcome"]) == (0, "PROMOTED"), ran.said
-    assert ran.document["reasons"] == ["promoted by rehearsal"]
-    assert releasing.model_of(releasing.live()) == "churn-model-v1.7.0"
-
-
-def test_a_rollback_amid_a_canary_stops_it(releasing: Releasing, clients: Traffic) -> None:
-    live = releasing.live()
-    releasing.deploy(models.as_good, "1.8.0")
-    canary = releasing.running()["plan"]["candidate"]["number"]
-    began = time.monotonic()
-    assert releasing.mlops("rollback", "--by", "rehearsal").code == 0
-    time.sleep(1)
-    assert releasing.shares() == {live: 1}
-    wrong = [answer.at - began for answer in clients.since(began) if answer.release == canary]
-    assert max(wrong, default=0) < ROLLBACK_SECONDS
-    assert releasing.status()["last"]["outcome"] == "ROLLED_BACK"
-
-
-def test_an_execution_that_is_stopped_by_others_leaves_no_weights(
-    releasing: Releasing, clients: Traffic
-) -> None:
-    live = releasing.live()
-    assert releasing.mlops("release", "start").code == 0
-    running = releasing.running()
-    outputs = releasing.deployment.outputs()
-    machine = outputs["ReleaseStateMachineArn"].replace(":stateMachine:", ":execution:")
-    cloud = releasing.deployment.cloud
-    cloud.client("stepfunctions").stop_execution(executionArn=f"{machine}:{running['id']}")
-    cloud.wait_until(lambda: releasing.shares() == {live: 1}, "the reconciler has been", 60)
-
-
-def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> None:
-    before = releasing.shares()
-    assert "No changes to deploy" in releasing.deployment.deploy()
-    assert releasing.shares() == before
-
-
-def test_no_request_was_lost(releasing: Releasing, clients: Traffic, figures: list[str]) -> None:
-    """But for those that a canary, which failed on purpose, answered with errors: veterans'."""
-    failed = [answer for answer in clients.answers if answer.status != 200]
-    assert all(answer.status == 503 and answer.veteran for answer in failed)
-    figures.append(
-        f"{len(clients.answers):,} requests, none lost; {len(failed)} were answered with an error,"
-        " all by the canary that fails on purpose"
-    )
-
-
-def test_a_stack_is_deleted_amid_a_canary(releasing: Releasing, clients: Traffic) -> None:
-    releasing.deploy(models.as_good, "1.9.0")
-    releasing.running()
-    function = releasing.deployment.outputs()["ApiFunctionName"]
-    releasing.deployment.delete()
-    left = releasing.deployment.cloud.client("lambda").list_functions()["Functions"]
-    assert function not in {it["FunctionName"] for it in left}

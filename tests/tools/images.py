@@ -1,7 +1,7 @@
 """What becomes of the images between `make build` and a deployment.
 
 archive     `make archive`: write them to files, so that what was built can be taken elsewhere
-load        `make load`: give them from those files to the engine of this machine
+unarchive   `make unarchive`: give them from those files to the engine of this machine
 sbom        `make sbom`: list what is in them, in CycloneDX, one file each
 by-digest   in .aws-sam/packaged.yaml, name them by what they are, not by a tag that can be moved
 """
@@ -60,7 +60,7 @@ def archive() -> None:
         _run("docker", "save", "--output", str(_archive_of(image)), image)
 
 
-def load() -> None:
+def unarchive() -> None:
     for image in images(TEMPLATE.read_text()):
         _run("docker", "load", "--quiet", "--input", str(_archive_of(image)))
 
@@ -97,7 +97,7 @@ def _run(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-TASKS = {"archive": archive, "load": load, "sbom": sbom, "by-digest": name_by_digest}
+TASKS = {"archive": archive, "unarchive": unarchive, "sbom": sbom, "by-digest": name_by_digest}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in TASKS:

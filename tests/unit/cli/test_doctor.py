@@ -1,6 +1,7 @@
 """`mlops doctor`: what it compares where, its exit codes, and its JSON."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,8 +76,19 @@ def test_here_with_no_stack_asked(mlops: Mlops, pinned: str) -> None:
         "severity": "note",
         "what": "No stack is compared: only the pins, the registry and the store",
         "why": "It was asked for with --local.",
-        "command": "make deploy",
+        "command": "",
     }
+    assert "Run:" not in mlops("doctor", "--local").out
+
+
+def test_here_where_nothing_was_made_yet_no_command_needs_a_stack(
+    mlops: Mlops, pinned: str, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / ".mlops")
+    ran = mlops("doctor", "--local", "--json")
+    assert ran.code == 1
+    commands = [found["command"] for found in ran.document]
+    assert commands == [f"mlops register churn --version {V1} --store .mlops", ""]
 
 
 def test_what_is_wrong_here_is_exit_code_1(mlops: Mlops, pinned: str, tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """`mlops release …` and `mlops rollback` on a played stack: what they answer, and exit codes."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import mlops.cli.release as commands
 from mlops.bootstrap.releases import Releases
+from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.ports import ExecutionStatus
 from tests.unit.cli.conftest import Mlops
-from tests.unit.release.bench import ANN, ID, Bench
+from tests.unit.inference.building import V1
+from tests.unit.release.bench import ANN, ID, V2, Bench
 
 Tick = Callable[[], None]
 
@@ -166,6 +169,52 @@ def test_the_list_has_the_newest_first(bench: Bench, mlops: Mlops) -> None:
     listed: list[Any] = mlops("release", "list", "--json").document
     assert [it["id"] for it in listed] == [ID, "first-1"]
     assert ID in mlops("release", "list").out
+
+
+def test_a_list_is_readable_on_a_small_terminal(
+    bench: Bench, mlops: Mlops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id, words = f"again-{'d' * 32}", [f"word{number}" for number in range(60)]
+    at = bench.clock()
+    bench.deploy()
+    bench.released()
+    bench.registry.record(
+        ReleaseRecord(
+            id=id,
+            kind=Kind.RELEASE,
+            outcome=Ended.ROLLED_BACK,
+            reasons=(" ".join(words), "line\nline"),
+            by=ANN,
+            started_at=at,
+            ended_at=at + timedelta(days=1),
+            champion="1041",
+            candidate="1042",
+            pins=(bench.pins[V1], bench.pins[V2]),
+            deployed_sha="c0ffee" * 6 + "abcd",
+        )
+    )
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = mlops("release", "list").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["id", "outcome", "ended"]
+    ended = f"{at + timedelta(days=1):%Y-%m-%d %H:%M}"
+    assert lines[1].split(maxsplit=2) == [id, "ROLLED_BACK", ended]
+    about = f"  version 1041 to 1042, {V1}, {V2}, commit"
+    assert lines[2:4] == [about, "  c0ffeec0ffee"]
+    (end,) = [number for number, line in enumerate(lines) if line.startswith(ID)]
+    assert " ".join(lines[4:end]).split() == [*words[:-1], "word59;", "line", "line"]
+    assert lines[end + 1 : end + 3] == [f"  version 1 to 2, {V2}, commit d00d", "  it was good"]
+    listed = mlops("release", "list", "--json").document[0]
+    assert listed["reasons"] == [" ".join(words), "line\nline"]
+    assert listed["deployed_sha"].endswith("abcd")
+
+
+def test_no_table_cuts_what_is_long(bench: Bench, mlops: Mlops) -> None:
+    reason = "so it went, " * 40 + "to its end"
+    bench.deploy()
+    bench.canary()
+    bench.desk.abort(ID, reason)
+    assert f"aborted by {reason}" in mlops("release", "status").out
 
 
 def test_a_rollback_goes_back_to_what_was_live_before(bench: Bench, mlops: Mlops) -> None:

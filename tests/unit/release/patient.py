@@ -76,6 +76,7 @@ class Patient:
             Shelf(self.location, bench.store, bench.world.registry),
             None if self.local else cloud,
             no_stack="It was asked for." if self.local else None,
+            local=self.local,
         )
 
     def findings(self) -> tuple[Finding, ...]:

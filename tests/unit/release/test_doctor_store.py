@@ -167,6 +167,7 @@ def test_without_a_stack_pins_registry_and_store_are_compared(patient: Patient) 
     patient.local, patient.location = True, ".mlops"
     found = patient.only()
     assert (found.severity, found.why) == (Severity.NOTE, "It was asked for.")
+    assert found.command == ""
     assert found.what == "No stack is compared: only the pins, the registry and the store"
     patient.bench.alarms.ringing.add("errors")
     spoil("model.onnx")(patient.bench)

@@ -10,6 +10,7 @@ from mlops.release.lock import Holder
 from mlops.release.ports import ExecutionStatus, GateReport
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2
+from tests.unit.release.fakes import FakeFunction
 from tests.unit.release.patient import STORE, Patient, move, not_live
 
 
@@ -107,6 +108,49 @@ def test_weights_that_belong_to_no_release(patient: Patient) -> None:
     assert found.command == "mlops rollback"
     patient.bench.rollback.roll_back(None, ANN)
     assert patient.findings() == ()
+
+
+@pytest.mark.parametrize("side", ["api", "batch"])
+def test_a_release_that_was_refused_for_weights_is_not_started_again_while_there_are_any(
+    patient: Patient, side: str
+) -> None:
+    bench = patient.bench
+    patient.deploy()
+    function: FakeFunction = getattr(bench, side)
+    function.publish()
+    move(function, "1", v2=0.2)
+    bench.begin()
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    weights, behind = patient.findings()
+    assert weights.what.startswith(f"{side} has weights that belong to no release")
+    assert behind.what == "What was deployed last is not live: $LATEST of api and batch"
+    assert "refused before it had a plan" in behind.why
+    assert behind.why.endswith("No release begins while there are weights that belong to none.")
+    assert behind.command == weights.command
+    move(function, "1")
+    assert not_live(patient).command == "mlops release start"
+
+
+def test_a_first_release_that_was_refused_for_weights() -> None:
+    patient = Patient()
+    patient.deploy()
+    patient.bench.api.publish()
+    move(patient.bench.api, "1", v2=0.2)
+    patient.bench.begin()
+    patient.bench.rollout.record(ID, Ended.REFUSED, ())
+    found = patient.findings()
+    assert found[-1].what == "No release is recorded for version 1, which is live"
+    assert found[-1].why.startswith("No release came so far yet")
+    assert [one.command for one in found] == ["mlops rollback"] * 3
+
+
+def test_an_api_that_was_moved_and_given_weights_gets_rid_of_these_first(second: Patient) -> None:
+    move(second.bench.api, "1", v2=0.2)
+    assert {found.command for found in second.findings()} == {"mlops rollback"}
+    second.bench.rollback.roll_back(None, ANN)
+    assert {found.command for found in second.findings()} == {"mlops rollback --to 2"}
+    second.bench.rollback.roll_back("2", ANN)
+    assert second.findings() == ()
 
 
 @pytest.mark.parametrize("running", [False, True])

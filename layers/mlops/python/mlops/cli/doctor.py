@@ -59,6 +59,7 @@ def doctor(
         shelf,
         cloud,
         no_stack="It was asked for with --local." if local else why,
+        local=local,
         unread=unread,
     )
     found = diagnose(facts)
@@ -90,4 +91,5 @@ def _opened(
 
 
 def _shown(finding: "Finding") -> str:
-    return f"{finding.severity}: {finding.what}\n  {finding.why}\n  Run: {finding.command}"
+    run = f"\n  Run: {finding.command}" if finding.command else ""
+    return f"{finding.severity}: {finding.what}\n  {finding.why}{run}"

@@ -1,6 +1,7 @@
 """How commands answer: for people, or as JSON for programs."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,13 +72,13 @@ def answer(document: object, as_json: bool, text: str) -> None:
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows as aligned text; the first one's keys are the headings."""
+    """Rows as aligned text, nothing cut; the first one's keys are the headings."""
     drawn = Table(box=None, pad_edge=False)
     for heading in rows[0]:
         drawn.add_column(heading, no_wrap=True)
     for row in rows:
         drawn.add_row(*row.values())
-    console = Console(width=200, no_color=True, markup=False, emoji=False)
+    console = Console(width=sys.maxsize, no_color=True, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(drawn)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from mlops.bootstrap import utc_now
-from mlops.cli.output import AsJson, answer, notes, table
-from mlops.cli.release_view import document, row, shown
+from mlops.cli.output import AsJson, answer, notes
+from mlops.cli.release_view import document, listed, shown
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import ReleaseRefused
 from mlops.registry.releases import Ended, ReleaseRecord
@@ -107,7 +107,7 @@ def history(
 ) -> None:
     """List all releases and rollbacks, the newest first."""
     records = _opened(stack, samconfig).desk.history()
-    text = table([row(record) for record in records]) if records else "There was no release yet."
+    text = listed(records) if records else "There was no release yet."
     answer([record.to_document() for record in records], as_json, text)
 
 

@@ -1,5 +1,8 @@
 """How releases are shown: for people, or as JSON for programs."""
 
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +85,38 @@ def _shares(traffic: "Traffic | None") -> str:
     return ", ".join(f"{share:.0%} version {number}" for number, share in shares.items())
 
 
-def row(record: ReleaseRecord) -> dict[str, str]:
+def listed(records: Sequence[ReleaseRecord]) -> str:
+    """One line each, and below it what it was about and why: side by side no terminal has room."""
+    width = shutil.get_terminal_size().columns
+    heading, *rows = table([_row(record) for record in records]).splitlines()
+    lines = [heading]
+    for record, row in zip(records, rows, strict=True):
+        lines.append(row)
+        for text in (", ".join(_about(record)), "; ".join(record.reasons)):
+            lines += textwrap.wrap(
+                text,
+                width,
+                initial_indent="  ",
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return "\n".join(lines)
+
+
+def _row(record: ReleaseRecord) -> dict[str, str]:
     return {
         "id": record.id,
         "outcome": record.outcome,
-        "from": record.champion or "-",
-        "to": record.candidate or "-",
-        "models": ", ".join(str(pin.version) for pin in record.pins) or "-",
-        "commit": (record.deployed_sha or "-")[:12],
         "ended": f"{record.ended_at:%Y-%m-%d %H:%M}",
-        "why": "; ".join(record.reasons),
     }
+
+
+def _about(record: ReleaseRecord) -> Iterator[str]:
+    if record.champion is not None:
+        yield f"version {record.champion} to {record.candidate}"
+    elif record.candidate is not None:
+        yield f"version {record.candidate}"
+    yield from (str(pin.version) for pin in record.pins)
+    if record.deployed_sha is not None:
+        yield f"commit {record.deployed_sha[:12]}"

@@ -103,13 +103,15 @@ class Kept:
 class Facts:
     """deployed: None where no stack is compared; no_stack: why, unless it could not be read.
 
-    models: by the stack's parameter for the pin of each. unread: why something could not be read.
+    local: nobody wants a stack. models: by the stack's parameter for the pin of each. unread: why
+    something could not be read.
     """
 
     committed: Committed
     models: Mapping[str, str]
     deployed: Deployed | None
     no_stack: str | None
+    local: bool
     kept: Kept
     unread: Mapping[str, str]
 

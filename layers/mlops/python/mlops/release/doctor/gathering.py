@@ -76,6 +76,7 @@ def gather(
     cloud: Cloud | None,
     *,
     no_stack: str | None = None,
+    local: bool = False,
     unread: Mapping[str, str] | None = None,
 ) -> Facts:
     """See `Facts`; unread: what the caller could not read. Raises no MlopsError."""
@@ -86,6 +87,7 @@ def gather(
         models=models,
         deployed=None if cloud is None else reading.deployed(cloud, kept.records),
         no_stack=no_stack,
+        local=local,
         kept=kept,
         unread=reading.unread,
     )

@@ -30,7 +30,7 @@ class Severity(StrEnum):
 class Finding:
     """what: the difference. why: what it comes from, or leads to. command: mends it.
 
-    Where nothing is to be mended, the command shows how things go on.
+    Where nothing is to be mended, the command shows how things go on; empty where they do not.
     """
 
     severity: Severity

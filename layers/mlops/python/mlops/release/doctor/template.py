@@ -12,7 +12,8 @@ def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, text, f"{why.rstrip('.')}.", remedies.reading(what))
     if facts.no_stack is not None:
         what = "No stack is compared: only the pins, the registry and the store"
-        yield Finding(Severity.NOTE, what, facts.no_stack, remedies.deploy())
+        remedy = "" if facts.local else remedies.deploy()
+        yield Finding(Severity.NOTE, what, facts.no_stack, remedy)
     yield from _committed(facts, remedies)
     deployed = facts.deployed
     if deployed is not None:

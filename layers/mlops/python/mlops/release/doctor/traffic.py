@@ -93,9 +93,11 @@ class _Traffic:
             why = "Its release begins after the deployment."
             yield Finding(Severity.NOTE, what, why, self._remedies.status())
         else:
-            why, remedy = self._became(), self._mend_api() or self._remedies.start()
+            why, remedy = self._became(), self._mend_api() or self._start()
             pinned = self._rolled_back_pin()
-            if pinned is not None:
+            if self._weighted():
+                why = f"{why} No release begins while there are weights that belong to none."
+            elif pinned is not None:
                 why = f"{why} To try it once more instead of pinning what is live: {remedy}"
                 remedy = self._remedies.pin(pinned)
             yield Finding(Severity.WARNING, what, why, remedy)
@@ -125,18 +127,12 @@ class _Traffic:
 
     def _weights(self) -> Iterator[Finding]:
         """Releases give weights to the API alone; what they do while they run is theirs."""
-        for side in self._deployed.sides:
-            traffic, is_api = side.traffic, side is self._deployed.api
-            if traffic is not None and traffic.weights:
-                if is_api and self._deployed.holder is not None:
-                    continue
-                what = f"{side.name} has weights that belong to no release: {_shares(traffic)}"
-                why = "Somebody has set them past the releases, or a release was cut short."
-                if is_api:
-                    remedy = self._remedies.roll_back()
-                else:
-                    remedy = self._remedies.move(side.name, traffic.version)
-                yield Finding(Severity.ERROR, what, why, remedy)
+        for side, traffic in self._weighted():
+            if side is self._deployed.api and self._deployed.holder is not None:
+                continue
+            what = f"{side.name} has weights that belong to no release: {_shares(traffic)}"
+            why = "Somebody has set them past the releases, or a release was cut short."
+            yield Finding(Severity.ERROR, what, why, self._unweigh(side, traffic))
 
     def _records(self) -> Iterator[Finding]:
         api = self._deployed.api
@@ -145,12 +141,12 @@ class _Traffic:
         number, last = api.traffic.version, self._last_moved
         if last is None:
             what = f"No release is recorded for version {number}, which is live"
-            why = "There was no release yet; the first one enters what it finds live."
-            yield Finding(Severity.WARNING, what, why, self._remedies.start())
+            why = "No release came so far yet; the first that does enters what it finds live."
+            yield Finding(Severity.WARNING, what, why, self._start())
         elif last.candidate != number:
             what = f"Version {number} is live, and no release made it so"
             why = f"The last one, {last.id}, left version {last.candidate}; it was moved since."
-            remedy = self._mend_api() or self._remedies.start()
+            remedy = self._mend_api() or self._start()
             yield Finding(Severity.ERROR, what, why, remedy)
 
     def _batch(self) -> Iterator[Finding]:
@@ -163,7 +159,7 @@ class _Traffic:
         if {*batch.live.pins} != {*api.live.pins}:
             what = f"Batch is live with {_pins(batch)}, the API with {_pins(api)}"
             why = "A file and a request get different predictions."
-            remedy = self._mend_api() or back or self._remedies.start()
+            remedy = self._mend_api() or back or self._start()
             yield Finding(Severity.ERROR, what, why, remedy)
         elif back is not None and self._last_moved is not None:
             what = f"Version {batch.live.number} of batch is live, and no release made it so"
@@ -194,7 +190,21 @@ class _Traffic:
             why = "The alias was moved past the releases, which note the stages."
             return Finding(Severity.WARNING, what, why, mend)
         why = "The release could not note it at its end; the next one does when it begins."
-        return Finding(Severity.WARNING, what, why, self._remedies.start())
+        return Finding(Severity.WARNING, what, why, self._start())
+
+    def _weighted(self) -> list[tuple[Side, Traffic]]:
+        found = ((side, side.traffic) for side in self._deployed.sides)
+        return [(side, traffic) for side, traffic in found if traffic and traffic.weights]
+
+    def _unweigh(self, side: Side, traffic: Traffic) -> str:
+        if side is self._deployed.api:
+            return self._remedies.roll_back()
+        return self._remedies.move(side.name, traffic.version)
+
+    def _start(self) -> str:
+        """A release; or first what takes away the weights for which it would be refused."""
+        weighted = self._weighted()
+        return self._unweigh(*weighted[0]) if weighted else self._remedies.start()
 
     def _mend_api(self) -> str | None:
         """Back to where the last release left the API, if it is elsewhere."""
@@ -203,7 +213,8 @@ class _Traffic:
             return None
         if last.candidate in (None, api.traffic.version):
             return None
-        return self._remedies.roll_back(last.candidate)
+        # While it has weights, a rollback takes these away, and refuses to be told where to.
+        return self._remedies.roll_back(None if api.traffic.weights else last.candidate)
 
     def _left_at(self, side: Side) -> str | None:
         """The version at which the last release left a function."""

@@ -1,0 +1,122 @@
+"""What comes between a release and its end: people, alarms, and others who move things.
+
+It goes on with the stack of `test_release`, or begins with one of its own.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.rehearsal import models
+from tests.rehearsal.releasing import ROLLBACK_SECONDS, Releasing
+from tests.rehearsal.traffic import Traffic
+
+
+def test_a_deploy_amid_a_canary_waits_for_it_and_an_abort_ends_that(
+    releasing: Releasing, clients: Traffic
+) -> None:
+    live = releasing.shares()
+    releasing.deploy(models.as_good, "1.6.0")
+    first = releasing.running()["id"]
+    assert releasing.mlops("release", "start").code == 3, "one at a time"
+    releasing.deploy(models.as_good, "1.7.0")
+    aborted = releasing.mlops("release", "abort", "--by", "rehearsal", "--json")
+    assert (aborted.code, aborted.document["id"]) == (0, first), aborted.said
+    assert aborted.document["outcome"] == "ROLLED_BACK"
+    assert list(live)[0] == next(iter(releasing.shares())), "the stable version stays"
+    # What came in the middle is released by itself; this one, by hand.
+    second = releasing.running()
+    assert second["id"] != first
+    assert releasing.mlops("release", "promote", "--by", "rehearsal").code == 0
+    ran = releasing.verdict()
+    assert (ran.code, ran.document["outcome"]) == (0, "PROMOTED"), ran.said
+    assert ran.document["reasons"] == ["promoted by rehearsal"]
+    assert releasing.model_of(releasing.live()) == "churn-model-v1.7.0"
+
+
+def test_a_rollback_amid_a_canary_stops_it(releasing: Releasing, clients: Traffic) -> None:
+    live = releasing.live()
+    releasing.deploy(models.as_good, "1.8.0")
+    canary = releasing.running()["plan"]["candidate"]["number"]
+    began = time.monotonic()
+    assert releasing.mlops("rollback", "--by", "rehearsal").code == 0
+    time.sleep(1)
+    assert releasing.shares() == {live: 1}
+    wrong = [answer.at - began for answer in clients.since(began) if answer.release == canary]
+    assert max(wrong, default=0) < ROLLBACK_SECONDS
+    assert releasing.status()["last"]["outcome"] == "ROLLED_BACK"
+
+
+def test_an_execution_that_is_stopped_by_others_leaves_no_weights(
+    releasing: Releasing, clients: Traffic
+) -> None:
+    live = releasing.live()
+    running = releasing.start_canary()
+    outputs = releasing.deployment.outputs()
+    machine = outputs["ReleaseStateMachineArn"].replace(":stateMachine:", ":execution:")
+    cloud = releasing.deployment.cloud
+    cloud.client("stepfunctions").stop_execution(executionArn=f"{machine}:{running['id']}")
+    cloud.wait_until(lambda: releasing.shares() == {live: 1}, "the reconciler has been", 60)
+
+
+def test_an_alarm_takes_a_canary_back_and_lets_none_begin(
+    releasing: Releasing, clients: Traffic
+) -> None:
+    live = releasing.live()
+    releasing.start_canary()
+    with releasing.ringing("ApiErrorsAlarm") as alarm:
+        ran = releasing.verdict()
+        assert (ran.code, ran.document["outcome"]) == (3, "ROLLED_BACK"), ran.said
+        assert ran.document["reasons"] == [f"alarm {alarm}"]
+        assert releasing.shares() == {live: 1}
+        again = releasing.start()
+        assert (again.code, again.document["outcome"]) == (3, "REFUSED"), again.said
+        assert again.document["reasons"] == [f"alarms ring: {alarm}"]
+
+
+@pytest.mark.parametrize("lead", [0, 1.5])
+def test_a_rollback_at_the_moment_of_a_promotion_leaves_one_truth(
+    releasing: Releasing, clients: Traffic, figures: list[str], lead: float
+) -> None:
+    """lead: seconds that the promotion has. Who is faster is not for the test to say."""
+    live = releasing.live()
+    releasing.start_canary()
+    with ThreadPoolExecutor(2) as threads:
+        promotion = threads.submit(releasing.mlops, "release", "promote", "--by", "ann")
+        time.sleep(lead)
+        rollback = threads.submit(releasing.mlops, "rollback", "--by", "bob")
+        promoted, ran = promotion.result(), rollback.result()
+    assert promoted.code in (0, 3), promoted.said
+    releasing.wait_for_end()
+    last = releasing.status()["last"]
+    how = f"{last['kind']} {last['outcome']}, {'; '.join(last['reasons'])}"
+    figures.append(f"a rollback {lead} s after a promotion by hand: {how}")
+    moved = last["outcome"] == "PROMOTED" or last["kind"] == "rollback"
+    number, batch = (
+        (last["candidate"], last["batch_candidate"])
+        if moved
+        else (last["champion"], last["batch_champion"])
+    )
+    assert releasing.shares() == {number: 1}
+    assert releasing.shares("batch") == {batch: 1}
+    assert releasing.champions() == [releasing.model_of(number)]
+    assert (ran.code, number) == (0, live), ran.said
+
+
+def test_no_request_was_lost(releasing: Releasing, clients: Traffic, figures: list[str]) -> None:
+    """But for those that a canary, which failed on purpose, answered with errors: veterans'."""
+    failed = [answer for answer in clients.answers if answer.status != 200]
+    assert all(answer.status == 503 and answer.veteran for answer in failed)
+    figures.append(
+        f"{len(clients.answers):,} requests, none lost; {len(failed)} were answered with an error,"
+        " all by the canary that fails on purpose"
+    )
+
+
+def test_a_stack_is_deleted_amid_a_canary(releasing: Releasing, clients: Traffic) -> None:
+    releasing.start_canary()
+    function = releasing.deployment.outputs()["ApiFunctionName"]
+    releasing.deployment.delete()
+    left = releasing.deployment.cloud.client("lambda").list_functions()["Functions"]
+    assert function not in {it["FunctionName"] for it in left}
