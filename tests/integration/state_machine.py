@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,7 +40,7 @@ from tests.rehearsal.process import free_ports, serving
 from tests.unit.fakes import MemoryObjects, no_pause
 from tests.unit.release.bench import observed
 from tests.unit.release.fakes import FakeAlarms, FakeNotices
-from tests.unit.release_function.machine import VALUES, as_json
+from tests.unit.release_function.machine import VALUES, definition
 
 PYTHON = ROOT / ".tools/ministack/bin/python"
 REGION: Final = "eu-west-1"
@@ -110,10 +110,12 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
 class Stack:
     """Three functions, a topic and the state machine, under names of its own.
 
-    overruled: operations that answer with this error instead.
+    overruled: operations that answer with this error instead. misheard: the weights that Lambda
+    sets at an update, by its state's name, instead of those that it is told.
     """
 
     cloud: Cloud
+    misheard: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     name: str = field(default_factory=lambda: f"s{uuid.uuid4().hex[:8]}")
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     observations: PlayedObservations = field(default_factory=PlayedObservations)
@@ -141,7 +143,7 @@ class Stack:
             "TopicArn": topic,
         }
         self.machine: str = self.cloud.client("stepfunctions").create_state_machine(
-            name=self.named("release"), definition=as_json(values), roleArn=ROLE
+            name=self.named("release"), definition=self._definition(values), roleArn=ROLE
         )["stateMachineArn"]
         self.api: Function = self._port("api")
         self.batch: Function = self._port("batch")
@@ -161,6 +163,14 @@ class Stack:
 
     def named(self, part: str) -> str:
         return f"{self.name}-{part}"
+
+    def _definition(self, values: Mapping[str, str]) -> str:
+        machine = definition(values)
+        for name, weights in self.misheard.items():
+            parameters = machine["States"][name]["Parameters"]
+            parameters.pop("RoutingConfig.$", None)
+            parameters["RoutingConfig"] = {"AdditionalVersionWeights": weights}
+        return json.dumps(machine)
 
     def _port(self, part: str) -> LambdaFunction:
         return LambdaFunction(self.cloud.client("lambda"), self.named(part))
@@ -198,8 +208,8 @@ class Stack:
                 Environment={"Variables": {"DEPLOYED": uuid.uuid4().hex}},
             )
 
-    def start(self, id: str = "r1") -> None:
-        self.world.executions.start(id, "ann")
+    def start(self, id: str = "r1", *, despite_alarms: bool = False) -> None:
+        self.world.executions.start(id, "ann", despite_alarms=despite_alarms)
 
     def ended(self, id: str = "r1") -> str:
         """The status it ends with. Waits for it."""
@@ -239,8 +249,10 @@ class Stack:
 
 
 @contextmanager
-def deployed(cloud: Cloud) -> Iterator[Stack]:
-    stack = Stack(cloud)
+def deployed(
+    cloud: Cloud, misheard: Mapping[str, Mapping[str, float]] | None = None
+) -> Iterator[Stack]:
+    stack = Stack(cloud, misheard or {})
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -118,6 +118,46 @@ def test_an_alarm_takes_it_back(stack: Stack) -> None:
     assert outcome(stack) == (Ended.ROLLED_BACK, "alarm errors")
 
 
+def test_one_that_is_to_end_an_alarm_goes_out_despite_it(stack: Stack) -> None:
+    stack.alarms.ringing.add("errors")
+    stack.start()
+    assert stack.ended() == "FAILED"
+    assert outcome(stack) == (Ended.REFUSED, "alarms ring: errors")
+    stack.start("r2", despite_alarms=True)
+    assert stack.ended("r2") == "SUCCEEDED"
+    assert outcome(stack, "r2")[0] is Ended.PROMOTED
+    last = stack.desk.status().last
+    assert last is not None
+    assert last.reasons[-1] == "it began although alarms rang: errors"
+
+
+@pytest.mark.parametrize(
+    ("misheard", "end"),
+    [
+        ({"Canary": {}}, "Ended"),
+        ({"Promote": {"1": 0.5}}, "Ended"),
+        ({"PromoteBatch": {"1": 0.5}}, "Ended"),
+        ({"Canary": {}, "Restore": {"2": 0.5}}, "NotRestored"),
+        ({"PromoteBatch": {"1": 0.5}, "RestoreBatch": {"2": 0.5}}, "NotRecorded"),
+    ],
+    ids=["canary", "API", "batch", "way back", "way back of batch"],
+)
+def test_weights_that_are_not_as_they_were_set_take_all_back(
+    cloud: Cloud, misheard: dict[str, dict[str, float]], end: str
+) -> None:
+    """What cannot be given back so is left to the reconciler."""
+    with deployed(cloud, misheard) as stack:
+        stack.deploy()
+        stack.start()
+        assert stack.ended() == ("SUCCEEDED" if end == "Ended" else "FAILED")
+        states = stack.history()
+        assert (states.count("RolledBackAsNotSet"), states[-1]) == (1, end)
+        stack.reconciler.reconcile()
+        assert outcome(stack)[0] is Ended.ROLLED_BACK
+        assert stack.live() == ("1", {}, "1")
+        assert not stack.batch.traffic().weights
+
+
 def moved(stack: Stack, version: str, weights: dict[str, float]) -> None:
     stack.api.move(version, weights, stack.api.traffic().revision)
 

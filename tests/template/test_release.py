@@ -93,6 +93,19 @@ def test_a_deployment_starts_a_release(resources: Resources) -> None:
     assert json.loads(target["Input"]) == {"by": DEPLOY}
 
 
+def test_the_alarms_of_the_api_alone_hold_releases_up(
+    template: dict[str, Any], resources: Resources, variables: dict[str, Any]
+) -> None:
+    outputs = {name: it["Value"] for name, it in template["Outputs"].items()}
+    assert variables["MLOPS_ALARMS"] == outputs["ApiAlarmNames"] == joined("ApiErrorsAlarm")
+    alarms = {*of_type(resources, "AWS::CloudWatch::Alarm")}
+    assert outputs["AlarmNames"] == joined(*sorted(alarms))
+
+
+def joined(*resources: str) -> dict[str, Any]:
+    return {"Fn::Join": [",", [{"Ref": name} for name in resources]]}
+
+
 @pytest.mark.parametrize("name", ["ReleaseEndedBadlyRule", "ReconcileRule"])
 def test_the_reconciler_is_called(resources: Resources, name: str) -> None:
     (target,) = rules(resources)[name]["Targets"]

@@ -52,8 +52,10 @@ def test_from_start_to_end(simulated: tuple[StateMachineExecutions, "SFNClient",
     assert json.loads(found["input"]) == {"by": "somebody", "despite_alarms": True}
     with pytest.raises(CloudUnavailable, match="^two: .*somebody else"):
         executions.start("two", "somebody")
+    assert {*executions.running()} == {"one", "two"}
     executions.stop("one", "a test")
     assert executions.status("one") is ExecutionStatus.ABORTED
+    assert executions.running() == ("two",)
 
 
 def test_what_is_not_there_is_stopped_already(
@@ -101,6 +103,28 @@ def test_one_that_has_ended_counts_as_started_too() -> None:
         stubber.assert_no_pending_responses()
 
 
+def test_those_that_run_are_asked_for_page_by_page() -> None:
+    def page(*names: str) -> dict[str, Any]:
+        return {"executions": [execution_of(name) for name in names]}
+
+    states = client()
+    asked = {"stateMachineArn": MACHINE, "statusFilter": "RUNNING"}
+    with Stubber(states) as stubber:
+        stubber.add_response("list_executions", {**page("one", "two"), "nextToken": "more"}, asked)
+        stubber.add_response("list_executions", page("three"), {**asked, "nextToken": "more"})
+        assert StateMachineExecutions(states, MACHINE).running() == ("one", "two", "three")
+
+
+def execution_of(name: str) -> dict[str, Any]:
+    return {
+        "executionArn": EXECUTION.replace("one", name),
+        "stateMachineArn": MACHINE,
+        "name": name,
+        "status": "RUNNING",
+        "startDate": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+
+
 def test_why_it_is_stopped_is_kept() -> None:
     states = client()
     with Stubber(states) as stubber:
@@ -121,6 +145,7 @@ def test_one_that_has_ended_needs_no_stopping(status: str) -> None:
 
 
 CALLS: dict[str, Callable[[StateMachineExecutions], object]] = {
+    "list_executions": lambda executions: executions.running(),
     "describe_execution": lambda executions: executions.status("one"),
     "start_execution": lambda executions: executions.start("one", "me"),
     "stop_execution": lambda executions: executions.stop("one", "because"),
@@ -135,7 +160,7 @@ def test_what_cannot_be_asked(operation: str, code: str) -> None:
         stubber.add_client_error(operation, code)
         if operation == "stop_execution":
             stubber.add_response("describe_execution", execution("RUNNING"))
-        with pytest.raises(CloudUnavailable, match=f"^one: .*{code}"):
+        with pytest.raises(CloudUnavailable, match=f"^(one|executions): .*{code}"):
             CALLS[operation](StateMachineExecutions(states, MACHINE))
 
 

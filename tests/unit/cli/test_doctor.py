@@ -30,6 +30,7 @@ OUTPUTS = {
     "AlarmsTopicArn": "arn:aws:sns:eu-west-1:123456789012:alarms",
     "ApiLogGroupName": "logs",
     "ApiAlarmNames": "errors",
+    "AlarmNames": "errors,dead-letters",
 }
 GONE = ["The function api is not there", "The function batch is not there"]
 
@@ -49,7 +50,7 @@ def aws(aws_settings: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def deploy(name: str, pin: str, outputs: dict[str, str]) -> None:
-    """A stack with these outputs and a bucket; its functions were deleted since."""
+    """A stack with these outputs, a bucket, a state machine; its functions were deleted since."""
     template = {
         "Parameters": {key: {"Type": "String"} for key in ("ChurnPin", "Architecture")},
         "Resources": {"Store": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}},
@@ -62,6 +63,11 @@ def deploy(name: str, pin: str, outputs: dict[str, str]) -> None:
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
+    )
+    boto3.client("stepfunctions").create_state_machine(
+        name="release",
+        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::123456789012:role/release",
     )
     boto3.client("s3").create_bucket(
         Bucket="stack-store", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -171,6 +177,27 @@ def test_a_stack_whose_store_has_the_version(
     deploy("mlops-pipeline", pinned, OUTPUTS)
     open_registry("s3://stack-store").register(V1, candidate.files, candidate.provenance)
     assert [one["what"] for one in mlops("doctor", "--json").document] == GONE
+
+
+def test_all_alarms_of_a_stack_are_asked_for(mlops: Mlops, pinned: str, aws: None) -> None:
+    deploy("mlops-pipeline", pinned, OUTPUTS)
+    cloudwatch = boto3.client("cloudwatch")
+    for name in ("dead-letters", "errors", "mlops-pipeline-by-hand"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/SQS",
+            MetricName="Messages",
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=0,
+        )
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    found = {one["what"]: one["why"] for one in mlops("doctor", "--json").document}
+    assert "no release begins" in found["Alarms ring: errors"]
+    assert found["Alarms ring: dead-letters"] == "They hold up no release."
+    assert "by-hand" not in str(found)
 
 
 def test_a_stack_of_something_else(mlops: Mlops, pinned: str, aws: None) -> None:

@@ -9,6 +9,7 @@ import pytest
 import mlops.cli.release as commands
 from mlops.bootstrap.releases import Releases
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.release.lock import CURRENT
 from mlops.release.ports import ExecutionStatus
 from tests.unit.cli.conftest import Mlops
 from tests.unit.inference.building import V1
@@ -230,6 +231,32 @@ def test_a_rollback_that_is_refused_changes_nothing(bench: Bench, mlops: Mlops) 
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.startswith("mlops: there is no earlier version")
     assert bench.live() == ("1", {}, "1")
+
+
+def test_what_is_shown_of_a_release_that_goes_out_despite_alarms(
+    bench: Bench, mlops: Mlops
+) -> None:
+    bench.alarms.ringing.add("stack-errors")
+    bench.deploy()
+    bench.canary(despite_alarms=True)
+    assert "alarms that rang: stack-errors" in mlops("release", "status").out
+    running = mlops("release", "status", "--json").document["running"]
+    assert running["plan"]["despite"] == ["stack-errors"]
+    bench.desk.abort(ID, ANN)
+    words = "it began although alarms rang: stack-errors"
+    assert words in mlops("release", "status").out
+    assert words in mlops("release", "list", "--json").document[0]["reasons"]
+
+
+def test_what_is_shown_of_a_release_whose_lock_was_taken_away(bench: Bench, mlops: Mlops) -> None:
+    bench.deploy()
+    bench.canary()
+    assert mlops("release", "status", "--json").document["running"]["locked"]
+    bench.objects.remove(CURRENT)
+    assert f"to end it: mlops release abort {ID}" in mlops("release", "status").out
+    assert not mlops("release", "status", "--json").document["running"]["locked"]
+    assert ID in mlops("release", "start").err
+    assert mlops("release", "abort", "--json").document["outcome"] == "ROLLED_BACK"
 
 
 def test_what_is_shown_of_a_release_that_nobody_runs_any_more(bench: Bench, mlops: Mlops) -> None:

@@ -197,6 +197,11 @@ class FakeExecutions:
         run = self.runs.get(name)
         return ExecutionStatus.UNKNOWN if run is None else run.status
 
+    def running(self) -> tuple[str, ...]:
+        self.before("running")
+        running = ExecutionStatus.RUNNING
+        return tuple(name for name, run in self.runs.items() if run.status is running)
+
     def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None:
         self.before("start")
         new = Execution(ExecutionStatus.RUNNING, by, despite_alarms=despite_alarms)

@@ -69,6 +69,7 @@ class Patient:
             world=bench.world,
             occupied=bench.reconciler.occupied,
             alarms=bench.alarms,
+            holding=("errors",),
         )
         return gather(
             Committed(self.committed, self.path),

@@ -10,6 +10,7 @@ from mlops.release.beginning import Begun
 from mlops.release.closing import DEPLOY
 from mlops.release.lock import CURRENT, Holder
 from mlops.release.ports import ExecutionStatus
+from mlops.release.records import Plan
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, Killed, failing_on
 from tests.unit.release.fakes import unavailable
@@ -112,6 +113,14 @@ def test_a_release_that_is_to_end_an_alarm(bench: Bench) -> None:
     plan = bench.begin(despite_alarms=True).plan
     assert plan is not None
     assert bench.plan().despite == plan.despite == ("stack-errors",)
+
+
+def test_a_plan_from_before_there_was_a_way_past_alarms_is_read(bench: Bench) -> None:
+    plan = bench.begin().plan
+    assert plan is not None
+    document = plan.to_document()
+    del document["despite"]
+    assert Plan.from_document(document) == plan
 
 
 def test_alarms_that_do_not_ring_are_nothing_to_begin_despite(bench: Bench) -> None:

@@ -1,10 +1,13 @@
 """How releases stand, and ending one by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from mlops.errors import CloudUnavailable, ReleaseRefused
-from mlops.registry.releases import Ended
+from mlops.registry.releases import Ended, Kind
 from mlops.release.judge import Outcome
+from mlops.release.lock import CURRENT, Holder
 from mlops.release.ports import ExecutionStatus
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, LOOK, V2, Bench
@@ -130,6 +133,44 @@ def test_an_abort_stops_the_release_and_gives_all_traffic_back(canary: Bench) ->
     assert canary.reconciler.reconcile().idle == "nothing to do"
     with pytest.raises(ReleaseRefused, match="no release release-1 is running"):
         canary.desk.abort(ID, ANN)
+
+
+def test_a_release_whose_lock_was_taken_away_is_seen_and_can_be_ended(canary: Bench) -> None:
+    running = canary.desk.status().running
+    assert running is not None
+    assert running.locked
+    canary.objects.remove(CURRENT)
+    holder = replace(running.holder, at=canary.plan().started_at)
+    assert canary.desk.status().running == replace(running, locked=False, holder=holder)
+    with pytest.raises(ReleaseRefused, match="no release release-9 is running"):
+        canary.desk.abort("release-9", ANN)
+    canary.desk.abort(ID, ANN)
+    assert canary.live() == ("1", {}, "1")
+    assert canary.executions.runs[ID].status is ExecutionStatus.ABORTED
+    assert canary.desk.status().running is None
+
+
+def test_a_release_that_is_promoted_by_hand_has_its_lock_again(canary: Bench) -> None:
+    canary.objects.remove(CURRENT)
+    canary.desk.promote(ID, ANN)
+    holder = canary.lock.read().holder
+    assert holder is not None
+    assert (holder.kind, holder.id) == (Kind.RELEASE, ID)
+
+
+def test_a_lock_that_others_take_meanwhile_is_theirs(canary: Bench) -> None:
+    canary.objects.remove(CURRENT)
+    other = Holder(Kind.ROLLBACK, "rollback-1", canary.clock())
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CURRENT) and canary.lock.read().holder is None:
+            canary.lock.write(canary.lock.read(), other)
+
+    canary.before = before
+    with pytest.raises(ReleaseRefused, match="something else has just begun"):
+        canary.desk.abort(ID, ANN)
+    assert canary.lock.read().holder == other
+    assert canary.executions.runs[ID].status is ExecutionStatus.RUNNING
 
 
 def test_an_abort_goes_before_a_promotion(canary: Bench) -> None:

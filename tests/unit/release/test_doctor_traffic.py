@@ -6,11 +6,11 @@ import pytest
 
 from mlops.registry.releases import Ended, Kind
 from mlops.release.doctor.remedies import Severity
-from mlops.release.lock import Holder
+from mlops.release.lock import CURRENT, Holder
 from mlops.release.ports import ExecutionStatus, GateReport
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2
-from tests.unit.release.fakes import FakeFunction
+from tests.unit.release.fakes import FakeFunction, unavailable
 from tests.unit.release.patient import STORE, Patient, move, not_live
 
 
@@ -185,6 +185,31 @@ def test_a_lock_whose_release_has_ended(patient: Patient, ended: ExecutionStatus
     assert "aborted by ann" in not_live(patient).why
 
 
+def test_a_release_whose_lock_was_taken_away(patient: Patient) -> None:
+    patient.deploy()
+    patient.bench.canary()
+    patient.bench.objects.remove(CURRENT)
+    found = patient.only()
+    assert found.severity is Severity.ERROR
+    assert found.what == f"The release {ID} runs, and somebody has taken the lock from it"
+    assert "api: 90% version 1, 10% version 2" in found.why
+    assert found.command == f"mlops release abort {ID}"
+    patient.bench.desk.abort(ID, ANN)
+    assert "aborted by ann" in not_live(patient).why
+
+
+def test_executions_that_cannot_be_listed_are_said_and_the_rest_compared(patient: Patient) -> None:
+    def before(operation: str) -> None:
+        if operation == "running":
+            unavailable(operation)
+
+    patient.bench.executions.before = before
+    patient.deploy()
+    unread, other = patient.findings()
+    assert unread.what == "The list of executions cannot be read, and is not compared"
+    assert other.what.startswith("What was deployed last is not live")
+
+
 def test_a_lock_whose_rollback_has_died(second: Patient) -> None:
     bench = second.bench
     bench.lock.write(bench.lock.read(), Holder(Kind.ROLLBACK, "rollback-1", bench.clock()))
@@ -264,8 +289,11 @@ def test_an_alias_that_is_not_there(second: Patient) -> None:
 
 def test_alarms_that_ring(patient: Patient) -> None:
     patient.bench.alarms.ringing |= {"errors", "dead letters"}
-    found = patient.only()
-    assert (found.severity, found.what) == (Severity.ERROR, "Alarms ring: dead letters, errors")
-    assert found.command.startswith(
-        "aws cloudwatch describe-alarms --alarm-names 'dead letters' errors --query "
-    )
+    errors, others = patient.findings()
+    assert (errors.severity, errors.what) == (Severity.ERROR, "Alarms ring: errors")
+    assert "a canary is taken back" in errors.why
+    assert "mlops release start --despite-alarms" in errors.why
+    assert (others.severity, others.what) == (Severity.ERROR, "Alarms ring: dead letters")
+    assert others.why == "They hold up no release."
+    command = "aws cloudwatch describe-alarms --alarm-names 'dead letters' --query "
+    assert others.command.startswith(command)

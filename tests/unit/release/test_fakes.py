@@ -77,6 +77,7 @@ def test_all_can_be_down() -> None:
         lambda: ports[1].observed("1", NOON, NOON),
         ports[2].red,
         lambda: ports[3].status("a"),
+        ports[3].running,
         lambda: ports[3].start("a", "me"),
         lambda: ports[3].stop("a", "because"),
         lambda: ports[4].send("a", "b"),
@@ -113,13 +114,16 @@ def test_an_execution_starts_once_and_ends_once() -> None:
     for _ in range(2):
         executions.start("a", "me")
     assert executions.status("a") is ExecutionStatus.RUNNING
+    assert executions.running() == ("a",)
     with pytest.raises(CloudUnavailable):
         executions.start("a", "you")
     executions.end("a", ExecutionStatus.SUCCEEDED)
     executions.stop("a", "too late")
     assert executions.status("a") is ExecutionStatus.SUCCEEDED
     executions.start("b", "me")
+    assert executions.running() == ("b",)
     executions.stop("b", "because")
+    assert executions.running() == ()
     assert executions.runs["b"].reason == "because"
     assert executions.status("b") is ExecutionStatus.ABORTED
     executions.stop("c", "there is none")

@@ -1,12 +1,16 @@
 """Who may move traffic: of two at once, one."""
 
+from dataclasses import replace
+
 import pytest
 
 from mlops.errors import ObjectChanged
 from mlops.registry.releases import Kind
-from mlops.release.lock import CURRENT, Held, Holder, Lock
+from mlops.release.lock import CURRENT, Held, Holder, Lock, unlocked
+from mlops.release.ports import ExecutionStatus
 from tests.unit.batch.bench import START
 from tests.unit.fakes import MemoryObjects, WatchedObjects
+from tests.unit.release.bench import ANN, ID, Bench
 
 ONE, OTHER = Holder(Kind.RELEASE, "one", START), Holder(Kind.ROLLBACK, "other", START)
 
@@ -54,3 +58,35 @@ def test_who_takes_it_over_while_it_is_freed_keeps_it() -> None:
 
     Lock(WatchedObjects(objects, before)).free("one")
     assert lock.read().holder == OTHER
+
+
+def without_lock(bench: Bench) -> Holder | None:
+    return unlocked(bench.store, bench.executions)
+
+
+def test_a_release_that_runs_without_the_lock(canary: Bench) -> None:
+    assert without_lock(canary) is None
+    canary.objects.remove(CURRENT)
+    assert without_lock(canary) == Holder(Kind.RELEASE, ID, canary.plan().started_at)
+    canary.executions.end(ID, ExecutionStatus.ABORTED)
+    assert without_lock(canary) is None
+
+
+def test_executions_that_are_no_release_yet_or_none_any_more_need_no_lock(promoted: Bench) -> None:
+    for name in ("release-9", "no id!"):
+        promoted.executions.start(name, ANN)
+    run = promoted.executions.runs[ID]
+    promoted.executions.runs[ID] = replace(run, status=ExecutionStatus.RUNNING)  # it tells people
+    assert without_lock(promoted) is None
+
+
+def test_a_release_that_begins_while_it_is_looked_for_has_its_lock(canary: Bench) -> None:
+    kept = canary.objects.get(CURRENT).content
+    canary.objects.remove(CURRENT)
+
+    def before(operation: str, key: str) -> None:
+        if key.endswith("plan.json"):
+            canary.objects.create(CURRENT, kept)
+
+    canary.before = before
+    assert without_lock(canary) is None

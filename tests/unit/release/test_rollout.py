@@ -163,7 +163,9 @@ def test_what_it_was_begun_despite_is_told_at_its_end(bench: Bench) -> None:
     bench.canary(despite_alarms=True)
     bench.promote()
     closed = bench.rollout.record(ID, Ended.PROMOTED, ("all is well",))
-    assert "It began although alarms rang: stack-errors." in closed.text
+    reasons = ("all is well", "it began although alarms rang: stack-errors")
+    assert closed.reasons == bench.desk.history()[0].reasons == reasons
+    assert "- it began although alarms rang: stack-errors" in closed.text.splitlines()
 
 
 def test_a_canary_that_somebody_promotes(bench: Bench) -> None:

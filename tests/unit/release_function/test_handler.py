@@ -110,6 +110,16 @@ def test_what_the_state_machine_caught_is_a_reason(
     assert service.bench.outcome() == (Ended.ROLLED_BACK, (words,))
 
 
+@pytest.mark.parametrize(("said", "despite"), [({"despite_alarms": True}, ["errors"]), ({}, None)])
+def test_a_release_begins_despite_alarms_where_its_input_says_so(
+    service: Service, said: dict[str, bool], despite: list[str] | None
+) -> None:
+    service.bench.alarms.ringing.add("errors")
+    answer = service({**BEGIN, "input": {"by": ANN, **said}})
+    assert (answer["plan"] or {}).get("despite") == despite
+    assert (answer["outcome"] == "REFUSED") == (despite is None)
+
+
 def test_what_an_ended_execution_left_is_mended(service: Service) -> None:
     service.canary()
     service.bench.executions.end(ID, ExecutionStatus.ABORTED)
@@ -141,6 +151,7 @@ def test_errors_are_raised_by_their_names(service: Service) -> None:
         {},
         {"operation": "destroy", "id": ID},
         {"operation": "begin", "id": ID},
+        {"operation": "begin", "id": ID, "input": {"by": ANN, "despite_alarms": "perhaps"}},
         {"operation": "watch", "id": "a/b"},
         {"operation": "watch", "id": "a\n"},
         {"operation": "record", "id": ID, "ending": {"outcome": "LOST"}},

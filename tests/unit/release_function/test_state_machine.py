@@ -111,9 +111,18 @@ def test_every_update_says_revision_and_weights_and_is_read_back(name: str) -> N
     read = STATES[update["Next"]]
     assert read["Resource"].endswith("getAlias")
     assert read["Parameters"]["FunctionName"] == parameters["FunctionName"]
-    compared = json.dumps(STATES[read["Next"]]["Choices"])
-    assert f"{update['ResultPath']}.RevisionId" in compared
-    assert f"{read['ResultPath']}.RevisionId" in compared
+    (same,) = STATES[read["Next"]]["Choices"]
+    revision, version, found = same["And"]
+    assert revision == {
+        "Variable": f"{read['ResultPath']}.RevisionId",
+        "StringEqualsPath": f"{update['ResultPath']}.RevisionId",
+    }
+    assert version == {
+        "Variable": f"{read['ResultPath']}.FunctionVersion",
+        "StringEqualsPath": parameters["FunctionVersion.$"],
+    }
+    assert "AdditionalVersionWeights" in json.dumps(found)
+    assert ("Not" in found) == (name != "Canary")
 
 
 def test_every_way_from_the_canary_ends_in_a_record_after_a_restore_or_a_promotion() -> None:

@@ -41,6 +41,15 @@ class StateMachineExecutions:
                 return ExecutionStatus.UNKNOWN
         return ExecutionStatus(found["status"])
 
+    def running(self) -> tuple[str, ...]:
+        pages = self._client.get_paginator("list_executions")
+        with calling("executions"):
+            return tuple(
+                execution["name"]
+                for page in pages.paginate(stateMachineArn=self._machine, statusFilter="RUNNING")
+                for execution in page["executions"]
+            )
+
     def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None:
         """A name that was started by the same counts as started, even if that one has ended."""
         said: dict[str, object] = {"by": by}

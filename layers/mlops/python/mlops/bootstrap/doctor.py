@@ -3,7 +3,7 @@
 from mlops.aws.stacks import Stack
 from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
-from mlops.bootstrap.releases import open_alarms, open_releases, places_of
+from mlops.bootstrap.releases import open_alarms, open_releases, output, places_of
 from mlops.release.doctor.gathering import Cloud, Shelf
 
 
@@ -21,10 +21,11 @@ def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
         parameters=stack.parameters,
         api=places.api,
         batch=places.batch,
-        release=stack.outputs.get("ReleaseFunctionName", ""),
+        release=output(stack, "ReleaseFunctionName"),
         world=releases.world,
         occupied=releases.reconciler.occupied,
-        alarms=open_alarms(places),
+        alarms=open_alarms(output(stack, "AlarmNames").split(",")),
+        holding=places.alarms,
     )
     store = places.store
     return cloud, Shelf(store, open_objects(store, patient=True), open_registry(store))

@@ -1,5 +1,6 @@
 """Wiring of releases. Not with the rest: what judges a canary is nothing a prediction waits for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -68,19 +69,24 @@ def find_stack(name: str) -> Stack:
 
 def places_of(stack: Stack) -> Places:
     """Raises CloudUnavailable where it is a stack of something else."""
+    return Places(
+        stack=stack.name,
+        store=f"s3://{output(stack, 'StoreName')}",
+        api=output(stack, "ApiFunctionName"),
+        batch=output(stack, "BatchFunctionName"),
+        state_machine=output(stack, "ReleaseStateMachineArn"),
+        topic=output(stack, "AlarmsTopicArn"),
+        api_logs=output(stack, "ApiLogGroupName"),
+        alarms=tuple(output(stack, "ApiAlarmNames").split(",")),
+    )
+
+
+def output(stack: Stack, name: str) -> str:
+    """Raises CloudUnavailable where it is a stack of something else."""
     try:
-        return Places(
-            stack=stack.name,
-            store=f"s3://{stack.outputs['StoreName']}",
-            api=stack.outputs["ApiFunctionName"],
-            batch=stack.outputs["BatchFunctionName"],
-            state_machine=stack.outputs["ReleaseStateMachineArn"],
-            topic=stack.outputs["AlarmsTopicArn"],
-            api_logs=stack.outputs["ApiLogGroupName"],
-            alarms=tuple(stack.outputs["ApiAlarmNames"].split(",")),
-        )
+        return stack.outputs[name]
     except KeyError as error:
-        reason = f"it has no output {error.args[0]}; is it deployed from this template?"
+        reason = f"it has no output {name}; is it deployed from this template?"
         raise CloudUnavailable(f"stack {stack.name}", reason) from error
 
 
@@ -106,7 +112,7 @@ def open_rollouts(
     Raises CloudUnavailable, StoreUnavailable.
     """
     world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
-    alarms = open_alarms(places)
+    alarms = open_alarms(places.alarms)
     observations = LogObservations(logs_client(), places.api_logs, places.api)
     gate = Gate(world.api, open_models(baked, places.store, cache), world.objects)
     reconciler = _open_reconciler(world, notices, settings)
@@ -121,9 +127,9 @@ def open_rollouts(
     )
 
 
-def open_alarms(places: Places) -> Alarms:
+def open_alarms(names: Sequence[str]) -> Alarms:
     """Raises CloudUnavailable."""
-    return NamedAlarms(cloudwatch_client(), places.alarms)
+    return NamedAlarms(cloudwatch_client(), names)
 
 
 def _open_world(places: Places) -> World:

@@ -25,6 +25,7 @@ def document(found: "Status") -> dict[str, Any]:
         else {
             "id": running.holder.id,
             "kind": running.holder.kind,
+            "locked": running.locked,
             "execution": running.execution,
             "plan": None if running.plan is None else running.plan.to_document(),
             "gate": running.gate,
@@ -62,6 +63,10 @@ def shown(found: "Status") -> str:
     running = found.running
     if running is not None:
         facts[running.holder.kind] = f"{running.holder.id}, {running.execution}"
+        if not running.locked:
+            facts["lock"] = f"was taken away; to end it: mlops release abort {running.holder.id}"
+        if running.plan is not None and running.plan.despite:
+            facts["despite"] = f"alarms that rang: {', '.join(running.plan.despite)}"
         if running.gate is not None:
             facts["gate"] = "passed" if running.gate["passed"] else "refused"
         for look in running.looks:

@@ -141,7 +141,7 @@ def _record(id: str, ending: Ending, plan: Plan | None) -> ReleaseRecord:
         id=id,
         kind=plan.kind,
         outcome=ending.outcome,
-        reasons=ending.reasons,
+        reasons=_reasons(ending, plan),
         by=plan.by,
         started_at=plan.started_at,
         ended_at=ending.at,
@@ -154,10 +154,18 @@ def _record(id: str, ending: Ending, plan: Plan | None) -> ReleaseRecord:
     )
 
 
+def _reasons(ending: Ending, plan: Plan | None) -> tuple[str, ...]:
+    """Why it ended so; and what else there is to say of it wherever it is told."""
+    if plan is None or not plan.despite:
+        return ending.reasons
+    return (*ending.reasons, f"it began although alarms rang: {', '.join(plan.despite)}")
+
+
 def _closed(id: str, ending: Ending, plan: Plan | None, again: bool) -> Closed:
     by = ending.by if plan is None else plan.by
+    reasons = _reasons(ending, plan)
     lines = [f"{ending.outcome} at {ending.at:%Y-%m-%d %H:%M:%S} UTC: {id}, started by {by}"]
-    lines += [f"- {reason}" for reason in ending.reasons]
+    lines += [f"- {reason}" for reason in reasons]
     what = "release"
     if plan is not None:
         models = ", ".join(str(pin.version) for pin in plan.candidate.pins) or "no model"
@@ -167,9 +175,7 @@ def _closed(id: str, ending: Ending, plan: Plan | None, again: bool) -> Closed:
             f" {plan.batch_champion.number}. This was version {plan.candidate.number} of the API"
             f" and {plan.batch_candidate.number} of batch, with {models}."
         )
-        if plan.despite:
-            lines.append(f"It began although alarms rang: {', '.join(plan.despite)}.")
     if again:
         lines.append("Something else was deployed meanwhile; its release has been started.")
     subject = f"{ending.outcome}: {what}"[:_SUBJECT_LENGTH]
-    return Closed(id, ending.outcome, ending.reasons, subject, "\n".join(lines), again)
+    return Closed(id, ending.outcome, reasons, subject, "\n".join(lines), again)

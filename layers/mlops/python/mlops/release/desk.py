@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops.errors import FunctionGone, ReleaseRefused
+from mlops.errors import FunctionGone, ObjectChanged, ReleaseRefused
 from mlops.registry.releases import Kind, ReleaseRecord
 from mlops.release.closing import Closed, World
-from mlops.release.lock import Holder, Lock
+from mlops.release.lock import Holder, Lock, unlocked
 from mlops.release.looks import Look, Looks
 from mlops.release.ports import LATEST, ExecutionStatus, Function, Notices, Traffic
 from mlops.release.reconcile import Reconciler, tell
@@ -21,6 +21,7 @@ from mlops.release.traffic import same
 class Running:
     """The release, or the rollback, that holds the lock.
 
+    locked: False where somebody has taken the lock away from a release that runs.
     execution: UNKNOWN for a rollback, which has none. plan: None until it is planned.
     gate: its report as it was kept. canary_since: None where no canary has traffic yet.
     next_look_at, ends_at: from when on the next, the last look can be taken. decision: who has
@@ -28,6 +29,7 @@ class Running:
     """
 
     holder: Holder
+    locked: bool
     execution: ExecutionStatus
     plan: Plan | None
     gate: dict[str, Any] | None
@@ -59,12 +61,13 @@ class Desk:
 
     def status(self) -> Status:
         """Raises RegistryCorrupt."""
-        holder = self._lock.read().holder
+        locked = self._lock.read().holder
+        holder = locked or unlocked(self._world.objects, self._world.executions)
         history = self.history()
         return Status(
             api=_traffic(self._world.api),
             batch=_traffic(self._world.batch),
-            running=None if holder is None else self._running(holder),
+            running=None if holder is None else self._running(holder, locked=locked is not None),
             last=history[0] if history else None,
         )
 
@@ -117,12 +120,21 @@ class Desk:
         return replace(closed, text=tell(self._notices, closed))
 
     def _require_running(self, id: str) -> Folder:
-        holder = self._lock.read().holder
+        """A release from which somebody has taken the lock away has it again then."""
+        held = self._lock.read()
+        holder = held.holder
+        if holder is None:
+            holder = unlocked(self._world.objects, self._world.executions)
+            if holder is not None and holder.id == id:
+                try:
+                    self._lock.write(held, holder)
+                except ObjectChanged as error:
+                    raise ReleaseRefused("something else has just begun") from error
         if holder is None or holder.id != id or holder.kind is not Kind.RELEASE:
             raise ReleaseRefused(f"no release {id} is running")
         return Folder(self._world.objects, id)
 
-    def _running(self, holder: Holder) -> Running:
+    def _running(self, holder: Holder, *, locked: bool) -> Running:
         folder = Folder(self._world.objects, holder.id)
         plan = folder.plan()
         looks = None if plan is None else Looks(folder, plan)
@@ -138,6 +150,7 @@ class Desk:
         decision = folder.read("decision")
         return Running(
             holder=holder,
+            locked=locked,
             execution=self._world.executions.status(holder.id),
             plan=plan,
             gate=folder.read("gate"),

@@ -8,7 +8,8 @@ from typing import Any
 from mlops.errors import ObjectChanged, ObjectNotFound
 from mlops.registry.objects import ObjectStore
 from mlops.registry.releases import Kind
-from mlops.release.records import RELEASES
+from mlops.release.ports import Executions
+from mlops.release.records import RELEASE_ID, RELEASES, Folder
 
 CURRENT = f"{RELEASES}current.json"
 
@@ -73,6 +74,20 @@ class Lock:
                 held = self.read()
             else:
                 return
+
+
+def unlocked(objects: ObjectStore, executions: Executions) -> Holder | None:
+    """The release that runs while nobody holds the lock: somebody has taken it away.
+
+    Raises any StoreError, CloudUnavailable.
+    """
+    for id in filter(RELEASE_ID.fullmatch, executions.running()):
+        folder = Folder(objects, id)
+        plan = folder.plan()
+        # In this order: the lock is taken ahead of the plan, and let go after the end is kept.
+        if plan is not None and Lock(objects).read().holder is None and folder.ending() is None:
+            return Holder(Kind.RELEASE, id, plan.started_at)
+    return None
 
 
 def _to_holder(document: dict[str, Any] | None) -> Holder | None:

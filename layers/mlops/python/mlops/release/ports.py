@@ -74,7 +74,7 @@ class Observations(Protocol):
 
 
 class Alarms(Protocol):
-    """Those that say whether the API is well: what they have no say in, they shall not hold up."""
+    """Those that are asked for: a release asks for those that say whether the API is well."""
 
     def red(self) -> tuple[str, ...]:
         """Names of those that ring. Raises CloudUnavailable."""
@@ -96,6 +96,9 @@ class Executions(Protocol):
     """Runs of the release's state machine, by their names. All raise CloudUnavailable."""
 
     def status(self, name: str) -> ExecutionStatus: ...
+
+    def running(self) -> tuple[str, ...]:
+        """Names of those that run. One that has begun or ended just now may be missing, or here."""
 
     def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None: ...
 

@@ -112,7 +112,7 @@ class Plan:
             batch_candidate=_to_version(document["batch_candidate"]),
             batch_revision=document["batch_revision"],
             settings=Settings(**document["settings"]),
-            despite=tuple(document["despite"]),
+            despite=tuple(document.get("despite", ())),  # a release may outlive a deployment
         )
 
 

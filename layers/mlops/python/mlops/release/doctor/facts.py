@@ -54,8 +54,9 @@ class Side:
 class Deployed:
     """A stack. named: it is not the one that commands take by themselves.
 
-    api, batch: None where they cannot be read. occupied: why the lock's holder has it by right.
-    alarms: those that ring.
+    api, batch: None where they cannot be read. holder: of the lock, or the release that runs
+    without it: then locked is False. occupied: why the lock's holder has it by right.
+    alarms: those that ring. holding: all that hold releases up, whether or not they ring.
     """
 
     stack: str
@@ -66,8 +67,10 @@ class Deployed:
     api: Side | None
     batch: Side | None
     holder: Holder | None
+    locked: bool
     occupied: str | None
     alarms: tuple[str, ...]
+    holding: tuple[str, ...]
 
     @property
     def is_changing(self) -> bool:

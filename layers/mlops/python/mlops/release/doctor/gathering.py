@@ -34,7 +34,7 @@ from mlops.release.doctor.facts import (
     planned,
     subject,
 )
-from mlops.release.lock import Holder, Lock
+from mlops.release.lock import Holder, Lock, unlocked
 from mlops.release.ports import LATEST, Alarms, Function, FunctionVersion
 
 _Read = TypeVar("_Read")
@@ -55,6 +55,7 @@ class Cloud:
 
     named: it is not the one that commands take by themselves. status: CloudFormation's.
     api, batch, release: AWS's names of the functions. occupied: see `Reconciler.occupied`.
+    alarms: all of them. holding: names of those that hold releases up.
     """
 
     stack: str
@@ -67,6 +68,7 @@ class Cloud:
     world: World
     occupied: Callable[[Holder], str | None]
     alarms: Alarms
+    holding: tuple[str, ...]
 
 
 def gather(
@@ -132,8 +134,13 @@ class _Reading:
         tried, batch_tried = (None, None) if last is None else subject(last)
         lock = self._read(LOCK, Lock(cloud.world.objects).read)
         holder = None if lock is None else lock.holder
-        occupied = None
-        if holder is not None:
+        occupied, locked = None, holder is not None
+        if lock is not None and holder is None:
+            world = cloud.world
+            holder = self._read(
+                "The list of executions", partial(unlocked, world.objects, world.executions)
+            )
+        elif holder is not None:
             asked = self._read(holder.id, lambda: (cloud.occupied(holder),))
             occupied = f"{holder.id} cannot be asked after" if asked is None else asked[0]
         return Deployed(
@@ -147,8 +154,10 @@ class _Reading:
                 cloud.batch, partial(_side, cloud.batch, cloud.world.batch, batch_tried)
             ),
             holder=holder,
+            locked=locked,
             occupied=occupied,
             alarms=self._read("The alarms", cloud.alarms.red) or (),
+            holding=cloud.holding,
         )
 
     def damaged(self, shelf: Shelf, facts: Facts) -> Mapping[Pin, MlopsError]:

@@ -43,11 +43,18 @@ class _Traffic:
             yield from self._stages()
 
     def _alarms(self) -> Iterator[Finding]:
-        alarms = self._deployed.alarms
-        if alarms:
-            what = f"Alarms ring: {', '.join(alarms)}"
-            why = "While they do, no release begins, and a canary is taken back."
-            yield Finding(Severity.ERROR, what, why, self._remedies.describe_alarms(alarms))
+        ringing, holding = self._deployed.alarms, self._deployed.holding
+        despite = "`mlops release start --despite-alarms`"
+        for alarms, why in (
+            (
+                [name for name in ringing if name in holding],
+                f"While they do, a canary is taken back, and no release begins but by {despite}.",
+            ),
+            ([name for name in ringing if name not in holding], "They hold up no release."),
+        ):
+            if alarms:
+                what = f"Alarms ring: {', '.join(alarms)}"
+                yield Finding(Severity.ERROR, what, why, self._remedies.describe_alarms(alarms))
 
     def _gone(self, side: Side) -> Iterator[Finding]:
         if side.latest is None:
@@ -68,6 +75,11 @@ class _Traffic:
             return
         found = [f"{side.name}: {_shares(side.traffic)}" for side in deployed.sides if side.traffic]
         split = "; ".join(found) or "nothing has traffic"
+        if not deployed.locked:
+            what = f"The {holder.kind} {holder.id} runs, and somebody has taken the lock from it"
+            why = f"Another may begin meanwhile, and weights count as nobody's; now {split}."
+            yield Finding(Severity.ERROR, what, why, self._remedies.abort(holder.id))
+            return
         if deployed.occupied is not None:
             what = f"A {holder.kind} is under way: {holder.id}"
             why = f"Until its end, what it moves may differ; now {split}."
