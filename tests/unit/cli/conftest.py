@@ -1,16 +1,19 @@
 """The command line in this process, in a folder of its own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import mlops.cli.release as commands
+from mlops.bootstrap.releases import Releases
 from mlops.cli import main
 from mlops.training.folder import Candidate, save
 from tests.unit.inference.building import provenance, version_files
+from tests.unit.release.bench import Bench
 
 CARD = b"# Customer churn\nwhat it is for\n"
 
@@ -36,6 +39,7 @@ class Ran:
 
 
 Mlops = Callable[..., Ran]
+Tick = Callable[[], None]
 
 
 @pytest.fixture
@@ -81,3 +85,31 @@ def registered(mlops: Mlops, candidate: Candidate) -> str:
     """The pin of churn-model-v1.0.0, the one version in the store."""
     pin: str = mlops("register", "churn", "--json").document["pin"]
     return pin
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """What the commands would find in AWS. Waiting is ended by `while_waiting`."""
+    bench = Bench()
+
+    def opened(stack: str | None, samconfig: object) -> Releases:
+        return Releases(
+            world=bench.world,
+            reconciler=bench.reconciler,
+            desk=bench.desk,
+            rollback=bench.rollback,
+        )
+
+    monkeypatch.setattr(commands, "_opened", opened)
+    return bench
+
+
+@pytest.fixture
+def while_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What happens between two looks of a command that waits: one of `ticks` each time."""
+
+    def set_ticks(*ticks: Tick) -> None:
+        left: Iterator[Tick] = iter(ticks)
+        monkeypatch.setattr("mlops.cli.release.time.sleep", lambda seconds: next(left)())
+
+    return set_ticks

@@ -1,49 +1,16 @@
 """`mlops release …` and `mlops rollback` on a played stack: what they answer, and exit codes."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-import mlops.cli.release as commands
-from mlops.bootstrap.releases import Releases
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.lock import CURRENT
 from mlops.release.ports import ExecutionStatus
 from tests.unit.cli.conftest import Mlops
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench
-
-Tick = Callable[[], None]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """What the commands would find in AWS. Waiting is ended by `while_waiting`."""
-    bench = Bench()
-
-    def opened(stack: str | None, samconfig: object) -> Releases:
-        return Releases(
-            world=bench.world,
-            reconciler=bench.reconciler,
-            desk=bench.desk,
-            rollback=bench.rollback,
-        )
-
-    monkeypatch.setattr(commands, "_opened", opened)
-    return bench
-
-
-@pytest.fixture
-def while_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """What happens between two looks of a command that waits: one of `ticks` each time."""
-
-    def set_ticks(*ticks: Tick) -> None:
-        left: Iterator[Tick] = iter(ticks)
-        monkeypatch.setattr("mlops.cli.release.time.sleep", lambda seconds: next(left)())
-
-    return set_ticks
 
 
 def test_a_start_names_the_release(bench: Bench, mlops: Mlops) -> None:
@@ -85,64 +52,6 @@ def test_status_shows_the_traffic_and_the_verdict_so_far(bench: Bench, mlops: Ml
 def test_status_of_a_stack_that_is_gone(bench: Bench, mlops: Mlops) -> None:
     bench.api.remove_function()
     assert "is not there" in mlops("release", "status").out
-
-
-@pytest.mark.parametrize(
-    ("end", "code", "outcome"),
-    [("promote", 0, "PROMOTED"), ("abort", 3, "ROLLED_BACK")],
-)
-def test_waiting_ends_with_the_verdict(
-    bench: Bench,
-    mlops: Mlops,
-    while_waiting: Callable[..., None],
-    end: str,
-    code: int,
-    outcome: str,
-) -> None:
-    bench.deploy()
-
-    def ended() -> None:
-        if end == "promote":
-            bench.released()
-        else:
-            bench.canary()
-            bench.desk.abort(ID, ANN)
-
-    while_waiting(lambda: None, ended)
-    ran = mlops("release", "status", "--wait", "--json")
-    assert (ran.code, ran.document["outcome"]) == (code, outcome)
-
-
-def test_waiting_where_nothing_is_new_answers_at_once(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
-) -> None:
-    bench.deploy()
-    bench.released()
-    while_waiting()
-    assert mlops("release", "status", "--wait", "--json").document["id"] == ID
-
-
-def test_waiting_for_what_never_begins_comes_to_an_end(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.deploy()
-    monkeypatch.setattr(commands, "_BEGIN_SECONDS", -1)
-    while_waiting()
-    ran = mlops("release", "status", "--wait")
-    assert ran.code == 3
-    assert "mlops release start" in ran.err
-
-
-def test_a_start_can_wait(bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]) -> None:
-    bench.deploy()
-
-    def released() -> None:
-        (name,) = bench.executions.runs
-        bench.released(name)
-
-    while_waiting(released)
-    ran = mlops("release", "start", "--wait", "--by", ANN)
-    assert (ran.code, ran.out.splitlines()[0].split(":")[0]) == (0, "PROMOTED")
 
 
 def test_promote_and_abort_take_the_one_that_is_running(bench: Bench, mlops: Mlops) -> None:

@@ -178,7 +178,9 @@ def test_others_who_are_faster_each_time(bench: Bench) -> None:
 
 def test_a_rollback_that_is_under_way(bench: Bench) -> None:
     bench.lock.write(bench.lock.read(), Holder(Kind.ROLLBACK, "rollback-1", bench.clock.time))
-    assert refusal(bench.begin()).startswith("a rollback is under way (rollback-1)")
+    reason = refusal(bench.begin())
+    assert reason.startswith("a rollback is under way (rollback-1)")
+    assert "mlops release start" in reason  # nothing follows a rollback by itself
 
 
 def test_an_execution_that_is_not_heard_of_yet(bench: Bench) -> None:

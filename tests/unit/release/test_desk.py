@@ -9,6 +9,7 @@ from mlops.registry.releases import Ended, Kind
 from mlops.release.judge import Outcome
 from mlops.release.lock import CURRENT, Holder
 from mlops.release.ports import ExecutionStatus
+from mlops.release.records import Ending
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, LOOK, V2, Bench
 from tests.unit.release.fakes import unavailable
@@ -171,6 +172,16 @@ def test_a_lock_that_others_take_meanwhile_is_theirs(canary: Bench) -> None:
         canary.desk.abort(ID, ANN)
     assert canary.lock.read().holder == other
     assert canary.executions.runs[ID].status is ExecutionStatus.RUNNING
+
+
+def test_an_abort_that_a_promotion_was_ahead_of_says_so(canary: Bench) -> None:
+    canary.promote()
+    now = canary.clock()
+    canary.folder().keep_ending(Ending(Ended.PROMOTED, ("all is well",), ANN, now))
+    with pytest.raises(ReleaseRefused, match="was promoted at that very moment"):
+        canary.desk.abort(ID, ANN)
+    assert canary.live() == ("2", {}, "2")
+    assert canary.lock.read().holder is None
 
 
 def test_an_abort_goes_before_a_promotion(canary: Bench) -> None:

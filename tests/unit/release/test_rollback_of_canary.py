@@ -11,6 +11,7 @@ from mlops.errors import (
 from mlops.registry.releases import Ended
 from mlops.release.lock import CURRENT
 from mlops.release.ports import ExecutionStatus
+from mlops.release.records import Ending
 from mlops.release.rollout import Action
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, refusal
@@ -65,6 +66,18 @@ def test_a_release_that_has_promoted_and_not_recorded_goes_back(canary: Bench) -
     assert canary.rollback.roll_back(None, ANN).version == "1"
     assert canary.live() == ("1", {}, "1")
     assert canary.outcome() == (Ended.ROLLED_BACK, ("rolled back by ann",))
+
+
+def test_a_promotion_that_is_just_being_recorded_goes_back(canary: Bench) -> None:
+    canary.promote()
+    now = canary.clock()
+    canary.folder().keep_ending(Ending(Ended.PROMOTED, ("all is well",), ANN, now))
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+    assert canary.live() == ("1", {}, "1")
+    assert canary.outcome() == (Ended.PROMOTED, ("all is well",))
+    assert canary.registry.releases()[-1].outcome is Ended.ROLLED_BACK
+    assert canary.stages() == {V1: "champion", V2: "retired"}
+    assert canary.lock.read().holder is None
 
 
 def promotes(bench: Bench) -> None:

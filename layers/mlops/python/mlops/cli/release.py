@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 2.0
 _BEGIN_SECONDS = 120
 """What was deployed is released within this time, or no release of it will begin by itself."""
+_RECORD_SECONDS = 400
+"""The reconciler comes every five minutes."""
 _TAKEN_BACK = 3
 
 StackName = Annotated[
@@ -76,7 +78,7 @@ def start(
     name = f"release-{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     releases.world.executions.start(name, by or getpass.getuser(), despite_alarms=despite_alarms)
     if wait:
-        _finish(_awaited(releases, lambda found: _record_of(found, name)), as_json)
+        _finish(_awaited(releases, _end_of(releases, name)), as_json)
     else:
         text = f"Started {name}. To see how it stands: mlops release status"
         answer({"id": name}, as_json, text)
@@ -179,7 +181,9 @@ def _verdict(releases: "Releases") -> Callable[["Status"], ReleaseRecord | None]
     given_up_at = time.monotonic() + _BEGIN_SECONDS
 
     def verdict(found: "Status") -> ReleaseRecord | None:
+        nonlocal given_up_at
         if found.running is not None:
+            given_up_at = time.monotonic() + _BEGIN_SECONDS  # what was deployed may be the next one
             return None
         record = releases.desk.verdict()
         if record is not None:
@@ -192,8 +196,26 @@ def _verdict(releases: "Releases") -> Callable[["Status"], ReleaseRecord | None]
     return verdict
 
 
-def _record_of(found: "Status", name: str) -> ReleaseRecord | None:
-    return found.last if found.last is not None and found.last.id == name else None
+def _end_of(releases: "Releases", name: str) -> Callable[["Status"], ReleaseRecord | None]:
+    """The end of one release, whatever else has ended since."""
+    given_up_at: float | None = None
+
+    def end(found: "Status") -> ReleaseRecord | None:
+        nonlocal given_up_at
+        for record in releases.desk.history():
+            if record.id == name:
+                return record
+        status = releases.world.executions.status(name)
+        if status == "RUNNING":
+            return None
+        if given_up_at is None:  # whoever has ended it, or the reconciler, is to write its record
+            given_up_at = time.monotonic() + _RECORD_SECONDS
+        if time.monotonic() > given_up_at:
+            reason = f"{name} is {status}, and nobody has recorded its end"
+            raise ReleaseRefused(f"{reason}. To see what it has left: mlops doctor")
+        return None
+
+    return end
 
 
 def _awaited(

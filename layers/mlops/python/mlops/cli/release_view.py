@@ -77,7 +77,7 @@ def shown(found: "Status") -> str:
             facts["promoted"] = f"by {running.decision}"
         if running.ends_at is not None:
             left = max((running.ends_at - utc_now()).total_seconds(), 0)
-            facts["verdict"] = f"at the latest in {left / 60:.0f} min {left % 60:.0f} s"
+            facts["verdict"] = f"at the latest in {minutes_and_seconds(left)}"
     if found.last is not None:
         facts["last"] = f"{found.last.id}: {found.last.outcome}; {'; '.join(found.last.reasons)}"
     return table([{"": name, " ": value} for name, value in facts.items()]).lstrip()
@@ -125,3 +125,8 @@ def _about(record: ReleaseRecord) -> Iterator[str]:
     yield from (str(pin.version) for pin in record.pins)
     if record.deployed_sha is not None:
         yield f"commit {record.deployed_sha[:12]}"
+
+
+def minutes_and_seconds(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

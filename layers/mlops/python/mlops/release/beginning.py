@@ -66,6 +66,8 @@ class Beginning:
             if held.holder is not None:
                 occupied = self._reconciler.occupied(held.holder)
                 if occupied is not None:
+                    if held.holder.kind is Kind.ROLLBACK:
+                        return f"{occupied}; `mlops release start` releases it when it has ended"
                     return f"{occupied}; what was deployed meanwhile follows when it has ended"
                 self._reconciler.finish(held.holder, f"its execution had ended when {id} began")
                 continue

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops.errors import FunctionGone, ObjectChanged, ReleaseRefused
-from mlops.registry.releases import Kind, ReleaseRecord
+from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.closing import Closed, World
 from mlops.release.lock import Holder, Lock, unlocked
 from mlops.release.looks import Look, Looks
@@ -117,7 +117,12 @@ class Desk:
         folder.keep("abort", {"reason": why})
         self._world.executions.stop(id, why)
         closed = self._reconciler.finish(Holder(Kind.RELEASE, id, self._world.now()), why, by)
-        return replace(closed, text=tell(self._notices, closed))
+        closed = replace(closed, text=tell(self._notices, closed))
+        if closed.outcome is Ended.PROMOTED:
+            raise ReleaseRefused(
+                f"{id} was promoted at that very moment; `mlops rollback` goes back"
+            )
+        return closed
 
     def _require_running(self, id: str) -> Folder:
         """A release from which somebody has taken the lock away has it again then."""

@@ -102,6 +102,9 @@ class Rollback:
         self._world.executions.stop(release.id, why)
         closed = self._reconciler.finish(holder, why, by)
         text = tell(self._notices, closed)
+        if closed.outcome is Ended.PROMOTED:
+            # Its end was written down before anybody could stop it: that is what to go back from.
+            return self._return(self._lock.read(), None, by)
         return RolledBack(self._world.api.traffic().version, text)
 
     def _return(self, held: Held, to: str | None, by: str) -> RolledBack:

@@ -1,0 +1,118 @@
+"""What `--wait` waits for, and when it gives up."""
+
+from collections.abc import Callable
+
+import pytest
+
+import mlops.cli.release as commands
+from mlops.cli.release_view import minutes_and_seconds
+from mlops.release.ports import ExecutionStatus
+from tests.unit.cli.conftest import Mlops
+from tests.unit.release.bench import ANN, ID, Bench
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "outcome"),
+    [("promote", 0, "PROMOTED"), ("abort", 3, "ROLLED_BACK")],
+)
+def test_waiting_ends_with_the_verdict(
+    bench: Bench,
+    mlops: Mlops,
+    while_waiting: Callable[..., None],
+    end: str,
+    code: int,
+    outcome: str,
+) -> None:
+    bench.deploy()
+
+    def ended() -> None:
+        if end == "promote":
+            bench.released()
+        else:
+            bench.canary()
+            bench.desk.abort(ID, ANN)
+
+    while_waiting(lambda: None, ended)
+    ran = mlops("release", "status", "--wait", "--json")
+    assert (ran.code, ran.document["outcome"]) == (code, outcome)
+
+
+def test_waiting_where_nothing_is_new_answers_at_once(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+) -> None:
+    bench.deploy()
+    bench.released()
+    while_waiting()
+    assert mlops("release", "status", "--wait", "--json").document["id"] == ID
+
+
+def test_waiting_for_what_never_begins_comes_to_an_end(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.deploy()
+    monkeypatch.setattr(commands, "_BEGIN_SECONDS", -1)
+    while_waiting()
+    ran = mlops("release", "status", "--wait")
+    assert ran.code == 3
+    assert "mlops release start" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(45, "0 min 45 s"), (59.6, "1 min 0 s"), (100, "1 min 40 s"), (1_799, "29 min 59 s")],
+)
+def test_time_that_is_left(left: float, words: str) -> None:
+    assert minutes_and_seconds(left) == words
+
+
+def test_a_start_does_not_wait_for_what_nobody_records(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr("mlops.cli.release.time.monotonic", lambda: seconds[0])
+
+    def crashes() -> None:
+        (name,) = bench.executions.runs
+        bench.executions.end(name, ExecutionStatus.FAILED)
+
+    def too_long() -> None:
+        seconds[0] = 1_000
+
+    while_waiting(crashes, too_long)
+    ran = mlops("release", "start", "--wait")
+    assert (ran.code, "FAILED, and nobody has recorded its end" in ran.err) == (3, True)
+
+
+def test_what_was_deployed_amid_a_canary_has_its_time_from_that_ones_end(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr("mlops.cli.release.time.monotonic", lambda: seconds[0])
+    bench.deploy()
+    bench.canary()
+
+    def still_runs() -> None:
+        seconds[0] = 1_000
+
+    def ends() -> None:
+        bench.api.deploy(settings="others")
+        bench.desk.abort(ID, ANN)
+
+    def too_long() -> None:
+        seconds[0] = 2_000
+
+    while_waiting(still_runs, ends, too_long)
+    assert mlops("release", "status", "--wait").code == 3
+    assert seconds == [2_000]
+
+
+def test_a_start_can_wait(bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]) -> None:
+    bench.deploy()
+
+    def released() -> None:
+        (name,) = bench.executions.runs
+        bench.released(name)
+
+    while_waiting(released)
+    ran = mlops("release", "start", "--wait", "--by", ANN)
+    assert (ran.code, ran.out.splitlines()[0].split(":")[0]) == (0, "PROMOTED")
