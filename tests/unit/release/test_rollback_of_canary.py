@@ -80,6 +80,15 @@ def test_a_promotion_that_is_just_being_recorded_goes_back(canary: Bench) -> Non
     assert canary.lock.read().holder is None
 
 
+def test_traffic_that_is_back_already_goes_back_no_further(canary: Bench) -> None:
+    """Though a promotion was being recorded when the canary's weights were taken."""
+    now = canary.clock()
+    canary.folder().keep_ending(Ending(Ended.PROMOTED, ("all is well",), ANN, now))
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+    assert canary.live()[:2] == ("1", {})
+    assert canary.lock.read().holder is None
+
+
 def promotes(bench: Bench) -> None:
     bench.promote()
 

@@ -102,10 +102,13 @@ class Rollback:
         self._world.executions.stop(release.id, why)
         closed = self._reconciler.finish(holder, why, by)
         text = tell(self._notices, closed)
-        if closed.outcome is Ended.PROMOTED:
+        live = self._world.api.traffic().version
+        plan = Folder(self._world.objects, release.id).plan()
+        canary = plan.candidate.number if plan is not None and plan.has_canary else None
+        if closed.outcome is Ended.PROMOTED and live == canary:
             # Its end was written down before anybody could stop it: that is what to go back from.
             return self._return(self._lock.read(), None, by)
-        return RolledBack(self._world.api.traffic().version, text)
+        return RolledBack(live, text)
 
     def _return(self, held: Held, to: str | None, by: str) -> RolledBack:
         now = self._world.now()
