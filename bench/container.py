@@ -105,7 +105,11 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
         which: {"p50_ms": [], "p95_ms": []} for which in ("ours", "noop")
     }
     with (
-        _running(emulator, name, "--env", f"MLOPS_PINS={ground.pin}") as ours,
+        _running(
+            emulator,
+            name,
+            *("--env", f"MLOPS_PINS={ground.pin}", "--env", "MLOPS_METRICS_NAMESPACE=bench"),
+        ) as ours,
         _running(
             *(emulator, name, "--volume", f"{noop}:/var/task/noop.py:ro"),
             command=("noop.lambda_handler",),
@@ -152,7 +156,7 @@ def _running(
 ) -> Iterator[str]:
     """Confined as on Lambda, and without a network."""
     running = docker(
-        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--network", "none"),  # noqa: S108 -- the container's
+        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--network", "none"),  # noqa: S108 -- a folder of the container, not of this machine
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--volume", f"{emulator}:{EMULATOR}:ro", *options, image, *command),
     )

@@ -11,6 +11,7 @@ import json
 import statistics
 import sys
 import time
+from functools import partial
 from typing import Any
 
 
@@ -81,8 +82,8 @@ async def load(
     opened = []
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
-        connection = Connection(asked, started + seconds, done)
-        await loop.create_connection(lambda made=connection: made, "127.0.0.1", port)  # type: ignore[misc]
+        made = partial(Connection, asked, started + seconds, done)
+        _, connection = await loop.create_connection(made, "127.0.0.1", port)
         opened.append((connection, done))
     await asyncio.gather(*(done for _, done in opened))
     took = time.perf_counter() - started

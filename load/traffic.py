@@ -29,7 +29,7 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
     due_seconds, customers = profile.due(), count(1)
     started = time.perf_counter()
 
-    class Customer(FastHttpUser):  # type: ignore[misc] # Locust is in an environment of its own
+    class Customer(FastHttpUser):  # type: ignore[misc] # untyped here: Locust is in an environment of its own
         host = target.url
 
         def ask_in_time(self) -> None:

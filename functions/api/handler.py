@@ -1,16 +1,24 @@
 """The Lambda's entry point. Work at import is on purpose: it is the cold start."""
 
 import gc
+from typing import TYPE_CHECKING
 
-# What is imported is there to stay. To look through it for garbage, again and again while it grows,
-# is a fifth of a start; and freezing spares all later looks the same.
-gc.disable()
+if TYPE_CHECKING:
+    from mangum import Mangum
 
-from functions.api.app import create_app  # noqa: E402 -- after the line above
-from functions.api.gateway import behind_gateway  # noqa: E402 -- as above
-from functions.api.settings import read_settings  # noqa: E402 -- as above
 
-lambda_handler = behind_gateway(create_app(read_settings()))
+def _started() -> "Mangum":
+    # What is imported is there to stay. To look through it for garbage, again and again while it
+    # grows, is a fifth of a start; and freezing spares all later looks the same.
+    gc.disable()
+    from functions.api.app import create_app
+    from functions.api.gateway import behind_gateway
+    from functions.api.settings import read_settings
 
-gc.freeze()
-gc.enable()
+    handler = behind_gateway(create_app(read_settings()))
+    gc.freeze()
+    gc.enable()
+    return handler
+
+
+lambda_handler = _started()
