@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import signal
 import sys
-from threading import Event
 
 from functions.batch.handler import lambda_handler
 from functions.batch.handling import Unusable
 from functions.batch.polling import poll
 from functions.batch.settings import read_settings
+from functions.batch.signals import Signals
 from mlops.bootstrap.jobs import open_inbox
 from mlops.errors import MlopsError
 
@@ -22,9 +21,7 @@ def main() -> None:
         "--parent", type=int, default=os.getppid(), help="End when this process has ended."
     )
     parent: int = parser.parse_args().parent
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopped.set())
+    signals = Signals()
     if isinstance(lambda_handler, Unusable):
         sys.exit(1)  # and has said why
     settings = read_settings()
@@ -33,8 +30,8 @@ def main() -> None:
             open_inbox(settings.queue, settings.max_receives),
             lambda_handler,
             # A process whose parent has ended has another one.
-            is_wanted=lambda: os.getppid() == parent and not stopped.is_set(),
-            rest=lambda: stopped.wait(_REST_SECONDS),
+            is_wanted=lambda: os.getppid() == parent and not signals.came(),
+            rest=lambda: signals.rest(_REST_SECONDS),
         )
     except MlopsError as error:
         sys.exit(str(error))
