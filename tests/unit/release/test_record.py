@@ -9,7 +9,7 @@ from mlops.errors import StoreError, TrafficChanged
 from mlops.registry.releases import Ended
 from mlops.release.ports import ExecutionStatus
 from tests.unit.inference.building import V1
-from tests.unit.release.bench import ID, V2, Bench, Killed
+from tests.unit.release.bench import ANN, ID, V2, Bench, Killed
 
 
 @pytest.fixture
@@ -53,6 +53,44 @@ def test_what_is_not_so_is_not_recorded(bench: Bench) -> None:
         with pytest.raises(TrafficChanged):
             bench.rollout.record(ID, outcome, ())
     assert bench.outcome() is None
+
+
+def test_a_promotion_that_is_taken_back_while_it_is_recorded(bench: Bench) -> None:
+    """Somebody aborts it after its traffic was looked at: it does not end as promoted."""
+    bench.canary()
+    bench.promote()
+
+    def aborted(operation: str, key: str) -> None:
+        if (operation, key) == ("create", f"releases/{ID}/abort.json"):
+            bench.before = lambda operation, key: None
+            assert bench.rollback.roll_back(None, ANN).version == "1"
+
+    bench.before = aborted
+    with pytest.raises(TrafficChanged):
+        bench.rollout.record(ID, Ended.PROMOTED, ())
+    assert bench.live() == ("1", {}, "1")
+    assert bench.outcome() == (Ended.ROLLED_BACK, ("rolled back by ann",))
+    assert bench.stages() == {V1: "champion", V2: "candidate"}
+
+
+def test_an_abort_while_a_promotion_is_written_down_goes_back_from_it(bench: Bench) -> None:
+    bench.canary()
+    bench.desk.promote(ID, ANN)
+    bench.promote()
+
+    def rolled_back(operation: str, key: str) -> None:
+        if (operation, key) == ("create", f"releases/{ID}/outcome.json"):
+            bench.before = lambda operation, key: None
+            assert bench.rollback.roll_back(None, ANN).version == "1"
+
+    bench.before = rolled_back
+    assert bench.rollout.record(ID, Ended.PROMOTED, ()).outcome is Ended.PROMOTED
+    assert bench.live() == ("1", {}, "1")
+    assert [record.outcome for record in bench.registry.releases()[-2:]] == [
+        Ended.PROMOTED,
+        Ended.ROLLED_BACK,
+    ]
+    assert bench.lock.read().holder is None
 
 
 def test_what_was_recorded_stays(bench: Bench) -> None:

@@ -91,6 +91,18 @@ def test_a_version_that_somebody_moved_by_hand(promoted: Bench) -> None:
     assert promoted.rollback.roll_back(None, ANN).version == "2"
 
 
+def test_a_version_that_was_promoted_after_one_moved_by_hand(promoted: Bench) -> None:
+    """Nothing is known of the version in between: it goes back to the last release's."""
+    promoted.deploy(code="sha256:third")
+    promoted.api.publish()
+    promoted.api.move("3", {}, promoted.api.traffic().revision)
+    promoted.deploy(promoted.register(V3), code="sha256:fourth")
+    promoted.released("release-2")
+    assert promoted.live()[0] == "4"
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+
+
 def test_there_is_nothing_to_go_back_to() -> None:
     assert "no release was ever promoted" in refusal(Bench())
 

@@ -114,7 +114,7 @@ class Desk:
         """
         folder = self._require_running(id)
         why = f"aborted by {by}"
-        folder.keep("abort", {"reason": why})
+        folder.abort(why)
         self._world.executions.stop(id, why)
         closed = self._reconciler.finish(Holder(Kind.RELEASE, id, self._world.now()), why, by)
         closed = replace(closed, text=tell(self._notices, closed))

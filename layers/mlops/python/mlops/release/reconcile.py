@@ -144,7 +144,7 @@ class Reconciler:
 
 def is_approved(plan: Plan, folder: Folder) -> bool:
     """Whether the candidate was to get all traffic: by the last look, or by somebody."""
-    if folder.read("abort") is not None:
+    if folder.aborted() is not None:
         return False
     if plan.kind is Kind.ROLLBACK or folder.read("decision") is not None:
         return True

@@ -188,6 +188,23 @@ class Folder:
         }
         return _to_ending(self.keep("outcome", document))
 
+    def abort(self, why: str) -> None:
+        """Have the release taken back, unless its promotion is being recorded already."""
+        self.keep("abort", {"reason": why})
+
+    def aborted(self) -> str | None:
+        """Why it is to be taken back whatever its looks say; None where nobody wants that."""
+        document = self.read("abort")
+        return None if document is None else document["reason"]
+
+    def refuse_aborts(self) -> str | None:
+        """From now on. Why it is to be taken back, where somebody was faster.
+
+        Both write the same object, of which there is one: so not both are obeyed.
+        """
+        reason: str | None = self.keep("abort", {"reason": None})["reason"]
+        return reason
+
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}.json"
 

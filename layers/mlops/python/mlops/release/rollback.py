@@ -98,7 +98,7 @@ class Rollback:
         why = f"rolled back by {by}"
         holder = Holder(Kind.ROLLBACK, release.id, self._world.now())
         self._lock.write(held, holder)
-        Folder(self._world.objects, release.id).keep("abort", {"reason": why})
+        Folder(self._world.objects, release.id).abort(why)
         self._world.executions.stop(release.id, why)
         closed = self._reconciler.finish(holder, why, by)
         text = tell(self._notices, closed)
@@ -192,7 +192,8 @@ class Rollback:
 def _target(releases: Sequence[ReleaseRecord], live: str, to: str | None) -> ReleaseRecord:
     """The record with which the version was live that is to be live again.
 
-    Without `to`: the one that was live before `live` was promoted. Raises ReleaseRefused.
+    Without `to`: the one that was live, by a release, before `live` was promoted.
+    Raises ReleaseRefused.
     """
     promoted = [record for record in releases if record.outcome is Ended.PROMOTED]
     by_number = {record.candidate: record for record in promoted}
@@ -204,9 +205,13 @@ def _target(releases: Sequence[ReleaseRecord], live: str, to: str | None) -> Rel
         return named[-1]
     if live in by_number:
         before = by_number[live].champion
-        if before is None or before not in by_number:
+        if before in by_number:
+            return by_number[before]
+        # Nothing, or what somebody had moved the alias to by hand, of which nothing is known.
+        earlier = [r for r in promoted[: promoted.index(by_number[live])] if r.candidate != live]
+        if not earlier:
             raise ReleaseRefused(f"there is no version that was live before version {live}")
-        return by_number[before]
+        return earlier[-1]
     if not promoted:
         raise ReleaseRefused("there is no earlier version: no release was ever promoted")
     return promoted[-1]  # somebody has moved the alias by hand since

@@ -67,9 +67,9 @@ class Rollout:
     def watch(self, id: str) -> Watched:
         """What to do with the canary now. Raises FunctionGone."""
         folder, plan = self._planned(id)
-        abort = folder.read("abort")
-        if abort is not None:
-            return Watched(Action.ROLL_BACK, (abort["reason"],))
+        why = folder.aborted()
+        if why is not None:
+            return Watched(Action.ROLL_BACK, (why,))
         traffic = self._world.api.traffic()
         if not _is_canary(traffic, plan):
             return Watched(Action.ROLL_BACK, (f"somebody else has moved {words(traffic)}",))
@@ -85,12 +85,16 @@ class Rollout:
     def record(self, id: str, outcome: Ended, reasons: tuple[str, ...]) -> Closed:
         """Note how a release ended, once its traffic is where it belongs.
 
-        Raises TrafficChanged where it is not: the reconciler has to see to it.
+        Raises TrafficChanged where it is not, or is about to be taken back: then the reconciler,
+        or who takes it back, sees to it.
         """
         folder = Folder(self._world.objects, id)
         plan = folder.plan()
         if plan is not None and folder.ending() is None:
             self._require(plan, outcome)
+            # What aborts from now on finds a promotion, and goes back from that.
+            if outcome is Ended.PROMOTED and folder.refuse_aborts() is not None:
+                raise TrafficChanged(f"of {id}")
         return self._closing.close(id, Ending(outcome, reasons, _BY, self._world.now()))
 
     def _planned(self, id: str) -> tuple[Folder, Plan]:
