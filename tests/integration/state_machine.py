@@ -43,6 +43,7 @@ from tests.unit.release.fakes import FakeAlarms, FakeNotices
 from tests.unit.release_function.machine import VALUES, definition
 
 PYTHON = ROOT / ".tools/ministack/bin/python"
+MINISTACK: Final = "ministack"
 REGION: Final = "eu-west-1"
 KEYS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 ROLE: Final = "arn:aws:iam::000000000000:role/any"
@@ -87,8 +88,11 @@ class Cloud:
 
 
 @contextmanager
-def running_cloud(folder: Path) -> Iterator[Cloud]:
-    """Where an execution waits, it waits a twentieth of the time."""
+def running_cloud(folder: Path, module: str = MINISTACK) -> Iterator[Cloud]:
+    """Where an execution waits, it waits a twentieth of the time.
+
+    module: what is started, MiniStack or the rehearsal's plugin upon it.
+    """
     (port,) = free_ports(1)
     environment = {
         **KEYS,
@@ -96,12 +100,14 @@ def running_cloud(folder: Path) -> Iterator[Cloud]:
         "HOME": str(folder),
         "MINISTACK_REGION": REGION,
         "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+        "REHEARSAL_SEED": "1",
         "SFN_WAIT_SCALE": "0.05",
         "TMPDIR": str(folder),
     }
     url = f"http://127.0.0.1:{port}"
     ready = f"{url}/_ministack/health"
-    command: list[str | Path] = [PYTHON, "-m", "ministack"]
+    command: list[str | Path] = [PYTHON, "-m", module]
     with serving(command, log=folder / "ministack.log", environment=environment, ready=ready):
         yield Cloud(url)
 
@@ -111,11 +117,14 @@ class Stack:
     """Three functions, a topic and the state machine, under names of its own.
 
     overruled: operations that answer with this error instead. misheard: the weights that Lambda
-    sets at an update, by its state's name, instead of those that it is told.
+    sets at an update, by its state's name, instead of those that it is told. limit: seconds that
+    an execution may take; MiniStack without the plugin takes no notice.
     """
 
     cloud: Cloud
     misheard: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    settings: Settings = SETTINGS
+    limit: int = int(VALUES["TimeoutSeconds"])
     name: str = field(default_factory=lambda: f"s{uuid.uuid4().hex[:8]}")
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     observations: PlayedObservations = field(default_factory=PlayedObservations)
@@ -141,6 +150,7 @@ class Stack:
             "ApiFunctionName": self.named("api"),
             "BatchFunctionName": self.named("batch"),
             "TopicArn": topic,
+            "TimeoutSeconds": str(self.limit),
         }
         self.machine: str = self.cloud.client("stepfunctions").create_state_machine(
             name=self.named("release"), definition=self._definition(values), roleArn=ROLE
@@ -154,7 +164,7 @@ class Stack:
         self.desk = Desk(self.world, self.reconciler, self.notices)
         self.rollback = Rollback(self.world, self.reconciler, self.notices)
         self.handler = Handler(
-            Beginning(self.world, self.reconciler, self.alarms, SETTINGS),
+            Beginning(self.world, self.reconciler, self.alarms, self.settings),
             Rollout(self.world, self.observations, self.alarms, lambda plan: self.report),
             self.reconciler,
             utc_now,
@@ -250,9 +260,10 @@ class Stack:
 
 @contextmanager
 def deployed(
-    cloud: Cloud, misheard: Mapping[str, Mapping[str, float]] | None = None
+    cloud: Cloud, misheard: Mapping[str, Mapping[str, float]] | None = None, **options: Any
 ) -> Iterator[Stack]:
-    stack = Stack(cloud, misheard or {})
+    """options: further fields of the stack."""
+    stack = Stack(cloud, misheard or {}, **options)
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

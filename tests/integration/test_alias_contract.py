@@ -3,13 +3,15 @@
 import io
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from mlops.aws.functions import LambdaFunction
 from mlops.errors import FunctionGone
-from tests.integration.state_machine import ROLE, Cloud, running_cloud
+from tests.integration.state_machine import MINISTACK, ROLE, Cloud, running_cloud
+from tests.rehearsal.cloud import PLUGIN
 from tests.unit.release.alias_contract import AliasContract, Deployed
 
 ANSWERS = """
@@ -17,11 +19,16 @@ def handler(event, context):
     return {"version": context.function_version, "event": event}
 """
 FAILS = "def handler(event, context):\n    raise RuntimeError('on purpose')\n"
+REQUESTS = 100
+FAR = 20  # requests from the 50 expected: four standard deviations of the binomial
 
 
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+@pytest.fixture(scope="module", params=[MINISTACK, PLUGIN])
+def cloud(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
+    """Once as it is, and once as the rehearsal runs it."""
+    with running_cloud(tmp_path_factory.mktemp("cloud"), request.param) as cloud:
         yield cloud
 
 
@@ -86,3 +93,15 @@ class TestMiniStack(AliasContract):
             function.move("99", {}, function.traffic().revision)
         except FunctionGone:
             pytest.fail("MiniStack asks for the version now: remove this test, keep its parent's")
+
+    @pytest.mark.parametrize("cloud", [PLUGIN], indirect=True)
+    def test_an_alias_divides_by_its_weights(self, deployed: Deployed) -> None:
+        """Only what the plugin adds: MiniStack draws nothing."""
+        function, second = deployed.function, self.publish(deployed)
+        moved = function.move("1", {second: 0.5}, function.traffic().revision)
+        answered = Counter(function.invoke("live", {})["version"] for _ in range(REQUESTS))
+        assert set(answered) == {"1", second}
+        assert abs(answered[second] - REQUESTS * 0.5) <= FAR
+        assert function.describe("live").number == "1", "who only looks draws nothing"
+        function.move(second, {}, moved.revision)
+        assert {function.invoke("live", {})["version"] for _ in range(10)} == {second}

@@ -148,11 +148,13 @@ class Deployment:
 
     def register(self, candidate: Path, version: str) -> None:
         """Register it in the bucket of this stack, and pin it for the next deployment."""
-        store = f"s3://{self.outputs()['StoreName']}"
         model = version.partition("-")[0]
-        options = ("--version", version, "--candidate", str(candidate), "--store", store)
+        options = ("--version", version, "--candidate", str(candidate), *self._store())
         self.command(MLOPS, "register", model, *options)
-        self.command(MLOPS, "pin", model, version, "--store", store)
+        self.pin(version)
+
+    def pin(self, version: str) -> None:
+        self.command(MLOPS, "pin", version.partition("-")[0], version, *self._store())
 
     def command(self, *command: str | Path, **environment: str) -> str:
         settings = self.cloud.environment() | {"SAM_CLI_POLL_DELAY": POLL_SECONDS}
@@ -202,6 +204,9 @@ class Deployment:
             if (reason := event.get("ResourceStatusReason"))
         ]
         return "\n".join([*told, self.cloud.server.tail()])
+
+    def _store(self) -> tuple[str, str]:
+        return "--store", f"s3://{self.outputs()['StoreName']}"
 
     @contextmanager
     def _samconfig(self) -> Iterator[Any]:

@@ -28,6 +28,7 @@ BEGIN_SECONDS: Final = 60
 END_SECONDS: Final = 60
 CLEARED_SECONDS: Final = 90
 ROLLBACK_SECONDS: Final = 5
+LIMIT_SECONDS: Final = 30  # of an execution: enough for the gate, and not for a canary's looks
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,17 @@ class Releasing:
 
     def model_of(self, number: str) -> str:
         """Name of the model version that a version of the API serves."""
+        pins: str = self.configuration(number)["Environment"]["Variables"]["MLOPS_PINS"]
+        return pins.partition("@")[0]
+
+    def configuration(self, number: str) -> dict[str, Any]:
+        """Of a version of the API, as Lambda has it."""
         name = self.deployment.outputs()["ApiFunctionName"]
         functions = self.deployment.cloud.client("lambda")
-        found = functions.get_function_configuration(FunctionName=name, Qualifier=number)
-        pins: str = found["Environment"]["Variables"]["MLOPS_PINS"]
-        return pins.partition("@")[0]
+        found: dict[str, Any] = functions.get_function_configuration(
+            FunctionName=name, Qualifier=number
+        )
+        return found
 
     def champions(self) -> list[str]:
         """The model versions that are live, as the registry has it."""
@@ -168,6 +175,28 @@ class Releasing:
 
         what = "weights that belong to no release are cleared"
         self.deployment.cloud.wait_until(cleared, what, CLEARED_SECONDS)
+
+    def stop_execution(self, id: str) -> None:
+        """As somebody does it in the console."""
+        machine = self.deployment.outputs()["ReleaseStateMachineArn"]
+        execution = f"{machine.replace(':stateMachine:', ':execution:')}:{id}"
+        self.deployment.cloud.client("stepfunctions").stop_execution(executionArn=execution)
+
+    @contextmanager
+    def limited_to(self, seconds: int) -> Iterator[None]:
+        """Whatever is started while it lasts may take no longer.
+
+        The template's parameter has minutes, and settings that leave a canary no time are refused.
+        """
+        machines = self.deployment.cloud.client("stepfunctions")
+        arn = self.deployment.outputs()["ReleaseStateMachineArn"]
+        definition = machines.describe_state_machine(stateMachineArn=arn)["definition"]
+        limited = json.dumps(json.loads(definition) | {"TimeoutSeconds": seconds})
+        machines.update_state_machine(stateMachineArn=arn, definition=limited)
+        try:
+            yield
+        finally:
+            machines.update_state_machine(stateMachineArn=arn, definition=definition)
 
     @contextmanager
     def ringing(self, alarm: str) -> Iterator[str]:

@@ -5,11 +5,14 @@ from types import ModuleType
 
 import pytest
 
-from tests.container.engine import CALL_SECONDS
+from tests.container.engine import CALL_SECONDS, inspect
 from tests.project.files import ROOT
 from tests.rehearsal.cloud import PYTHON
+from tests.rehearsal.deployment import Deployment
 from tests.rehearsal.plugin import __main__ as plugin
+from tests.rehearsal.plugin.executions import fail
 from tests.rehearsal.plugin.functions import DRAWS, LAMBDA, drawn, invoke_container
+from tests.rehearsal.plugin.images import digest
 from tests.rehearsal.plugin.patches import NEEDED, Load, Name
 
 
@@ -114,3 +117,25 @@ def test_a_log_that_lags_is_read_to_its_end() -> None:
     result = invoke_container(early, container, {}, 30, "1")
     assert result["body"] == "answer"
     assert result["log"].splitlines()[1::2] == ["{}", "REPORT RequestId: 1"]
+
+
+def test_the_code_of_a_function_is_its_images_digest(deployment: Deployment) -> None:
+    functions = deployment.cloud.client("lambda")
+    found = functions.get_function(FunctionName=deployment.outputs()["ApiFunctionName"])
+    code, image = found["Configuration"]["CodeSha256"], found["Code"]["ImageUri"]
+    named = f"{image.rpartition(':')[0]}@sha256:{code}"
+    assert named in inspect(image)["RepoDigests"]
+    assert (digest(image), digest(named)) == (code, code)
+
+
+def test_an_image_that_was_not_pushed_is_no_code(deployment: Deployment) -> None:
+    image = f"{deployment.cloud.registry}/{deployment.stack}:none"
+    with pytest.raises(ValueError, match=f"Source image {image} does not exist"):
+        digest(image)
+
+
+@pytest.mark.parametrize(("status", "failed"), [("RUNNING", 1), ("ABORTED", 0), ("TIMED_OUT", 0)])
+def test_what_has_ended_does_not_fail_as_well(status: str, failed: int) -> None:
+    failures: list[object] = []
+    fail(lambda *what: failures.append(what), {"status": status}, "States.TaskFailed", "late")
+    assert len(failures) == failed

@@ -114,8 +114,12 @@ def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> No
 def test_a_contract_that_takes_less_gets_no_traffic(
     releasing: Releasing, clients: Traffic, figures: list[str]
 ) -> None:
-    """What nobody owns is cleared meanwhile, or nothing would be released."""
+    """With the pins of what is live: a change of the code alone is a release, too.
+
+    What nobody owns is cleared meanwhile, or nothing would be released.
+    """
     live = next(iter(releasing.shares()))
+    releasing.deployment.pin(releasing.model_of(live))
     with releasing.deployment.built_with(CONTRACT, "le=1_200", "le=120"):
         releasing.wait_until_cleared(live)
         began = time.monotonic()
@@ -123,6 +127,9 @@ def test_a_contract_that_takes_less_gets_no_traffic(
         ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (3, "REFUSED"), ran.said
     assert ran.document["reasons"] == ["churn: request, tenure: maximum 1200 → 120"]
+    before, after = map(releasing.configuration, (live, ran.document["candidate"]))
+    assert before["Environment"] == after["Environment"]
+    assert before["CodeSha256"] != after["CodeSha256"]
     assert releasing.shares() == {live: 1}
     assert {answer.release for answer in clients.since(began)} == {live}
 

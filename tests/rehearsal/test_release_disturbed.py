@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.rehearsal import models
-from tests.rehearsal.releasing import ROLLBACK_SECONDS, Releasing
+from tests.rehearsal.releasing import LIMIT_SECONDS, ROLLBACK_SECONDS, Releasing
 from tests.rehearsal.traffic import Traffic
 
 
@@ -48,16 +48,24 @@ def test_a_rollback_amid_a_canary_stops_it(releasing: Releasing, clients: Traffi
     assert releasing.status()["last"]["outcome"] == "ROLLED_BACK"
 
 
-def test_an_execution_that_is_stopped_by_others_leaves_no_weights(
-    releasing: Releasing, clients: Traffic
+@pytest.mark.parametrize("how", ["ABORTED", "TIMED_OUT"])
+def test_an_execution_that_others_stop_or_that_runs_out_of_time_leaves_no_weights(
+    releasing: Releasing, clients: Traffic, how: str
 ) -> None:
-    live = releasing.live()
-    running = releasing.start_canary()
-    outputs = releasing.deployment.outputs()
-    machine = outputs["ReleaseStateMachineArn"].replace(":stateMachine:", ":execution:")
-    cloud = releasing.deployment.cloud
-    cloud.client("stepfunctions").stop_execution(executionArn=f"{machine}:{running['id']}")
-    cloud.wait_until(lambda: releasing.shares() == {live: 1}, "the reconciler has been", 60)
+    live, batch = releasing.live(), releasing.shares("batch")
+    if how == "ABORTED":
+        running = releasing.start_canary()
+        releasing.stop_execution(running["id"])
+    else:
+        with releasing.limited_to(LIMIT_SECONDS):
+            running = releasing.start_canary()
+    releasing.wait_for_end()
+    assert releasing.deployment.executions()[running["id"]] == how
+    last = releasing.status()["last"]
+    assert (last["id"], last["outcome"]) == (running["id"], "ROLLED_BACK")
+    assert last["reasons"] == [f"its execution has ended: {how}"]
+    assert (releasing.shares(), releasing.shares("batch")) == ({live: 1}, batch)
+    assert releasing.champions() == [releasing.model_of(live)]
 
 
 def test_an_alarm_takes_a_canary_back_and_lets_none_begin(

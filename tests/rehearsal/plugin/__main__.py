@@ -3,11 +3,12 @@ import importlib.metadata
 import sys
 from typing import Final
 
-from tests.rehearsal.plugin import access, functions, stacks
+from tests.rehearsal.plugin import access, executions, functions, images, stacks
 from tests.rehearsal.plugin.patches import install, needs, problems
 
 VERSION: Final = "1.5.33"
-PARTS: Final = (access, functions, stacks)  # importing them has registered what they replace
+# Importing them has registered what they replace.
+PARTS: Final = (access, executions, functions, images, stacks)
 
 needs(access.APP, "main", "()")
 
