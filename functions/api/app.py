@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from functions.api.batch import Batch
 
 
-def new_uuid() -> str:
-    return str(uuid.uuid4())
+def new_request_id() -> str:
+    """128 random bits: two never meet."""
+    return os.urandom(16).hex()
 
 
 def new_prediction_id() -> str:
@@ -41,7 +41,7 @@ def create_app(
     logger: FilteringBoundLogger | None = None,
     clock: Callable[[], float] = time.perf_counter,
     now: Callable[[], float] = time.time,
-    new_request_id: Callable[[], str] = new_uuid,
+    new_request_id: Callable[[], str] = new_request_id,
     new_prediction_id: Callable[[], str] = new_prediction_id,
 ) -> FastAPI:
     """Build the app and load its models.
@@ -78,6 +78,8 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # a redirect would repeat the path
         openapi_url="/openapi.json" if settings.docs else None,
+        # FastAPI's own would carry what a request says, and looks for takers with every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install(app, telemetry)
     # What is asked most comes first, and at once: routes are tried in their order, and a router

@@ -1,6 +1,7 @@
 """The Lambda's entry point. Work at import is on purpose: it is the cold start."""
 
 import gc
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ def _started() -> "Mangum":
     # What is imported is there to stay. To look through it for garbage, again and again while it
     # grows, is a fifth of a start; and freezing spares all later looks the same.
     gc.disable()
+    # Nor has the image plugins for pydantic, which reads what every package says to look for some.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from functions.api.app import create_app
     from functions.api.gateway import behind_gateway
     from functions.api.settings import read_settings

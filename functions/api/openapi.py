@@ -5,7 +5,6 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from functions.api.lazy import LazyApi
-from functions.api.problems import Problem
 from functions.api.telemetry import REQUEST_ID_HEADER
 from mlops.models.catalogue import CONTRACTS
 
@@ -40,6 +39,7 @@ class DocumentedApi(LazyApi):
 def _own_schemas() -> dict[str, Any]:
     """Those that FastAPI does not know, and those from whose examples it takes every null."""
     from functions.api.documents import JobDocument
+    from functions.api.problem_document import Problem
 
     _, schema = models_json_schema(
         [

@@ -11,7 +11,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -96,44 +95,6 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     MlopsError: INTERNAL,
 }
 BODY_PROBLEMS = (MalformedJson, BodyTooLarge, UnsupportedMediaType, RequestValidationError)
-
-
-class FieldProblem(BaseModel):
-    field: str = Field(description="Name of the field; with dots where it is nested.")
-    type: str = Field(description="Stable: what is wrong, such as `missing`.")
-    detail: str
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details; `errors` is there where fields are to blame."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": f"{TYPE_PREFIX}invalid-request",
-                    "title": INVALID.title,
-                    "status": 422,
-                    "detail": "1 field is not right.",
-                    "request_id": "3f2a9c1e-5b1f-4c39-9d0c-0a6a3f3c7d21",
-                    "errors": [
-                        {
-                            "field": "contract",
-                            "type": "literal_error",
-                            "detail": "Input should be 'Month-to-month', 'One year' or 'Two year'",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str | None = None
-    request_id: str = Field(description="Quote it when asking for help.")
-    errors: list[FieldProblem] | None = None
 
 
 def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
@@ -226,6 +187,9 @@ def _response(
     errors: Sequence[Fault] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
+    # Most processes never answer with one; pydantic takes longer for it than for a prediction.
+    from functions.api.problem_document import FieldProblem, Problem
+
     request.state.facts["problem"] = kind.slug
     problem = Problem(
         type=TYPE_PREFIX + kind.slug,
