@@ -15,6 +15,17 @@ ROOT = Path(__file__).resolve().parent.parent
 pytest_plugins = ["tests.container.images"]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were injected into releases, and what became of them."""
+    clean, unclean = (
+        sum("fault" in report.keywords for report in terminalreporter.stats.get(outcome, ()))
+        for outcome in ("passed", "failed")
+    )
+    if clean or unclean:
+        line = f"{clean + unclean} faults injected into releases; {clean} ended clean"
+        terminalreporter.write_line(f"{line}: one version has the traffic, the lock is free.")
+
+
 @pytest.fixture(scope="session")
 def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store's folder that holds churn-model-v1.0.0, trained on the project's own data."""

@@ -25,7 +25,9 @@ STARTED = "STARTED"
 class Begins(Protocol):
     """What the handler needs of `Beginning`."""
 
-    def begin(self, id: str, by: str, *, despite_alarms: bool = False) -> Begun: ...
+    def begin(
+        self, id: str, by: str, *, despite_alarms: bool = False, retry: bool = False
+    ) -> Begun: ...
 
 
 class Releases(Protocol):
@@ -85,7 +87,7 @@ class Handler:
             case Begin():
                 start = message.input
                 begun = self._beginning.begin(
-                    message.id, start.by, despite_alarms=start.despite_alarms
+                    message.id, start.by, despite_alarms=start.despite_alarms, retry=start.retry
                 )
                 return _of_begun(begun)
             case Gate():
@@ -109,7 +111,9 @@ class Refusing:
     def __init__(self, reasons: tuple[str, ...]) -> None:
         self._reasons = reasons
 
-    def begin(self, id: str, by: str, *, despite_alarms: bool = False) -> Begun:
+    def begin(
+        self, id: str, by: str, *, despite_alarms: bool = False, retry: bool = False
+    ) -> Begun:
         return Begun(None, Ended.REFUSED, self._reasons)
 
 

@@ -22,6 +22,7 @@ class Start(Message):
 
     by: str = Field(min_length=1, max_length=256)
     despite_alarms: bool = False
+    retry: bool = False
 
 
 class Begin(Message):

@@ -38,6 +38,7 @@ from mlops.release.rollout import Rollout
 from tests.project.files import ROOT
 from tests.rehearsal.process import free_ports, serving
 from tests.unit.fakes import MemoryObjects, no_pause
+from tests.unit.inference.building import V1, candidate, provenance
 from tests.unit.release.bench import observed
 from tests.unit.release.fakes import FakeAlarms, FakeNotices
 from tests.unit.release_function.machine import VALUES, definition
@@ -118,13 +119,15 @@ class Stack:
 
     overruled: operations that answer with this error instead. misheard: the weights that Lambda
     sets at an update, by its state's name, instead of those that it is told. limit: seconds that
-    an execution may take; MiniStack without the plugin takes no notice.
+    an execution may take; MiniStack without the plugin takes no notice. has_model: before
+    anything is deployed.
     """
 
     cloud: Cloud
     misheard: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     settings: Settings = SETTINGS
     limit: int = int(VALUES["TimeoutSeconds"])
+    has_model: bool = True
     name: str = field(default_factory=lambda: f"s{uuid.uuid4().hex[:8]}")
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     observations: PlayedObservations = field(default_factory=PlayedObservations)
@@ -174,6 +177,10 @@ class Stack:
     def named(self, part: str) -> str:
         return f"{self.name}-{part}"
 
+    def _pin(self) -> str:
+        registry = Registry(self.objects, no_pause)
+        return str(registry.register(V1, candidate(str(V1)), provenance()))
+
     def _definition(self, values: Mapping[str, str]) -> str:
         machine = definition(values)
         for name, weights in self.misheard.items():
@@ -196,6 +203,7 @@ class Stack:
             Role=ROLE,
             Timeout=60,
             Code={"ZipFile": packed.getvalue()},
+            Environment={"Variables": {"MLOPS_PINS": self._pin() if self.has_model else ""}},
         )
         arn: str = made["FunctionArn"]
         return arn
@@ -215,7 +223,9 @@ class Stack:
         for part in parts or ("api", "batch"):
             self.cloud.client("lambda").update_function_configuration(
                 FunctionName=self.named(part),
-                Environment={"Variables": {"DEPLOYED": uuid.uuid4().hex}},
+                Environment={
+                    "Variables": {"MLOPS_PINS": self._pin(), "DEPLOYED": uuid.uuid4().hex}
+                },
             )
 
     def start(self, id: str = "r1", *, despite_alarms: bool = False) -> None:

@@ -52,21 +52,26 @@ def test_nothing_new_ends_at_once(stack: Stack) -> None:
     assert stack.live() == ("2", {}, "2")
 
 
-def test_only_batch_has_changed(cloud: Cloud) -> None:
+@pytest.mark.parametrize(("part", "live"), [("api", ("2", {}, "1")), ("batch", ("1", {}, "2"))])
+def test_only_one_of_them_has_changed(
+    cloud: Cloud, part: str, live: tuple[str, dict[str, float], str]
+) -> None:
     with deployed(cloud) as stack:
-        stack.deploy("batch")
+        stack.deploy(part)
         stack.start()
         assert stack.ended() == "SUCCEEDED"
-        assert stack.live() == ("1", {}, "2")
-        assert "Canary" not in stack.history()
+        assert stack.live() == live
+        assert ("Canary" in stack.history()) is (part == "api")
 
 
-def test_only_the_api_has_changed(cloud: Cloud) -> None:
-    with deployed(cloud) as stack:
-        stack.deploy("api")
+def test_the_first_model_waits_for_nobody(cloud: Cloud) -> None:
+    with deployed(cloud, has_model=False) as stack:
+        stack.deploy()
         stack.start()
         assert stack.ended() == "SUCCEEDED"
-        assert stack.live() == ("2", {}, "1")
+        assert outcome(stack)[1].startswith("no model was live before")
+        assert stack.live() == ("2", {}, "2")
+        assert stack.history().count("Watch") == 1
 
 
 def test_the_gate_refuses_and_no_traffic_moves(stack: Stack) -> None:
@@ -78,6 +83,7 @@ def test_the_gate_refuses_and_no_traffic_moves(stack: Stack) -> None:
     assert stack.api.traffic() == before
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("operation", ["begin", "gate"])
 def test_an_error_ahead_of_the_canary_refuses_it(stack: Stack, operation: str) -> None:
     before = stack.api.traffic()
@@ -100,6 +106,7 @@ def test_a_bad_canary_is_taken_back(stack: Stack) -> None:
     assert stack.live() == ("1", {}, "1")
 
 
+@pytest.mark.fault
 def test_a_judge_that_fails_takes_it_back(stack: Stack) -> None:
     stack.observations.error = CloudUnavailable("the log", "no answer")
     stack.start()
@@ -131,6 +138,7 @@ def test_one_that_is_to_end_an_alarm_goes_out_despite_it(stack: Stack) -> None:
     assert last.reasons[-1] == "it began although alarms rang: errors"
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("misheard", "end"),
     [
@@ -158,10 +166,7 @@ def test_weights_that_are_not_as_they_were_set_take_all_back(
         assert not stack.batch.traffic().weights
 
 
-def moved(stack: Stack, version: str, weights: dict[str, float]) -> None:
-    stack.api.move(version, weights, stack.api.traffic().revision)
-
-
+@pytest.mark.fault
 @pytest.mark.parametrize(
     ("version", "weights", "left"),
     [("1", {}, "1"), ("2", {}, "1"), ("1", {"2": 0.9}, "1"), ("3", {}, "3")],
@@ -175,7 +180,7 @@ def test_an_alias_that_somebody_else_changed(
     if version == "3":
         stack.deploy("api")
         stack.api.publish()
-    moved(stack, version, weights)
+    stack.api.move(version, weights, stack.api.traffic().revision)
     assert stack.ended() == "SUCCEEDED"
     ended, reason = outcome(stack)
     assert ended is Ended.ROLLED_BACK
@@ -183,6 +188,7 @@ def test_an_alias_that_somebody_else_changed(
     assert stack.live() == (left, {}, "1")
 
 
+@pytest.mark.fault
 def test_batch_that_somebody_else_changed_takes_all_back(stack: Stack) -> None:
     stack.start()
     stack.watched()
@@ -198,6 +204,7 @@ def deleted(stack: Stack, part: str) -> None:
     stack.cloud.client("lambda").delete_function(FunctionName=stack.named(part))
 
 
+@pytest.mark.fault
 def test_a_function_that_is_deleted_ends_it(stack: Stack) -> None:
     stack.start()
     stack.watched()
@@ -208,6 +215,7 @@ def test_a_function_that_is_deleted_ends_it(stack: Stack) -> None:
     assert "There is no function" in reason
 
 
+@pytest.mark.fault
 def test_a_batch_function_that_is_deleted_ends_it(stack: Stack) -> None:
     stack.start()
     stack.watched()
@@ -217,11 +225,11 @@ def test_a_batch_function_that_is_deleted_ends_it(stack: Stack) -> None:
     assert stack.api.traffic().version == "1"
 
 
+@pytest.mark.fault
 def test_a_record_that_fails_is_written_by_the_reconciler(stack: Stack) -> None:
     stack.overruled["record"] = ValueError("broken")
     stack.start()
     assert stack.ended() == "FAILED"
-    assert stack.live() == ("2", {}, "2")
     del stack.overruled["record"]
     stack.reconciler.reconcile()
     assert outcome(stack)[0] is Ended.PROMOTED
@@ -241,6 +249,7 @@ def rolled_back(stack: Stack) -> None:
     assert stack.rollback.roll_back(None, "ann").version == "1"
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("end", [stopped, aborted, rolled_back])
 def test_one_that_is_ended_in_the_middle(stack: Stack, end: Callable[[Stack], None]) -> None:
     stack.start()
@@ -279,9 +288,10 @@ def test_rolled_back_after_its_promotion(stack: Stack) -> None:
     assert stack.live() == ("1", {}, "1")
 
 
+@pytest.mark.fault
 def test_weights_that_an_earlier_crash_left(stack: Stack) -> None:
     stack.api.publish()
-    moved(stack, "1", {"2": 0.5})
+    stack.api.move("1", {"2": 0.5}, stack.api.traffic().revision)
     stack.start()
     assert stack.ended() == "FAILED"
     assert outcome(stack)[0] is Ended.REFUSED

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from mlops.registry.releases import Ended
 from tests.integration.state_machine import SETTINGS, deployed, running_cloud
 from tests.rehearsal.cloud import PLUGIN
@@ -10,6 +12,7 @@ from tests.rehearsal.cloud import PLUGIN
 LIMIT_SECONDS = 5
 
 
+@pytest.mark.fault
 def test_one_that_runs_out_of_time_amid_its_canary(tmp_path: Path) -> None:
     endless = replace(SETTINGS, look_seconds=3_600)
     with (

@@ -13,6 +13,7 @@ from tests.rehearsal.releasing import LIMIT_SECONDS, ROLLBACK_SECONDS, Releasing
 from tests.rehearsal.traffic import Traffic
 
 
+@pytest.mark.fault
 def test_a_deploy_amid_a_canary_waits_for_it_and_an_abort_ends_that(
     releasing: Releasing, clients: Traffic
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_rollback_amid_a_canary_stops_it(releasing: Releasing, clients: Traffi
     assert releasing.status()["last"]["outcome"] == "ROLLED_BACK"
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("how", ["ABORTED", "TIMED_OUT"])
 def test_an_execution_that_others_stop_or_that_runs_out_of_time_leaves_no_weights(
     releasing: Releasing, clients: Traffic, how: str
@@ -68,6 +70,7 @@ def test_an_execution_that_others_stop_or_that_runs_out_of_time_leaves_no_weight
     assert releasing.champions() == [releasing.model_of(live)]
 
 
+@pytest.mark.fault
 def test_an_alarm_takes_a_canary_back_and_lets_none_begin(
     releasing: Releasing, clients: Traffic
 ) -> None:
@@ -83,6 +86,7 @@ def test_an_alarm_takes_a_canary_back_and_lets_none_begin(
         assert again.document["reasons"] == [f"alarms ring: {alarm}"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("lead", [0, 1.5])
 def test_a_rollback_at_the_moment_of_a_promotion_leaves_one_truth(
     releasing: Releasing, clients: Traffic, figures: list[str], lead: float
@@ -122,6 +126,7 @@ def test_no_request_was_lost(releasing: Releasing, clients: Traffic, figures: li
     )
 
 
+@pytest.mark.fault
 def test_a_stack_is_deleted_amid_a_canary(releasing: Releasing, clients: Traffic) -> None:
     releasing.start_canary()
     function = releasing.deployment.outputs()["ApiFunctionName"]

@@ -47,11 +47,16 @@ def test_from_start_to_end(simulated: tuple[StateMachineExecutions, "SFNClient",
     (started,) = states.list_executions(stateMachineArn=machine)["executions"]
     found = states.describe_execution(executionArn=started["executionArn"])
     assert json.loads(found["input"]) == {"by": "somebody"}
-    executions.start("two", "somebody", despite_alarms=True)
+    executions.start("two", "somebody", despite_alarms=True, retry=True)
     found = states.describe_execution(executionArn=started["executionArn"].replace("one", "two"))
-    assert json.loads(found["input"]) == {"by": "somebody", "despite_alarms": True}
-    with pytest.raises(CloudUnavailable, match="^two: .*somebody else"):
-        executions.start("two", "somebody")
+    assert json.loads(found["input"]) == {
+        "by": "somebody",
+        "despite_alarms": True,
+        "retry": True,
+    }
+    for otherwise in ({}, {"retry": True}, {"despite_alarms": True}):
+        with pytest.raises(CloudUnavailable, match="^two: .*somebody else"):
+            executions.start("two", "somebody", **otherwise)
     assert {*executions.running()} == {"one", "two"}
     executions.stop("one", "a test")
     assert executions.status("one") is ExecutionStatus.ABORTED

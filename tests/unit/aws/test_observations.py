@@ -100,11 +100,34 @@ def test_a_log_that_is_empty(log: Log) -> None:
 def test_what_is_counted(log: Log) -> None:
     log.request(NOON + MINUTE)
     log.request(NOON + 2 * MINUTE, duration_ms=900, cold_start=True, prediction=0.5)
-    log.request(NOON + 3 * MINUTE, route="/healthz", prediction=None)
     log.request(NOON + 4 * MINUTE, status=422, prediction=None)
     log.request(NOON + 5 * MINUTE, status=500, prediction=None)
     log.request(NOON + 6 * MINUTE, status=503, prediction=0.75)
-    assert counts(observed(log)) == (6, 2, [7.5], [0.25, 0.5])
+    found = observed(log)
+    assert counts(found) == (5, 2, [7.5], [0.25, 0.5])
+    assert (found.other_requests, found.other_errors) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "found"),
+    [
+        ("/healthz", 200, (0, 0, 1, 0)),
+        ("/readyz", 503, (0, 0, 1, 1)),
+        ("/v1/predict/batch", 202, (0, 0, 1, 0)),
+        ("/v1/predict/batch/{job_id}", 500, (0, 0, 1, 1)),
+        ("/v1/predict/sentiment", 500, (1, 1, 0, 0)),
+        (None, 404, (0, 0, 1, 0)),
+        (None, 500, (1, 1, 0, 0)),  # nobody knows what it was for
+        (None, None, (1, 1, 0, 0)),
+        (7, 200, (0, 0, 1, 0)),
+    ],
+)
+def test_what_is_no_prediction_is_counted_apart(
+    log: Log, route: object, status: int | None, found: tuple[int, int, int, int]
+) -> None:
+    log.request(NOON + MINUTE, route=route, status=status, prediction=None)
+    seen = observed(log)
+    assert (seen.requests, seen.errors, seen.other_requests, seen.other_errors) == found
 
 
 @pytest.mark.parametrize("named", [stream_of, stream_by_default])

@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto import mock_aws
+from moto.cloudformation.models import cloudformation_backends
 
 from mlops.bootstrap.registry import open_registry
 from mlops.training.folder import Candidate
@@ -147,6 +148,28 @@ def test_a_stack_that_is_being_created(mlops: Mlops, pinned: str, aws: None) -> 
     deploy("mlops-pipeline", pinned, {})
     (note,) = mlops("doctor", "--json").document
     assert note["why"] == "Stack mlops-pipeline is CREATE_COMPLETE."
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"]
+)
+@pytest.mark.parametrize("option", [[], ["--stack", "other"]])
+def test_a_stack_whose_creation_has_failed(
+    mlops: Mlops, pinned: str, aws: None, status: str, option: list[str]
+) -> None:
+    name = option[1] if option else "mlops-pipeline"
+    deploy(name, pinned, {})
+    for stack in cloudformation_backends["123456789012"]["eu-west-1"].stacks.values():
+        stack.status = status
+    ran = mlops("doctor", *option, "--json")
+    error, note = ran.document
+    assert (ran.code, error["severity"], note["severity"]) == (1, "error", "note")
+    assert error["what"] == f"The stack {name} is {status}"
+    deploying = f"sam deploy --stack-name {name}" if option else "make deploy"
+    assert error["command"] == (
+        f"aws cloudformation delete-stack --stack-name {name}"
+        f" && aws cloudformation wait stack-delete-complete --stack-name {name} && {deploying}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.release.closing import DEPLOY
 from mlops.release.lock import CURRENT
 from mlops.release.ports import ExecutionStatus
 from tests.unit.cli.conftest import Mlops
@@ -22,6 +23,28 @@ def test_a_start_despite_alarms(bench: Bench, mlops: Mlops) -> None:
     mlops("release", "start")
     mlops("release", "start", "--despite-alarms")
     assert [run.despite_alarms for run in bench.executions.runs.values()] == [False, True]
+
+
+def test_a_start_takes_up_what_was_taken_back_whoever_asks_for_it(
+    bench: Bench, mlops: Mlops
+) -> None:
+    mlops("release", "start", "--by", DEPLOY)
+    (run,) = bench.executions.runs.values()
+    assert run.retry
+
+
+def test_a_user_without_a_name_rolls_back(
+    bench: Bench, mlops: Mlops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    bench.deploy()
+    bench.canary()
+    assert mlops("rollback").code == 0
+    assert bench.live() == ("1", {}, "1")
+    assert bench.registry.releases()[-1].reasons[0].startswith("rolled back by user ")
 
 
 def test_a_second_start_is_refused(bench: Bench, mlops: Mlops) -> None:

@@ -151,9 +151,12 @@ class Bench:
 
     # --- the state machine ----------------------------------------------------------------------
 
-    def begin(self, id: str = ID, by: str = ANN, *, despite_alarms: bool = False) -> Begun:
-        self.executions.start(id, by, despite_alarms=despite_alarms)
-        return self.beginning.begin(id, by, despite_alarms=despite_alarms)
+    def begin(
+        self, id: str = ID, by: str = ANN, *, despite_alarms: bool = False, retry: bool = False
+    ) -> Begun:
+        if id not in self.executions.runs:
+            self.executions.start(id, by, despite_alarms=despite_alarms, retry=retry)
+        return self.beginning.begin(id, by, despite_alarms=despite_alarms, retry=retry)
 
     def plan(self, id: str = ID) -> Plan:
         plan = self.folder(id).plan()
@@ -183,6 +186,17 @@ class Bench:
         assert self.rollout.watch(id).action is Action.PROMOTE
         self.promote(id)
         closed = self.rollout.record(id, Ended.PROMOTED, ("it was good",))
+        self.executions.end(id, ExecutionStatus.SUCCEEDED)
+        return closed
+
+    def released_at_once(self, id: str) -> Closed:
+        """All of a release without a canary."""
+        plan = self.begin(id).plan
+        assert plan is not None
+        assert not plan.has_canary
+        assert self.rollout.gate(id).passed
+        self.batch.move(plan.batch_candidate.number, {}, plan.batch_revision)
+        closed = self.rollout.record(id, Ended.PROMOTED, ("only batch has changed",))
         self.executions.end(id, ExecutionStatus.SUCCEEDED)
         return closed
 

@@ -177,6 +177,7 @@ class Execution:
     by: str
     reason: str | None = None
     despite_alarms: bool = False
+    retry: bool = False
 
 
 class FakeExecutions:
@@ -202,11 +203,13 @@ class FakeExecutions:
         running = ExecutionStatus.RUNNING
         return tuple(name for name, run in self.runs.items() if run.status is running)
 
-    def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None:
+    def start(
+        self, name: str, by: str, *, despite_alarms: bool = False, retry: bool = False
+    ) -> None:
         self.before("start")
-        new = Execution(ExecutionStatus.RUNNING, by, despite_alarms=despite_alarms)
+        new = Execution(ExecutionStatus.RUNNING, by, despite_alarms=despite_alarms, retry=retry)
         run = self.runs.setdefault(name, new)
-        if (run.by, run.despite_alarms) != (by, despite_alarms):
+        if replace(run, status=new.status, reason=None) != new:
             raise CloudUnavailable(name, "the name is taken")
 
     def stop(self, name: str, reason: str) -> None:

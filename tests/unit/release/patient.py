@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.releases import Ended
 from mlops.release.doctor import diagnose
-from mlops.release.doctor.facts import Committed, Facts
+from mlops.release.doctor.facts import Committed, Facts, Unmade
 from mlops.release.doctor.gathering import Cloud, Shelf, gather
 from mlops.release.doctor.remedies import Finding, Severity
 from mlops.release.ports import ExecutionStatus
@@ -27,6 +27,7 @@ class Patient:
     named: bool = False
     path: str = "samconfig.toml"
     local: bool = False
+    unmade: bool = False
     location: str = STORE
 
     def __post_init__(self) -> None:
@@ -71,12 +72,15 @@ class Patient:
             alarms=bench.alarms,
             holding=("errors",),
         )
+        unmade = Unmade("mlops-pipeline", self.named, self.status) if self.unmade else None
+        no_stack = "It was asked for." if self.local else None
         return gather(
             Committed(self.committed, self.path),
             {"ChurnPin": "churn"},
             Shelf(self.location, bench.store, bench.world.registry),
-            None if self.local else cloud,
-            no_stack="It was asked for." if self.local else None,
+            None if self.local or self.unmade else cloud,
+            no_stack=f"It is {self.status}." if self.unmade else no_stack,
+            unmade=unmade,
             local=self.local,
         )
 

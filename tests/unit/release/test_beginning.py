@@ -7,7 +7,6 @@ import pytest
 from mlops.errors import CloudUnavailable, FunctionGone, ReleaseRefused, StoreThrottled
 from mlops.registry.releases import Ended, Kind
 from mlops.release.beginning import Begun
-from mlops.release.closing import DEPLOY
 from mlops.release.lock import CURRENT, Holder
 from mlops.release.ports import ExecutionStatus
 from mlops.release.records import Plan
@@ -205,39 +204,6 @@ def test_the_lock_of_an_ended_execution_is_taken_over_once_its_traffic_is_back(
     assert bench.live() == ("1", {}, "1")
     outcome = bench.outcome()
     assert outcome == (Ended.ROLLED_BACK, (f"its execution had ended when {OTHER} began",))
-
-
-# --- what was taken back ------------------------------------------------------------------------
-
-
-def test_a_deploy_does_not_bring_back_what_was_taken_back(bench: Bench) -> None:
-    bench.canary()
-    bench.api.move("1", {}, bench.api.traffic().revision)
-    bench.rollout.record(ID, Ended.ROLLED_BACK, ("slow",))
-    begun = bench.begin(OTHER, DEPLOY)
-    assert begun.outcome is Ended.REFUSED
-    assert "version 2 was taken back before" in begun.reasons[0]
-    bench.rollout.record(OTHER, Ended.REFUSED, begun.reasons)
-    assert bench.begin("release-3", ANN).plan is not None
-
-
-def test_nor_what_was_rolled_back_after_its_promotion(bench: Bench) -> None:
-    bench.released()
-    bench.rollback.roll_back(None, ANN)
-    assert bench.begin(OTHER, DEPLOY).outcome is Ended.REFUSED
-
-
-def test_what_came_after_it_is_released(bench: Bench) -> None:
-    bench.released()
-    bench.rollback.roll_back(None, ANN)
-    bench.deploy(code="sha256:newer")
-    assert bench.begin(OTHER, DEPLOY).plan is not None
-
-
-def test_what_the_gate_refused_is_asked_again(bench: Bench) -> None:
-    bench.begin()
-    bench.rollout.record(ID, Ended.REFUSED, ("accuracy",))
-    assert bench.begin(OTHER, DEPLOY).plan is not None
 
 
 # --- faults -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ def dangling(bench: Bench) -> None:
     bench.api.move("1", {"2": 0.2}, bench.api.traffic().revision)
 
 
+@pytest.mark.fault
 def test_weights_that_belong_to_nobody_are_cleared_after_the_deadline(bench: Bench) -> None:
     dangling(bench)
     assert bench.reconciler.reconcile().done == ()

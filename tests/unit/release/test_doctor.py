@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mlops.errors import StoreUnavailable
+from mlops.errors import RecordDamaged, StoreUnavailable
 from mlops.release.doctor import diagnose
 from mlops.release.doctor.remedies import Severity
 from mlops.release.lock import CURRENT
+from mlops.release.ports import ExecutionStatus
 from tests.unit.fakes import overwrite
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2
@@ -137,6 +138,41 @@ def test_a_stack_that_takes_no_deployment(patient: Patient) -> None:
     assert (patient.only().severity, patient.only().command) == (Severity.ERROR, command)
 
 
+DEAD = ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"]
+DELETE = (
+    "aws cloudformation delete-stack --stack-name mlops-pipeline"
+    " && aws cloudformation wait stack-delete-complete --stack-name mlops-pipeline"
+)
+
+
+@pytest.mark.parametrize("unmade", [False, True])
+@pytest.mark.parametrize("status", DEAD)
+def test_a_stack_that_never_takes_a_deployment_again(
+    patient: Patient, status: str, unmade: bool
+) -> None:
+    patient.status, patient.unmade = status, unmade
+    found, *notes = patient.told()
+    what = f"The stack mlops-pipeline is {status}"
+    assert found == ("error", what, f"{DELETE} && make deploy")
+    assert [note[0] for note in notes] == ["note"] * unmade
+    patient.named = True
+    deploy = "sam deploy --stack-name mlops-pipeline"
+    assert patient.findings()[0].command == f"{DELETE} && {deploy}"
+
+
+def test_whatever_else_such_a_stack_wants_deployed_needs_another_stack(patient: Patient) -> None:
+    patient.status = "DELETE_FAILED"
+    patient.commit(V2)
+    assert [found.command for found in patient.findings()] == [f"{DELETE} && make deploy"] * 2
+
+
+@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "REVIEW_IN_PROGRESS", "CREATE_COMPLETE"])
+def test_a_stack_without_outputs_is_not_dead_by_that(patient: Patient, status: str) -> None:
+    patient.status, patient.unmade = status, True
+    what = "No stack is compared: only the pins, the registry and the store"
+    assert patient.told() == [("note", what, "make deploy")]
+
+
 # --- what cannot be read, and no stack ---------------------------------------------------------
 
 
@@ -182,8 +218,35 @@ def test_a_lock_that_nobody_can_read(patient: Patient) -> None:
     patient.bench.canary()
     overwrite(patient.bench.objects, CURRENT, b"{}")
     found = patient.only()  # and nothing about its weights, which may be a release's
-    assert found.what == "The lock of releases cannot be read, and is not compared"
+    assert found.what == f"{CURRENT} cannot be read, and is not compared"
     assert found.command == f"aws s3 rm {STORE}/{CURRENT}"
+
+
+@pytest.mark.parametrize("name", ["plan", "gate", "canary"])
+def test_a_record_of_a_release_under_way_that_nobody_can_read(patient: Patient, name: str) -> None:
+    patient.deploy()
+    patient.bench.canary()
+    key = f"releases/{ID}/{name}.json"
+    overwrite(patient.bench.objects, key, b"[")
+    unread, under_way = patient.findings()
+    assert unread.what == f"{key} cannot be read, and is not compared"
+    assert (unread.severity, unread.command) == (Severity.ERROR, f"aws s3 rm {STORE}/{key}")
+    assert under_way.severity is Severity.NOTE
+
+
+def test_and_what_it_proposes_mends_it(patient: Patient) -> None:
+    patient.deploy()
+    patient.bench.canary()
+    key = f"releases/{ID}/plan.json"
+    overwrite(patient.bench.objects, key, b"[")
+    with pytest.raises(RecordDamaged):
+        patient.bench.rollout.watch(ID)
+    move(patient.bench.api, "1")  # as the state machine does then
+    patient.bench.executions.end(ID, ExecutionStatus.FAILED)
+    patient.bench.objects.remove(key)
+    patient.bench.reconciler.reconcile()
+    assert patient.bench.live() == ("1", {}, "1")
+    assert patient.bench.lock.read().holder is None
 
 
 def test_a_journal_that_cannot_be_read_is_for_the_rebuild_to_tell(patient: Patient) -> None:

@@ -64,8 +64,34 @@ def test_no_data_never_passes(missing: str, whose: str) -> None:
     if whose == "canary":
         canary = replace(canary, **none)
     else:
-        stable = replace(stable, **none)
+        stable = replace(observed(POLICY.min_requests - 1), **none)
     assert outcome_of(canary, stable) is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("canary", [CANARY, replace(CANARY, errors=500)])
+def test_a_stable_version_that_answers_nobody_stands_in_nobodys_way(canary: Observed) -> None:
+    """What mends it is judged by itself; and what mends it not is no worse."""
+    down = Observed(5_400, 5_400, np.zeros(0), np.zeros(0))
+    assert outcome_of(canary, down) is Outcome.PASS
+    nobody = Observed(600, 600, np.zeros(0), np.zeros(0))
+    assert outcome_of(nobody, down) is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("errors", "outcome"), [(0, Outcome.PASS), (5, Outcome.PASS), (60, Outcome.FAIL)]
+)
+def test_other_requests_fail_a_canary_and_pass_none(errors: int, outcome: Outcome) -> None:
+    canary = replace(CANARY, other_requests=1_000, other_errors=errors)
+    stable = replace(STABLE, other_requests=9_000, other_errors=45)
+    assert outcome_of(canary, stable) is outcome
+    few = replace(canary, requests=30, errors=0)
+    assert outcome_of(few, stable) is not Outcome.PASS
+
+
+def test_health_checks_hide_no_failing_predictions() -> None:
+    canary = replace(CANARY, errors=30, other_requests=10_000)
+    stable = replace(STABLE, other_requests=90_000)
+    assert outcome_of(canary, stable) is Outcome.FAIL
 
 
 def test_too_few_requests_never_pass() -> None:

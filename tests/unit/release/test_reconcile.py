@@ -41,6 +41,7 @@ def test_a_release_that_runs_is_left_alone(bench: Bench) -> None:
     assert bench.live() == ("1", {"2": 0.1}, "1")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("status", BAD)
 def test_the_canary_of_an_ended_execution_is_taken_back(
     bench: Bench, status: ExecutionStatus
@@ -56,6 +57,7 @@ def test_the_canary_of_an_ended_execution_is_taken_back(
     assert bench.reconciler.reconcile().idle == "nothing to do"
 
 
+@pytest.mark.fault
 def test_an_execution_that_nobody_knows_any_more(bench: Bench) -> None:
     bench.canary()
     del bench.executions.runs[ID]
@@ -64,6 +66,7 @@ def test_an_execution_that_nobody_knows_any_more(bench: Bench) -> None:
     assert bench.live() == ("1", {}, "1")
 
 
+@pytest.mark.fault
 def test_an_update_that_was_on_its_way_comes_to_nothing(bench: Bench) -> None:
     plan = bench.begin().plan
     assert plan is not None
@@ -73,6 +76,7 @@ def test_an_update_that_was_on_its_way_comes_to_nothing(bench: Bench) -> None:
         bench.api.move("1", plan.weights, plan.revision)
 
 
+@pytest.mark.fault
 def test_one_that_died_before_its_plan_or_its_gate_was_never_on(bench: Bench) -> None:
     bench.executions.start(ID, ANN)
     bench.lock.write(bench.lock.read(), Holder(Kind.RELEASE, ID, bench.clock.time))
@@ -90,6 +94,7 @@ def test_one_that_died_before_its_plan_or_its_gate_was_never_on(bench: Bench) ->
     assert ended[0] is Ended.REFUSED
 
 
+@pytest.mark.fault
 def test_a_promotion_that_nobody_recorded_stays_and_batch_follows(bench: Bench) -> None:
     bench.canary()
     bench.desk.promote(ID, ANN)
@@ -100,6 +105,7 @@ def test_a_promotion_that_nobody_recorded_stays_and_batch_follows(bench: Bench) 
     assert bench.stages() == {V1: "retired", V2: "champion"}
 
 
+@pytest.mark.fault
 def test_so_does_one_that_the_last_look_let_pass(bench: Bench) -> None:
     bench.canary()
     bench.serve_all(bench.clock.time)
@@ -111,6 +117,7 @@ def test_so_does_one_that_the_last_look_let_pass(bench: Bench) -> None:
     assert bench.live() == ("2", {}, "2")
 
 
+@pytest.mark.fault
 def test_so_does_a_change_of_batch_alone_that_passed_the_gate() -> None:
     bench = Bench()
     bench.batch.deploy(settings="more memory")
@@ -121,6 +128,7 @@ def test_so_does_a_change_of_batch_alone_that_passed_the_gate() -> None:
     assert bench.live() == ("1", {}, "2")
 
 
+@pytest.mark.fault
 def test_all_traffic_without_approval_is_taken_back(bench: Bench) -> None:
     bench.canary()
     bench.promote()
@@ -129,6 +137,7 @@ def test_all_traffic_without_approval_is_taken_back(bench: Bench) -> None:
     assert bench.live() == ("1", {}, "1")
 
 
+@pytest.mark.fault
 def test_what_somebody_else_has_moved_is_left_to_them(bench: Bench) -> None:
     bench.canary()
     bench.api.deploy(code="sha256:third")
@@ -142,6 +151,7 @@ def test_what_somebody_else_has_moved_is_left_to_them(bench: Bench) -> None:
     assert "the API was moved by somebody else, and left as it is" in outcome[1]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("gone", ["api", "batch"])
 def test_a_function_that_was_deleted(bench: Bench, gone: str) -> None:
     bench.canary()
@@ -155,6 +165,7 @@ def test_a_function_that_was_deleted(bench: Bench, gone: str) -> None:
     assert bench.reconciler.reconcile().idle == "nothing to do"
 
 
+@pytest.mark.fault
 def test_a_promotion_whose_function_was_deleted(bench: Bench) -> None:
     bench.canary()
     bench.desk.promote(ID, ANN)
@@ -168,6 +179,7 @@ def test_a_promotion_whose_function_was_deleted(bench: Bench) -> None:
     assert bench.batch.traffic().version == "1"
 
 
+@pytest.mark.fault
 def test_a_promotion_whose_batch_function_was_deleted(bench: Bench) -> None:
     bench.canary()
     bench.desk.promote(ID, ANN)
@@ -180,6 +192,7 @@ def test_a_promotion_whose_batch_function_was_deleted(bench: Bench) -> None:
     assert (outcome[0], outcome[1][-1]) == (Ended.PROMOTED, "There is no alias batch:live")
 
 
+@pytest.mark.fault
 def test_who_is_faster_is_tried_again_but_not_for_ever(bench: Bench) -> None:
     bench.canary()
     end(bench)
@@ -223,6 +236,7 @@ def writes() -> int:
     return len(found)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("fault", [Killed(), StoreUnavailable("store", "down")])
 @pytest.mark.parametrize("number", range(writes()))
 def test_one_that_fails_at_any_write_is_completed_by_the_next(
@@ -247,6 +261,7 @@ def test_one_that_fails_at_any_write_is_completed_by_the_next(
     assert bench.registry.releases()[-1].outcome is Ended.ROLLED_BACK
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("operation", ["traffic", "move"])
 def test_an_outage_of_lambda_is_over_one_day(operation: str) -> None:
     bench = aborted()

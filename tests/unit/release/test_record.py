@@ -7,6 +7,7 @@ import pytest
 
 from mlops.errors import StoreError, TrafficChanged
 from mlops.registry.releases import Ended
+from mlops.release.closing import DEPLOY
 from mlops.release.ports import ExecutionStatus
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, Killed
@@ -47,6 +48,33 @@ def test_a_change_of_batch_alone_that_was_taken_back() -> None:
     assert bench.rollout.record(ID, Ended.ROLLED_BACK, ()).outcome is Ended.ROLLED_BACK
 
 
+@pytest.mark.parametrize("outcome", [Ended.REFUSED, Ended.UNCHANGED])
+def test_what_was_deployed_before_an_end_without_a_plan_follows(
+    bench: Bench, outcome: Ended
+) -> None:
+    if outcome is Ended.UNCHANGED:
+        bench.released("release-0")
+    bench.alarms.ringing = {"errors"}
+    begun = bench.begin()
+    assert begun.outcome is outcome
+    bench.deploy(code="sha256:meanwhile")
+    closed = bench.rollout.record(ID, outcome, begun.reasons)
+    assert closed.again
+    # And no more than once: what follows is about the latest there is.
+    (follows,) = bench.executions.running()[-1:]
+    begun = bench.beginning.begin(follows, DEPLOY)
+    assert begun.outcome is Ended.REFUSED
+    assert not bench.rollout.record(follows, Ended.REFUSED, begun.reasons).again
+
+
+def test_who_was_refused_the_lock_is_followed_by_nobody(bench: Bench) -> None:
+    bench.begin()
+    begun = bench.begin("release-2")
+    assert begun.outcome is Ended.REFUSED
+    bench.deploy(code="sha256:meanwhile")
+    assert not bench.rollout.record("release-2", Ended.REFUSED, begun.reasons).again
+
+
 def test_what_is_not_so_is_not_recorded(bench: Bench) -> None:
     bench.canary()
     for outcome in (Ended.ROLLED_BACK, Ended.PROMOTED):
@@ -55,6 +83,7 @@ def test_what_is_not_so_is_not_recorded(bench: Bench) -> None:
     assert bench.outcome() is None
 
 
+@pytest.mark.fault
 def test_a_promotion_that_is_taken_back_while_it_is_recorded(bench: Bench) -> None:
     """Somebody aborts it after its traffic was looked at: it does not end as promoted."""
     bench.canary()

@@ -103,6 +103,86 @@ def test_a_version_that_was_promoted_after_one_moved_by_hand(promoted: Bench) ->
     assert promoted.live() == ("2", {}, "2")
 
 
+def test_a_release_of_batch_alone(promoted: Bench) -> None:
+    promoted.batch.deploy(settings="more memory")
+    promoted.released_at_once("release-2")
+    assert promoted.live() == ("2", {}, "3")
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+    promoted.wait(timedelta(minutes=3))
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+    assert promoted.live() == ("1", {}, "1")
+
+
+@pytest.mark.parametrize("to", ["2", str(V2)])
+def test_a_release_of_batch_alone_with_a_target(promoted: Bench, to: str) -> None:
+    promoted.batch.deploy(settings="more memory")
+    promoted.released_at_once("release-2")
+    assert promoted.rollback.roll_back(to, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+
+
+def by_hand(bench: Bench) -> None:
+    bench.deploy(code="sha256:by hand")
+    bench.api.move(bench.api.publish().number, {}, bench.api.traffic().revision)
+
+
+def test_what_people_went_back_from_is_not_gone_back_to(promoted: Bench) -> None:
+    promoted.rollback.roll_back(None, ANN)  # from 2 to 1
+    by_hand(promoted)
+    promoted.wait(timedelta(minutes=3))
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_nor_after_a_further_release(promoted: Bench) -> None:
+    promoted.rollback.roll_back(None, ANN)  # from 2 to 1
+    by_hand(promoted)
+    promoted.deploy(promoted.register(V3), code="sha256:fourth")
+    promoted.released("release-2")
+    assert promoted.live()[0] == "4"
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_it_goes_on_to_the_past_from_a_version_that_was_moved_back_by_hand(
+    promoted: Bench,
+) -> None:
+    promoted.deploy(promoted.register(V3), code="sha256:third")
+    promoted.released("release-2")
+    promoted.api.move("2", {}, promoted.api.traffic().revision)
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_the_way_back_is_forth_again_where_it_is_told(promoted: Bench) -> None:
+    promoted.rollback.roll_back(None, ANN)
+    promoted.wait(timedelta(minutes=3))
+    assert promoted.rollback.roll_back("2", ANN).version == "2"
+    promoted.wait(timedelta(minutes=3))
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_a_batch_function_that_was_moved_by_hand(promoted: Bench) -> None:
+    """Its version of then comes back; and from there, what was gone back from does not."""
+    promoted.deploy(promoted.register(V3), code="sha256:third")
+    promoted.released("release-2")
+    promoted.batch.deploy(settings="by hand")
+    promoted.batch.move(promoted.batch.publish().number, {}, promoted.batch.traffic().revision)
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+    promoted.wait(timedelta(minutes=3))
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("damage", [b"oops", b"{}", b"[]", b'{"dangling_since": 7}', b"\xff"])
+def test_a_lock_that_nobody_can_read_keeps_nobody_from_going_back(
+    promoted: Bench, damage: bytes
+) -> None:
+    overwrite(promoted.objects, CURRENT, damage)
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+    assert promoted.live() == ("1", {}, "1")
+    assert promoted.lock.read().holder is None
+
+
 def test_there_is_nothing_to_go_back_to() -> None:
     assert "no release was ever promoted" in refusal(Bench())
 

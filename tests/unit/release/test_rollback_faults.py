@@ -17,6 +17,7 @@ from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, V2, Bench, Killed, refusal
 
 
+@pytest.mark.fault
 def test_weights_that_come_in_between(promoted: Bench) -> None:
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("get", CURRENT):
@@ -29,6 +30,7 @@ def test_weights_that_come_in_between(promoted: Bench) -> None:
     assert promoted.live() == ("2", {"1": 0.1}, "2")
 
 
+@pytest.mark.fault
 def test_a_race_for_the_alias_is_tried_again(promoted: Bench) -> None:
     def before(operation: str) -> None:
         if operation == "move":
@@ -39,6 +41,7 @@ def test_a_race_for_the_alias_is_tried_again(promoted: Bench) -> None:
     assert promoted.rollback.roll_back(None, ANN).version == "1"
 
 
+@pytest.mark.fault
 def test_somebody_else_takes_over(promoted: Bench) -> None:
     def before(operation: str) -> None:
         if operation == "move":
@@ -55,6 +58,7 @@ def test_somebody_else_takes_over(promoted: Bench) -> None:
     assert promoted.lock.read().holder is None
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "fault",
     [CloudUnavailable("lambda", "no answer"), FunctionGone("function api")],
@@ -73,6 +77,7 @@ def test_a_function_that_fails_at_the_update(promoted: Bench, fault: MlopsError)
     assert promoted.lock.read().holder is None
 
 
+@pytest.mark.fault
 def test_batch_is_gone(promoted: Bench) -> None:
     def before(operation: str) -> None:
         if operation == "move":
@@ -103,6 +108,7 @@ def writes() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("number", range(len(writes())))
 def test_one_that_dies_at_any_write_is_ended_by_the_reconciler(number: int) -> None:
     bench, left = dying(), [number]
@@ -120,6 +126,7 @@ def test_one_that_dies_at_any_write_is_ended_by_the_reconciler(number: int) -> N
     assert_ends(bench)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("function", ["api", "batch"])
 @pytest.mark.parametrize("operation", ["traffic", "move", "describe"])
 def test_one_that_dies_at_lambda_is_ended_by_the_reconciler(function: str, operation: str) -> None:
@@ -154,6 +161,7 @@ def die_at_move(operation: str) -> None:
         raise Killed
 
 
+@pytest.mark.fault
 def test_a_rollback_that_died_is_ended_by_the_next(promoted: Bench) -> None:
     promoted.batch.before = die_at_move
     with pytest.raises(Killed):

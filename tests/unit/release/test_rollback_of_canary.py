@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from mlops.errors import (
+    RecordDamaged,
+    ReleaseRefused,
     StoreUnavailable,
     TrafficChanged,
 )
@@ -13,6 +15,7 @@ from mlops.release.lock import CURRENT
 from mlops.release.ports import ExecutionStatus
 from mlops.release.records import Ending
 from mlops.release.rollout import Action
+from tests.unit.fakes import overwrite
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, refusal
 from tests.unit.release.fakes import unavailable
@@ -30,6 +33,7 @@ def test_a_canary_is_taken_back_and_its_release_stopped(canary: Bench) -> None:
     assert canary.reconciler.reconcile().idle == "nothing to do"
 
 
+@pytest.mark.fault
 def test_the_update_comes_before_all_else_and_needs_no_store(canary: Bench) -> None:
     def before(operation: str, key: str) -> None:
         raise StoreUnavailable(key, "down")
@@ -51,13 +55,55 @@ def test_no_other_target_during_a_release(canary: Bench) -> None:
     assert "roll it back first, without a target" in refusal(canary, "1")
 
 
-def test_a_release_without_traffic_yet_is_stopped(canary: Bench) -> None:
+def test_a_release_without_traffic_yet_is_stopped() -> None:
     bench = Bench()
     bench.deploy()
     bench.begin()
     assert "without a target" in refusal(bench, "1")
-    assert bench.rollback.roll_back(None, ANN).version == "1"
+    with pytest.raises(ReleaseRefused, match="^version 1 is still live"):
+        bench.rollback.roll_back(None, ANN)
+    assert bench.live() == ("1", {}, "1")
     assert bench.outcome() == (Ended.REFUSED, ("rolled back by ann",))
+    assert bench.executions.runs[ID].status is ExecutionStatus.ABORTED
+
+
+@pytest.mark.fault
+def test_what_is_live_goes_back_though_a_release_had_died_in_its_gate(promoted: Bench) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.begin("release-2")
+    promoted.executions.end("release-2", ExecutionStatus.FAILED)
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+    assert promoted.outcome("release-2") is not None
+    assert promoted.live() == ("1", {}, "1")
+
+
+@pytest.mark.fault
+def test_an_ended_release_that_nobody_approved_goes_back_one_step_only(promoted: Bench) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.canary("release-2")
+    promoted.promote("release-2")
+    promoted.executions.end("release-2", ExecutionStatus.TIMED_OUT)
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+
+
+@pytest.mark.fault
+def test_a_lock_that_nobody_can_read(canary: Bench) -> None:
+    overwrite(canary.objects, CURRENT, b"oops")
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+    assert canary.live() == ("1", {}, "1")
+    assert canary.rollout.watch(ID).action is Action.ROLL_BACK
+    assert canary.rollout.record(ID, Ended.ROLLED_BACK, ()).outcome is Ended.ROLLED_BACK
+
+
+@pytest.mark.parametrize("name", ["plan", "gate"])
+def test_a_record_that_nobody_can_read_is_named_when_traffic_is_back(
+    canary: Bench, name: str
+) -> None:
+    overwrite(canary.objects, f"releases/{ID}/{name}.json", b"[")
+    with pytest.raises(RecordDamaged, match=f"^releases/{ID}/{name}.json cannot be read"):
+        canary.rollback.roll_back(None, ANN)
+    assert canary.live() == ("1", {}, "1")
 
 
 def test_a_release_that_has_promoted_and_not_recorded_goes_back(canary: Bench) -> None:

@@ -10,11 +10,11 @@ from mlops.registry.journal import Stage
 from mlops.registry.releases import Ended
 from mlops.release.judge import Outcome
 from mlops.release.looks import Looks
-from mlops.release.ports import GateReport
+from mlops.release.ports import ExecutionStatus, GateReport
 from mlops.release.rollout import Action, Watched
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, LOOK, V2, Bench, Killed, failing_on
-from tests.unit.release.fakes import unavailable
+from tests.unit.release.fakes import FakeFunction, unavailable
 
 
 @pytest.fixture
@@ -51,6 +51,26 @@ def test_a_bad_canary_is_taken_back_at_the_first_look(
     (answer,) = watched(bench, **figures)
     assert (answer.action, answer.look) == (Action.ROLL_BACK, 1)
     assert answer.reasons[0].startswith(f"{word}: ")
+
+
+def test_the_first_model_of_all_waits_for_nobody() -> None:
+    bench = Bench()
+    bench.api = FakeFunction("api", pins=())
+    bench.batch = FakeFunction("batch", pins=())
+    bench.deploy()
+    plan = bench.begin().plan
+    assert plan is not None
+    assert bench.rollout.gate(ID).passed
+    bench.api.move("1", plan.weights, plan.revision)
+    watched = bench.rollout.watch(ID)
+    assert (watched.action, watched.look) == (Action.PROMOTE, None)
+    assert "no model was live before" in watched.reasons[0]
+    # Who finds it half done takes it for approved.
+    bench.promote()
+    bench.executions.end(ID, ExecutionStatus.FAILED)
+    bench.reconciler.reconcile()
+    assert bench.outcome() is not None
+    assert bench.live() == ("2", {}, "2")
 
 
 def test_no_requests_are_inconclusive_and_that_is_taken_back(bench: Bench) -> None:

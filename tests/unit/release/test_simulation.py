@@ -86,9 +86,9 @@ def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
     ids=str,
 )
 def test_a_harmful_canary_is_hardly_ever_promoted(harm: World) -> None:
-    """Misses: none of 500 each with 3 % errors, 30 % more latency, 30 % of predictions moved.
+    """Misses, of 500 each: 1 with 3 % errors, none with 30 % more latency or shifted predictions.
 
-    What is half as bad is missed more often: 3 % with 2 % errors, 9 % with 20 % more latency, 17 %
+    What is half as bad is missed more often: 5 % with 2 % errors, 12 % with 20 % more latency, 19 %
     with 20 % of predictions moved.
     """
     found = shares(harm, runs=500, seed=2)

@@ -37,6 +37,7 @@ MlopsError
 ├── TrafficChanged          the alias is not as it was read: somebody else has moved it
 ├── TrafficRefused          a split of traffic that an alias cannot have
 ├── InvocationFailed        a function did not answer
+├── RecordDamaged           what was written about a release has changed since
 └── ReleaseRefused          no release or rollback now; the traffic is as it was
 """
 
@@ -250,6 +251,12 @@ class InvocationFailed(MlopsError):
 
 class ReleaseRefused(MlopsError):
     pass
+
+
+class RecordDamaged(MlopsError):
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key} cannot be read ({reason}); `mlops doctor` says what to do")
+        self.key, self.reason = key, reason
 
 
 class RegistryCorrupt(MlopsError):

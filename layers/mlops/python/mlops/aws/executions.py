@@ -50,11 +50,15 @@ class StateMachineExecutions:
                 for execution in page["executions"]
             )
 
-    def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None:
+    def start(
+        self, name: str, by: str, *, despite_alarms: bool = False, retry: bool = False
+    ) -> None:
         """A name that was started by the same counts as started, even if that one has ended."""
         said: dict[str, object] = {"by": by}
         if despite_alarms:
             said["despite_alarms"] = True
+        if retry:
+            said["retry"] = True
         with calling(name):
             try:
                 self._client.start_execution(

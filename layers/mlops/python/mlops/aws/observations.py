@@ -26,6 +26,7 @@ _TIME_IS_UP = timedelta(seconds=20)
 """After its start, an invocation has been answered or never will be: the time-out is 15 s."""
 
 _OLDEST_CONTAINER = timedelta(days=1)
+_PREDICTION = re.compile(r"/v1/predict/(?!batch$)[^/]+")
 _START = re.compile(r"START RequestId: (\S+) Version: ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -47,7 +48,8 @@ class LogObservations:
     """Implements `Observations`. group: the log group of the API function. function: its name.
 
     An invocation that started and has no request line crashed or ran out of time. It counts as a
-    request that failed, 20 s after its start: intervals that follow one another count it once.
+    prediction that failed, 20 s after its start: intervals that follow one another count it once.
+    So does a request that failed before anybody knew what it was for.
 
     Requests and errors are counted over all of an interval: versions are compared, and the busier
     one must not be judged by fewer minutes than the other. Of latencies and predictions up to
@@ -82,6 +84,8 @@ class LogObservations:
             errors=seen.errors,
             latencies=np.array(latencies.kept, dtype=np.float64),
             predictions=np.array(predictions.kept, dtype=np.float64),
+            other_requests=seen.other_requests,
+            other_errors=seen.other_errors,
         )
 
     def _lines(self, version: str, since: datetime, until: datetime) -> Iterator["_Line"]:
@@ -159,6 +163,8 @@ class _Seen:
     alone: dict[tuple[str, bool], int] = field(default_factory=dict)
     requests: int = 0
     errors: int = 0
+    other_requests: int = 0
+    other_errors: int = 0
 
     def note(self, line: _Line) -> None:
         """Lines that are not understood are somebody else's."""
@@ -190,8 +196,14 @@ class _Seen:
         status = _number(facts.get("status"), 599)
         prediction = _number(facts.get("prediction"), 1)
         duration = _number(facts.get("duration_ms"), _HOUR_MS)
+        route, failed = facts.get("route"), status is None or status >= 500
+        # Health checks are many, and would dilute whatever goes wrong.
+        if not (failed if route is None else _PREDICTION.fullmatch(str(route))):
+            self.other_requests += 1
+            self.other_errors += failed
+            return
         self.requests += 1
-        self.errors += status is None or status >= 500
+        self.errors += failed
         if status != 200 or prediction is None:
             return
         self.predictions.add(prediction)

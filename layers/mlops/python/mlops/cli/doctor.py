@@ -14,6 +14,7 @@ from mlops.errors import CloudUnavailable, ConfigInvalid, StackNotFound
 from mlops.models.catalogue import CONTRACTS
 
 if TYPE_CHECKING:
+    from mlops.release.doctor.facts import Unmade
     from mlops.release.doctor.gathering import Cloud, Shelf
     from mlops.release.doctor.remedies import Finding
 
@@ -50,7 +51,7 @@ def doctor(
         name = stack or file.stack()
     except ConfigInvalid as error:
         unread[str(samconfig)] = error.reason
-    opened, why = _opened(None if local else name, named=stack is not None, unread=unread)
+    opened, unmade, why = _opened(None if local else name, named=stack is not None, unread=unread)
     local_shelf = Shelf(store, open_objects(store, patient=True), open_registry(store))
     cloud, shelf = opened or (None, local_shelf)
     facts = gather(
@@ -59,6 +60,7 @@ def doctor(
         shelf,
         cloud,
         no_stack="It was asked for with --local." if local else why,
+        unmade=unmade,
         local=local,
         unread=unread,
     )
@@ -71,23 +73,25 @@ def doctor(
 
 def _opened(
     name: str | None, *, named: bool, unread: dict[str, str]
-) -> tuple["tuple[Cloud, Shelf] | None", str | None]:
+) -> tuple["tuple[Cloud, Shelf] | None", "Unmade | None", str | None]:
     """A stack that is there, with its store; or why none is compared, unless it is unread."""
     if name is None:
-        return None, "No stack is named."
+        return None, None, "No stack is named."
     from mlops.bootstrap.doctor import open_stack
     from mlops.bootstrap.releases import find_stack
+    from mlops.release.doctor.facts import Unmade
 
     try:
         found = find_stack(name)
-        if not found.outputs:  # it is being created, or never was
-            return None, f"Stack {name} is {found.status}."
-        return open_stack(found, named=named), None
+        if not found.outputs:
+            unmade = Unmade(found.name, named, found.status)
+            return None, unmade, f"Stack {name} is {found.status}."
+        return open_stack(found, named=named), None, None
     except StackNotFound as error:
-        return None, f"{error}."
+        return None, None, f"{error}."
     except CloudUnavailable as error:
         unread[f"Stack {name}"] = str(error)
-        return None, None
+        return None, None, None
 
 
 def _shown(finding: "Finding") -> str:

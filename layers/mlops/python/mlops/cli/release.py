@@ -1,6 +1,7 @@
 """`mlops release start | status | list | promote | abort` and `mlops rollback`."""
 
 import getpass
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def start(
     if running is not None:
         raise ReleaseRefused(f"A {running.holder.kind} is under way: {running.holder.id}")
     name = f"release-{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    releases.world.executions.start(name, by or getpass.getuser(), despite_alarms=despite_alarms)
+    releases.world.executions.start(name, by or _user(), despite_alarms=despite_alarms, retry=True)
     if wait:
         _finish(_awaited(releases, _end_of(releases, name)), as_json)
     else:
@@ -123,7 +124,7 @@ def promote(
     """Give the canary all traffic within seconds, whatever the judge would say."""
     desk = _opened(stack, samconfig).desk
     name = id or _running(desk.status()).holder.id
-    desk.promote(name, by or getpass.getuser())
+    desk.promote(name, by or _user())
     answer({"id": name}, as_json, f"{name} will be promoted at its next tick.")
 
 
@@ -136,7 +137,7 @@ def abort(
 ) -> None:
     """Stop a release; the version before it has all traffic again."""
     desk = _opened(stack, samconfig).desk
-    closed = desk.abort(id or _running(desk.status()).holder.id, by or getpass.getuser())
+    closed = desk.abort(id or _running(desk.status()).holder.id, by or _user())
     document = {"id": closed.id, "outcome": closed.outcome, "reasons": [*closed.reasons]}
     answer(document, as_json, closed.text)
 
@@ -158,7 +159,7 @@ def rollback(
 
     One update of the alias. Refused, with the traffic as it is, where nothing is to go back to.
     """
-    done = _opened(stack, samconfig).rollback.roll_back(to, by or getpass.getuser())
+    done = _opened(stack, samconfig).rollback.roll_back(to, by or _user())
     answer({"version": done.version, "text": done.text}, as_json, done.text)
 
 
@@ -167,6 +168,13 @@ def _opened(stack: str | None, samconfig: Path) -> "Releases":
     from mlops.bootstrap.releases import find_stack, open_releases, places_of
 
     return open_releases(places_of(find_stack(stack or Samconfig.read(samconfig).stack())))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # as a container may be run: by a number without a name
+        return f"user {os.getuid()}"
 
 
 def _running(found: "Status") -> "Running":

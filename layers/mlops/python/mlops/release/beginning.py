@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mlops.errors import ObjectChanged
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
-from mlops.release.closing import DEPLOY, Closing, World
+from mlops.release.closing import Closing, World
 from mlops.release.lock import Holder, Lock
 from mlops.release.ports import Alarms, FunctionVersion
 from mlops.release.reconcile import Reconciler
@@ -38,10 +38,13 @@ class Beginning:
         self._lock = Lock(world.objects)
         self._closing = Closing(world)
 
-    def begin(self, id: str, by: str, *, despite_alarms: bool = False) -> Begun:
+    def begin(
+        self, id: str, by: str, *, despite_alarms: bool = False, retry: bool = False
+    ) -> Begun:
         """Take the lock, publish both functions, and plan.
 
         despite_alarms: whether it may begin while alarms ring, and go on while these do.
+        retry: whether it may release what was taken back before.
         What is refused, or nothing new, has ended by that; `record` does the rest.
         Raises FunctionGone, RegistryCorrupt, ReleaseRefused for an impossible id.
         """
@@ -55,7 +58,7 @@ class Beginning:
         refusal = self._take(id)
         if refusal is not None:
             return self._ended(folder, Ended.REFUSED, refusal, by)
-        return self._plan(folder, id, by, despite_alarms)
+        return self._plan(folder, id, by, despite_alarms, retry)
 
     def _take(self, id: str) -> str | None:
         """Take the lock; or why not. What an ended holder has left is mended before."""
@@ -79,7 +82,7 @@ class Beginning:
                 self._lock.write(held, Holder(Kind.RELEASE, id, self._world.now()))
         return "others took the lock at each try"
 
-    def _plan(self, folder: Folder, id: str, by: str, despite_alarms: bool) -> Begun:
+    def _plan(self, folder: Folder, id: str, by: str, despite_alarms: bool, retry: bool) -> Begun:
         api, batch = self._world.api, self._world.batch
         published, batch_published = api.publish(), batch.publish()
         traffic, batch_traffic = api.traffic(), batch.traffic()
@@ -97,7 +100,8 @@ class Beginning:
         if (candidate, batch_candidate) == (champion, batch_champion):
             why = "what is deployed is live already"
             return self._ended(folder, Ended.UNCHANGED, why, by, *numbers)
-        if by == DEPLOY and self._was_taken_back(candidate, batch_candidate):
+        is_new = candidate != champion
+        if not retry and self._was_taken_back(candidate, batch_candidate if not is_new else None):
             why = f"version {candidate.number} was taken back before; `mlops release start` retries"
             return self._ended(folder, Ended.REFUSED, why, by, *numbers)
         red = self._alarms.red()
@@ -153,15 +157,23 @@ class Beginning:
         )
         self._world.registry.record(record)
 
-    def _was_taken_back(self, candidate: FunctionVersion, batch: FunctionVersion) -> bool:
-        """Whether people, or a judge, went back from these very versions when they last met."""
-        numbers = candidate.number, batch.number
+    def _was_taken_back(self, candidate: FunctionVersion, batch: FunctionVersion | None) -> bool:
+        """Whether people, or a judge, went back from a version when it was last released.
+
+        batch: where that alone is new. With a new version of the API it has no say: who mends the
+        API deploys the same batch again.
+        """
+
+        def is_it(number: str | None, batch_number: str | None) -> bool:
+            return number == candidate.number and (batch is None or batch_number == batch.number)
+
         for record in reversed(self._world.registry.releases()):
             if record.outcome in (Ended.REFUSED, Ended.UNCHANGED):
                 continue  # it never had traffic
-            if record.outcome is Ended.ROLLED_BACK and record.kind is Kind.ROLLBACK:
-                if (record.champion, record.batch_champion) == numbers:
-                    return True
-            elif (record.candidate, record.batch_candidate) == numbers:
-                return record.outcome is Ended.ROLLED_BACK
+            if batch is None and record.candidate == record.champion:
+                continue  # it was about batch alone
+            if is_it(record.candidate, record.batch_candidate):
+                return not record.moved
+            if record.kind is Kind.ROLLBACK and is_it(record.champion, record.batch_champion):
+                return True
         return False

@@ -18,7 +18,7 @@ from mlops.release.records import Ending, Folder, Plan
 from mlops.release.traffic import same
 
 DEPLOY = "deploy"
-"""Who starts a release because the stack has changed."""
+"""By whom a release is, for the record, that begins because the stack has changed."""
 
 _SUBJECT_LENGTH = 100  # SNS takes no longer one
 
@@ -69,7 +69,7 @@ class Closing:
         if plan is not None:
             self._move_stages(plan, ending)
         self._lock.free(id)
-        again = plan is not None and self._is_outdated(plan)
+        again = self._is_outdated(plan, ending)
         if again:
             self._world.executions.start(following(id), DEPLOY)
         return _closed(id, ending, plan, again)
@@ -107,16 +107,23 @@ class Closing:
                     before = [c.stage for c in entry.history if c.stage is not Stage.CANARY]
                     self.stage([pin], (before or [Stage.CANDIDATE])[-1], ending.at)
 
-    def _is_outdated(self, plan: Plan) -> bool:
+    def _is_outdated(self, plan: Plan | None, ending: Ending) -> bool:
         """Whether something else was deployed since the release published what there was."""
-        if plan.kind is not Kind.RELEASE:
-            return False
+        api, batch = self._world.api, self._world.batch
         try:
-            api = self._world.api.describe(LATEST)
-            batch = self._world.batch.describe(LATEST)
+            if plan is not None:
+                about = plan.candidate, plan.batch_candidate
+            elif ending.candidate is not None and ending.batch_candidate is not None:
+                about = api.describe(ending.candidate), batch.describe(ending.batch_candidate)
+            else:
+                return False  # it had published nothing
+            if plan is not None and plan.kind is not Kind.RELEASE:
+                return False
+            return not (
+                same(api.describe(LATEST), about[0]) and same(batch.describe(LATEST), about[1])
+            )
         except FunctionGone:
             return False
-        return not (same(api, plan.candidate) and same(batch, plan.batch_candidate))
 
 
 def following(id: str) -> str:

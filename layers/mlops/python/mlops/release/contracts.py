@@ -9,11 +9,14 @@ are not seen here; captured requests show those (see `replay`).
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 Schema = Mapping[str, Any]
+_Part = Schema | bool
+"""Of a schema, without references. True takes anything, False nothing."""
 
-_SAYS_NOTHING = {"title", "description", "default", "examples", "deprecated", "$defs"}
+_SAYS_NOTHING = {"title", "description", "default", "examples", "deprecated", "discriminator"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class _Limit:
         """What each value keeps; None where there is no such limit."""
         if values := _values(schema):
             return min((self.sign * self.measure(value), False) for value in values)
+        return self.stated(schema)
+
+    def stated(self, schema: Schema) -> tuple[float, bool] | None:
         stated = [
             (self.sign * schema[keyword], excluded)
             for keyword, excluded in self.keywords.items()
@@ -52,48 +58,51 @@ _KNOWN = {keyword for limit in _LIMITS.values() for keyword in limit.keywords} |
     "required",
     "additionalProperties",
     "items",
+    "prefixItems",
 }
+_OF_FIELDS = {"properties", "required", "additionalProperties", "patternProperties"}
+_OF_ITEMS = {"items", "prefixItems"}
+_READ_TOGETHER = (_OF_FIELDS - {"required"}, _OF_ITEMS)
+"""What each of these says depends on the others beside it."""
+_ALLOWING = {"patternProperties", "minContains"}
+"""Without these, others refuse more: they are no limits that it is good to be rid of."""
 
 
 def request_breaches(old: Schema, new: Schema) -> tuple[str, ...]:
     """What the old schema of a request takes and the new one does not, each with its field."""
-    return _compared(_Comparison(old, new, answers=False))
+    return _compared(_Comparison(answers=False), old, new)
 
 
 def response_breaches(old: Schema, new: Schema) -> tuple[str, ...]:
     """What the new schema of an answer gives, or leaves out, against the old one's word.
 
-    A new field is none: callers do not read what they do not know.
+    A new field is none: callers do not read what they do not know. Those of a map they do read.
     """
-    return _compared(_Comparison(new, old, answers=True))
+    return _compared(_Comparison(answers=True), new, old)
 
 
-def _compared(comparison: "_Comparison") -> tuple[str, ...]:
+def _compared(comparison: "_Comparison", giver: Schema, taker: Schema) -> tuple[str, ...]:
     try:
-        return tuple(comparison.breaches())
+        given, taken = _inlined(giver, giver), _inlined(taker, taker)
+        return tuple(comparison.breaches(given, taken, ""))
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         return (f"the schemas cannot be compared: {type(error).__name__}",)
 
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What `giver` allows has to be allowed by `taker`, too.
+    """What is given has to be taken, too.
 
-    Of requests the old schema is the giver: its callers go on as they did. Of answers the new one
-    is, and the taker is what callers rely on.
+    Of requests the old schema is what is given: its callers go on as they did. Of answers the new
+    one is, and what is taken is what callers rely on.
     """
 
-    giver: Schema
-    taker: Schema
     answers: bool
 
-    def breaches(self) -> Iterator[str]:
-        yield from self._field(self.giver, self.taker, "")
-
-    def _field(self, given: Schema, taken: Schema, name: str) -> Iterator[str]:
+    def breaches(self, given: _Part, taken: _Part, name: str) -> Iterator[str]:
         """Each alternative of `given` needs one of `taken`; the closest one is compared."""
-        takers = list(_alternatives(taken, self.taker))
-        for part in _alternatives(given, self.giver):
+        takers = list(_alternatives(taken))
+        for part in _alternatives(given):
             fitting = [taker for taker in takers if _fits(part, taker)]
             if not fitting:
                 kind = part.get("type", "any type")
@@ -107,15 +116,15 @@ class _Comparison:
         for name_of, limit in _LIMITS.items():
             if limit.keywords.keys().isdisjoint(taken):
                 continue
-            kept, asked = limit.of(given), limit.of(taken)
+            kept, asked = limit.of(given), limit.stated(taken)
             if asked is not None and (kept is None or kept < asked):
                 yield _at(name, f"{name_of} {self._change(given, taken, limit.keywords)}")
-        for keyword in sorted(taken.keys() - _KNOWN - _SAYS_NOTHING):
-            if given.get(keyword) != taken[keyword]:
+        for keyword in sorted((taken.keys() | given.keys() & _ALLOWING) - _KNOWN - _SAYS_NOTHING):
+            if keyword not in taken or given.get(keyword) != taken[keyword]:
                 yield _at(name, f"{keyword} {self._change(given, taken, (keyword,))}")
-        if "items" in taken:
-            yield from self._field(given.get("items", {}), taken["items"], f"{name}[]")
-        if "properties" in taken or "properties" in given:
+        if taken.keys() & _OF_ITEMS:
+            yield from self._array(given, taken, name)
+        if (taken.keys() | given.keys()) & _OF_FIELDS:
             yield from self._object(given, taken, name)
 
     def _enumerated(self, given: Schema, taken: Schema, name: str) -> Iterator[str]:
@@ -134,17 +143,46 @@ class _Comparison:
     def _object(self, given: Schema, taken: Schema, name: str) -> Iterator[str]:
         ours, theirs = given.get("properties", {}), taken.get("properties", {})
         old, new = (theirs, ours) if self.answers else (ours, theirs)
-        for field in old:
-            if field not in new:
-                yield _at(_within(name, field), "is removed")
+        for field in sorted(old.keys() - new.keys()):
+            yield _at(_within(name, field), "is removed")
         for field in sorted(set(taken.get("required", ())) - set(given.get("required", ()))):
-            if field in new:
+            if field in new or field not in old:
                 words = "may be missing now" if self.answers else "is required now"
                 yield _at(_within(name, field), words)
-        if not self.answers and _open(given) and not _open(taken):
-            yield _at(name, "other fields are no longer taken")
-        for field in sorted(ours.keys() & theirs.keys()):
-            yield from self._field(ours[field], theirs[field], _within(name, field))
+        yield from self._others(given, taken, name)
+        # A field that is new has been among the others, whose patterns are not looked into.
+        unnamed = True if "patternProperties" in given else _others(given)
+        for field in sorted(new):
+            one, other = ours.get(field, unnamed), theirs.get(field, _others(taken))
+            if field in old or not (self.answers and other is False):
+                yield from self.breaches(one, other, _within(name, field))
+
+    def _others(self, given: Schema, taken: Schema, name: str) -> Iterator[str]:
+        """Compare what fields may be that have no name in the schema, such as those of a map."""
+        ours, theirs = _others(given), _others(taken)
+        if self.answers and isinstance(theirs, bool):
+            return
+        old, new = (theirs, ours) if self.answers else (ours, theirs)
+        if new is not False:
+            yield from self.breaches(ours, theirs, _within(name, "*"))
+        elif old is not False:
+            words = "are removed" if self.answers else "are no longer taken"
+            yield _at(name, f"other fields {words}")
+
+    def _array(self, given: Schema, taken: Schema, name: str) -> Iterator[str]:
+        """Compare items one by one as far as either schema counts them, then all that follow."""
+        ours, theirs = given.get("prefixItems", []), taken.get("prefixItems", [])
+        our_rest, their_rest = given.get("items", True), taken.get("items", True)
+        counted = max(len(ours), len(theirs))
+        # More than one side has are none, or too many and named as such.
+        most = min(given.get("maxItems", inf), taken.get("maxItems", inf))
+        for place in range(counted):
+            if place < most:
+                one = ours[place] if place < len(ours) else our_rest
+                other = theirs[place] if place < len(theirs) else their_rest
+                yield from self.breaches(one, other, f"{name}[{place}]")
+        if counted < most:
+            yield from self.breaches(our_rest, their_rest, f"{name}[]")
 
     def _change(self, given: Schema, taken: Schema, keywords: Iterable[str]) -> str:
         """The keywords' values, old → new."""
@@ -156,21 +194,52 @@ class _Comparison:
         return " → ".join(shown)
 
 
-def _alternatives(schema: Schema, root: Schema) -> Iterator[Schema]:
-    """The schema, without references, once for each type that it allows."""
-    while "$ref" in schema:
-        named = root["$defs"][schema["$ref"].rpartition("/")[2]]
-        schema = {**named, **{key: value for key, value in schema.items() if key != "$ref"}}
+def _inlined(part: Any, root: Schema) -> Any:
+    """A part of a schema with what its references name in their places, so that they all count.
+
+    Raises RecursionError where a schema contains itself, KeyError, ValueError.
+    """
+    if isinstance(part, list):
+        return [_inlined(one, root) for one in part]
+    if not isinstance(part, Mapping):
+        return part
+    beside = {
+        key: _inlined(value, root) for key, value in part.items() if key not in ("$ref", "$defs")
+    }
+    if "$ref" not in part:
+        return beside
+    named = root["$defs"][part["$ref"].removeprefix("#/$defs/")]
+    return _both(_inlined(named, root), beside)
+
+
+def _alternatives(part: _Part) -> Iterator[Schema]:
+    """The schema once for each type that it allows; for False there is none."""
+    if isinstance(part, bool):
+        yield from [{}] if part else []
+        return
     for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            for part in schema[keyword]:
-                yield from _alternatives(part, root)
+        if keyword in part:
+            beside = {key: value for key, value in part.items() if key != keyword}
+            for one in part[keyword]:
+                yield from _alternatives(_both(one, beside))
             return
-    types = schema.get("type")
+    types = part.get("type")
     if isinstance(types, list):
-        yield from ({**schema, "type": one} for one in types)
+        yield from ({**part, "type": one} for one in types)
     else:
-        yield schema
+        yield part
+
+
+def _both(part: _Part, beside: Schema) -> _Part:
+    """What keeps to both. Raises ValueError where one schema does not simply add to the other."""
+    added = {key: value for key, value in beside.items() if key not in _SAYS_NOTHING}
+    if isinstance(part, bool):
+        return added if part else False
+    if any(part[keyword] != added[keyword] for keyword in part.keys() & added.keys()):
+        raise ValueError("two words on the same")
+    if any(part.keys() & words and added.keys() & words for words in _READ_TOGETHER):
+        raise ValueError("what is read together stands apart")
+    return {**part, **added}
 
 
 def _fits(given: Schema, taken: Schema) -> bool:
@@ -186,8 +255,10 @@ def _values(schema: Schema) -> list[Any] | None:
     return found
 
 
-def _open(schema: Schema) -> bool:
-    return schema.get("additionalProperties", True) is not False
+def _others(schema: Schema) -> _Part:
+    """What a field may be that has no name in the schema."""
+    others: _Part = schema.get("additionalProperties", True)
+    return others
 
 
 def _within(name: str, field: str) -> str:

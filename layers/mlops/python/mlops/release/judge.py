@@ -1,10 +1,15 @@
 """Is the canary good enough? Asked a fixed number of times while it takes its share of traffic.
 
-Three criteria compare canary and stable version over the same minutes: errors, latency of warm
-requests, and the distribution of predictions. Each has two thresholds. What is surely worse by
-more than the first FAILs; what is surely not worse by the second may PASS; between them, and with
-too little data, it is INCONCLUSIVE. A FAIL counts at every look. A PASS counts at the last one
-only: who stops at the first good look promotes what had a lucky start.
+Three criteria compare what canary and stable version did when they were asked for predictions, over
+the same minutes: errors, latency of warm requests, and the distribution of predictions. Each has
+two thresholds. What is surely worse by more than the first FAILs; what is surely not worse by the
+second may PASS; between them, and with too little data, it is INCONCLUSIVE. A FAIL counts at every
+look. A PASS counts at the last one only: who stops at the first good look promotes what had a lucky
+start. A fourth criterion is the errors of all other requests. It fails a canary as the first does,
+but needs no data: nobody may have asked for a batch job meanwhile.
+
+A stable version that was asked often enough and answered nothing leaves nothing to be slower than,
+or to differ from. It must not keep the one that mends it from being promoted.
 
 The probability to fail a canary that is no different is shared evenly between looks and criteria
 (Bonferroni), so it stays below `Policy.false_alarms` in all. The simulation in
@@ -20,7 +25,7 @@ from numpy.typing import NDArray
 
 from mlops.release.statistics import difference_at_most, more_often, shift, slower
 
-_CRITERIA = 3
+_CRITERIA = 4
 _BINS = 10
 _DRAWS = 1_000
 
@@ -64,15 +69,18 @@ class Policy:
 class Observed:
     """What one version did in the minutes that are looked at.
 
-    requests, errors: answered in all, and with a status of 500 and above.
-    latencies: milliseconds of its warm requests, of shape (n,).
+    requests, errors: for predictions, answered in all, and with a status of 500 and above.
+    latencies: milliseconds of its warm predictions, of shape (n,).
     predictions: probabilities it answered, of shape (m,).
+    other_requests, other_errors: for anything else, such as health checks.
     """
 
     requests: int
     errors: int
     latencies: NDArray[np.float64]
     predictions: NDArray[np.float64]
+    other_requests: int = 0
+    other_errors: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,7 @@ def judge(
         _errors(canary, stable, policy),
         _latency(canary, stable, policy),
         _predictions(canary, stable, policy, generator),
+        _other_errors(canary, stable, policy),
     )
     return Verdict(_combined(findings, canary, policy, look), look, policy.looks, findings)
 
@@ -128,25 +137,46 @@ def _combined(findings: Sequence[Finding], canary: Observed, policy: Policy, loo
 
 def _errors(canary: Observed, stable: Observed, policy: Policy) -> Finding:
     if not canary.requests or not stable.requests:
-        return _no_data("errors", "requests")
+        return Finding("errors", Outcome.INCONCLUSIVE, "one of the two had no requests")
     counts = canary.errors, canary.requests, stable.errors, stable.requests
-    surely_more = more_often(*counts)
     at_most = difference_at_most(*counts, doubt=policy.doubt)
-    reason = (
-        f"{canary.errors} of {canary.requests} requests failed, {stable.errors} of"
-        f" {stable.requests} on the stable version; p = {surely_more:.2g} for more, and"
-        f" {at_most:.2%} more at most"
-    )
-    more = canary.errors / canary.requests - stable.errors / stable.requests
-    if surely_more < policy.level and more >= policy.error_share_harm:
+    fails, words = _more_errors(*counts, policy)
+    reason = f"{words}, and {at_most:.2%} more at most"
+    if fails:
         return Finding("errors", Outcome.FAIL, reason)
     passes = at_most < policy.error_share_tolerated
     return Finding("errors", Outcome.PASS if passes else Outcome.INCONCLUSIVE, reason)
 
 
+def _other_errors(canary: Observed, stable: Observed, policy: Policy) -> Finding:
+    if not canary.other_requests or not stable.other_requests:
+        return Finding("other errors", Outcome.PASS, "one of the two had no other requests")
+    fails, reason = _more_errors(
+        canary.other_errors,
+        canary.other_requests,
+        stable.other_errors,
+        stable.other_requests,
+        policy,
+    )
+    return Finding("other errors", Outcome.FAIL if fails else Outcome.PASS, reason)
+
+
+def _more_errors(
+    errors: int, requests: int, stable_errors: int, stable_requests: int, policy: Policy
+) -> tuple[bool, str]:
+    """Whether surely more of the canary's requests fail, and in words."""
+    surely_more = more_often(errors, requests, stable_errors, stable_requests)
+    more = errors / requests - stable_errors / stable_requests
+    words = (
+        f"{errors} of {requests} requests failed, {stable_errors} of {stable_requests} on the"
+        f" stable version; p = {surely_more:.2g} for more"
+    )
+    return surely_more < policy.level and more >= policy.error_share_harm, words
+
+
 def _latency(canary: Observed, stable: Observed, policy: Policy) -> Finding:
     if not len(canary.latencies) or not len(stable.latencies):
-        return _no_data("latency", "warm requests")
+        return _no_data("latency", "warm requests", canary.latencies, stable, policy)
     surely_slower, _ = slower(canary.latencies, stable.latencies, factor=policy.latency_harm)
     _, surely_not = slower(canary.latencies, stable.latencies, factor=policy.latency_tolerated)
     reason = (
@@ -164,7 +194,7 @@ def _predictions(
     canary: Observed, stable: Observed, policy: Policy, generator: np.random.Generator
 ) -> Finding:
     if not len(canary.predictions) or not len(stable.predictions):
-        return _no_data("predictions", "predictions")
+        return _no_data("predictions", "predictions", canary.predictions, stable, policy)
     found = shift(
         canary.predictions, stable.predictions, bins=_BINS, draws=_DRAWS, generator=generator
     )
@@ -178,6 +208,11 @@ def _predictions(
     return Finding("predictions", Outcome.FAIL if fails else Outcome.INCONCLUSIVE, reason)
 
 
-def _no_data(criterion: str, of: str) -> Finding:
-    """No data never passes."""
+def _no_data(
+    criterion: str, of: str, canarys: NDArray[np.float64], stable: Observed, policy: Policy
+) -> Finding:
+    """No data never passes, unless it is the stable version that answers nobody."""
+    if len(canarys) and not len(stable.predictions) and stable.requests >= policy.min_requests:
+        reason = f"the stable version answered none of {stable.requests} requests"
+        return Finding(criterion, Outcome.PASS, f"{reason}: there is nothing to compare with")
     return Finding(criterion, Outcome.INCONCLUSIVE, f"one of the two had no {of}")

@@ -1,15 +1,16 @@
 """Who may move traffic: one release at a time, or one rollback."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops.errors import ObjectChanged, ObjectNotFound
-from mlops.registry.objects import ObjectStore
+from mlops.errors import ObjectChanged, ObjectNotFound, RecordDamaged
+from mlops.registry.objects import ObjectStore, Stamped
 from mlops.registry.releases import Kind
 from mlops.release.ports import Executions
-from mlops.release.records import RELEASE_ID, RELEASES, Folder
+from mlops.release.records import RELEASE_ID, RELEASES, Folder, parsed, reading
 
 CURRENT = f"{RELEASES}current.json"
 
@@ -42,17 +43,19 @@ class Lock:
         self._objects = objects
 
     def read(self) -> Held:
-        try:
-            stamped = self._objects.get(CURRENT)
-        except ObjectNotFound:
+        """Raises RecordDamaged."""
+        stamped = self._stamped()
+        return Held(None, None, None) if stamped is None else _held(stamped)
+
+    def read_whatever(self) -> Held:
+        """As `read`; but what nobody can read is held by nobody."""
+        stamped = self._stamped()
+        if stamped is None:
             return Held(None, None, None)
-        document = json.loads(stamped.content)
-        since = document["dangling_since"]
-        return Held(
-            _to_holder(document["holder"]),
-            None if since is None else datetime.fromisoformat(since),
-            stamped.tag,
-        )
+        try:
+            return _held(stamped)
+        except RecordDamaged:
+            return Held(None, None, stamped.tag)
 
     def write(
         self, seen: Held, holder: Holder | None, dangling_since: datetime | None = None
@@ -66,14 +69,19 @@ class Lock:
 
     def free(self, id: str) -> None:
         """Of a release that has ended. What is held by somebody else stays so."""
-        held = self.read()
+        held = self.read_whatever()
         while held.holder is not None and held.holder.id == id:
             try:
                 self.write(held, None)
             except ObjectChanged:  # taken over: then it is somebody else's, or to be freed anew
-                held = self.read()
+                held = self.read_whatever()
             else:
                 return
+
+    def _stamped(self) -> Stamped | None:
+        with suppress(ObjectNotFound):
+            return self._objects.get(CURRENT)
+        return None
 
 
 def unlocked(objects: ObjectStore, executions: Executions) -> Holder | None:
@@ -88,6 +96,17 @@ def unlocked(objects: ObjectStore, executions: Executions) -> Holder | None:
         if plan is not None and Lock(objects).read().holder is None and folder.ending() is None:
             return Holder(Kind.RELEASE, id, plan.started_at)
     return None
+
+
+def _held(stamped: Stamped) -> Held:
+    with reading(CURRENT):
+        document = parsed(stamped.content)
+        since = document["dangling_since"]
+        return Held(
+            _to_holder(document["holder"]),
+            None if since is None else datetime.fromisoformat(since),
+            stamped.tag,
+        )
 
 
 def _to_holder(document: dict[str, Any] | None) -> Holder | None:

@@ -130,6 +130,8 @@ def _to_document(observed: Observed) -> dict[str, Any]:
         "errors": observed.errors,
         "latencies": observed.latencies.tolist(),
         "predictions": observed.predictions.tolist(),
+        "other_requests": observed.other_requests,
+        "other_errors": observed.other_errors,
     }
 
 
@@ -139,6 +141,9 @@ def _together(documents: Sequence[Mapping[str, Any]]) -> Observed:
         errors=sum(document["errors"] for document in documents),
         latencies=_joined(documents, "latencies"),
         predictions=_joined(documents, "predictions"),
+        # A release may outlive a deployment: its first looks may not tell these apart.
+        other_requests=sum(document.get("other_requests", 0) for document in documents),
+        other_errors=sum(document.get("other_errors", 0) for document in documents),
     )
 
 

@@ -100,7 +100,10 @@ class Executions(Protocol):
     def running(self) -> tuple[str, ...]:
         """Names of those that run. One that has begun or ended just now may be missing, or here."""
 
-    def start(self, name: str, by: str, *, despite_alarms: bool = False) -> None: ...
+    def start(
+        self, name: str, by: str, *, despite_alarms: bool = False, retry: bool = False
+    ) -> None:
+        """despite_alarms, retry: see `Beginning.begin`."""
 
     def stop(self, name: str, reason: str) -> None:
         """One that has ended stays as it is."""

@@ -2,13 +2,19 @@
 
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops.errors import ObjectExists, ObjectNotFound, ReleaseRefused
+from mlops.errors import (
+    ObjectExists,
+    ObjectNotFound,
+    PinInvalid,
+    RecordDamaged,
+    ReleaseRefused,
+)
 from mlops.inference.version import Pin
 from mlops.registry.objects import ObjectStore
 from mlops.registry.releases import Ended, Kind
@@ -134,7 +140,8 @@ class Ending:
 class Folder:
     """The objects of one release. What is there stays as it is: the first to write decides.
 
-    Raises ReleaseRefused for an id that no release can have.
+    Raises ReleaseRefused for an id that no release can have, RecordDamaged for what somebody else
+    has written in their place.
     """
 
     def __init__(self, objects: ObjectStore, id: str) -> None:
@@ -157,8 +164,9 @@ class Folder:
 
     def require(self, name: str) -> dict[str, Any]:
         """Raises ObjectNotFound."""
-        document: dict[str, Any] = json.loads(self._objects.get(self._key(name)).content)
-        return document
+        key = self._key(name)
+        with reading(key):
+            return parsed(self._objects.get(key).content)
 
     def names(self) -> list[str]:
         return [
@@ -166,16 +174,23 @@ class Folder:
             for key in self._objects.keys(self._prefix)
         ]
 
+    def check(self) -> None:
+        """Read all there is, to see whether it can be."""
+        self.plan()
+        self.ending()
+        for name in self.names():
+            self.require(name)
+
     def plan(self) -> Plan | None:
         document = self.read("plan")
-        return None if document is None else Plan.from_document(document)
+        return None if document is None else self._to_plan(document)
 
     def keep_plan(self, plan: Plan) -> Plan:
-        return Plan.from_document(self.keep("plan", plan.to_document()))
+        return self._to_plan(self.keep("plan", plan.to_document()))
 
     def ending(self) -> Ending | None:
         document = self.read("outcome")
-        return None if document is None else _to_ending(document)
+        return None if document is None else self._to_ending(document)
 
     def keep_ending(self, ending: Ending) -> Ending:
         document = {
@@ -186,7 +201,7 @@ class Folder:
             "candidate": ending.candidate,
             "batch_candidate": ending.batch_candidate,
         }
-        return _to_ending(self.keep("outcome", document))
+        return self._to_ending(self.keep("outcome", document))
 
     def abort(self, why: str) -> None:
         """Have the release taken back, unless its promotion is being recorded already."""
@@ -205,8 +220,33 @@ class Folder:
         reason: str | None = self.keep("abort", {"reason": None})["reason"]
         return reason
 
+    def _to_plan(self, document: Mapping[str, Any]) -> Plan:
+        with reading(self._key("plan")):
+            return Plan.from_document(document)
+
+    def _to_ending(self, document: Mapping[str, Any]) -> Ending:
+        with reading(self._key("outcome")):
+            return _to_ending(document)
+
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}.json"
+
+
+@contextmanager
+def reading(key: str) -> Iterator[None]:
+    """What goes wrong with a document is told as RecordDamaged."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, RecursionError, PinInvalid) as error:
+        raise RecordDamaged(key, f"{type(error).__name__}: {error}") from error
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """Raises what reading a document of another kind does."""
+    document = json.loads(content)
+    if not isinstance(document, dict):
+        raise TypeError("it is no object")
+    return document
 
 
 def _to_ending(document: Mapping[str, Any]) -> Ending:

@@ -23,6 +23,7 @@ from mlops.release.lock import Held, Holder, Lock
 from mlops.release.ports import Notices, Traffic
 from mlops.release.reconcile import Reconciler, tell
 from mlops.release.records import Folder, Plan, Settings
+from mlops.release.target import state, target_of
 from mlops.release.traffic import move, settle
 
 _TRIES = 5
@@ -57,17 +58,11 @@ class Rollback:
             self._require_no_target(to)
             # Ahead of all else, and without asking the store: every request counts now.
             self._take_weights(before)
-        held = self._lock.read()
-        while held.holder is not None and held.holder.kind is Kind.ROLLBACK:
-            occupied = self._reconciler.occupied(held.holder)
-            if occupied is not None:
-                raise ReleaseRefused(occupied)
-            self._reconciler.finish(held.holder, "its rollback did not come to its end")
-            held = self._lock.read()
+        held = self._finished()
         if held.holder is not None:
             self._require_no_target(to)
             try:
-                return self._end_release(held, held.holder, by)
+                return self._end_release(held, held.holder, before, by)
             except ObjectChanged as error:
                 if not before.weights:
                     raise ReleaseRefused("somebody else has just ended the release") from error
@@ -76,8 +71,27 @@ class Rollback:
             if now.version == before.version:
                 return RolledBack(now.version, f"version {now.version} has all traffic again")
             # The canary was promoted at that very moment.
-            held, to = self._lock.read(), before.version
+            held, to = self._lock.read_whatever(), before.version
+        elif (now := self._world.api.traffic()).version != before.version:
+            text = f"version {now.version} has all traffic again: what had died was ended first"
+            return RolledBack(now.version, text)
         return self._return(held, to, by)
+
+    def _finished(self) -> Held:
+        """The lock, after what had died without an end has one. Raises ReleaseRefused.
+
+        What nobody can read does not keep anybody from going back.
+        """
+        while True:
+            held = self._lock.read_whatever()
+            if held.holder is None:
+                return held
+            occupied = self._reconciler.occupied(held.holder)
+            if occupied is not None:
+                if held.holder.kind is Kind.RELEASE:
+                    return held
+                raise ReleaseRefused(occupied)
+            self._reconciler.finish(held.holder, f"its {held.holder.kind} did not come to its end")
 
     def _require_no_target(self, to: str | None) -> None:
         if to is not None:
@@ -93,7 +107,7 @@ class Rollback:
                 return
         raise TrafficChanged("of the API")
 
-    def _end_release(self, held: Held, release: Holder, by: str) -> RolledBack:
+    def _end_release(self, held: Held, release: Holder, before: Traffic, by: str) -> RolledBack:
         """Take the lock over, so that no other rollback does. Raises ObjectChanged if one did."""
         why = f"rolled back by {by}"
         holder = Holder(Kind.ROLLBACK, release.id, self._world.now())
@@ -109,6 +123,11 @@ class Rollback:
         if closed.outcome is Ended.PROMOTED and live == canary:
             # Its end was written down before anybody could stop it: that is what to go back from.
             return self._return(self._lock.read(), None, by)
+        if not before.weights and live == before.version and folder.read("canary") is None:
+            raise ReleaseRefused(
+                f"version {live} is still live. The release under way had no traffic yet, and was"
+                " stopped; to go back from what is live, roll back again"
+            )
         return RolledBack(live, text)
 
     def _return(self, held: Held, to: str | None, by: str) -> RolledBack:
@@ -142,8 +161,9 @@ class Rollback:
         releases = self._world.registry.releases()
         if to is None:
             self._require_no_other(releases)
-        target = _target(releases, traffic.version, to)
-        if target.candidate == traffic.version:
+        live = traffic.version, batch_traffic.version
+        target = target_of(releases, live, to)
+        if state(target) == live:
             raise ReleaseRefused(f"version {traffic.version} is live already")
         number = target.candidate or ""
         try:
@@ -188,39 +208,3 @@ class Rollback:
         manifest = read_manifest(versions, pin)
         for file in SERVED_FILES:
             read_listed(versions, manifest, file)
-
-
-def _target(releases: Sequence[ReleaseRecord], live: str, to: str | None) -> ReleaseRecord:
-    """The record with which the version was live that is to be live again.
-
-    Without `to`: the one that was live, by a release, before `live` was promoted.
-    Raises ReleaseRefused.
-    """
-    promoted = [record for record in releases if record.outcome is Ended.PROMOTED]
-    by_number = {record.candidate: record for record in promoted}
-    if to is not None:
-        named = [r for r in promoted if to == r.candidate or to in _models(r)]
-        if not named:
-            known = ", ".join(sorted(_name(record) for record in by_number.values())) or "none"
-            raise ReleaseRefused(f"{to} was never live by a release; these were: {known}")
-        return named[-1]
-    if live in by_number:
-        before = by_number[live].champion
-        if before in by_number:
-            return by_number[before]
-        # Nothing, or what somebody had moved the alias to by hand, of which nothing is known.
-        earlier = [r for r in promoted[: promoted.index(by_number[live])] if r.candidate != live]
-        if not earlier:
-            raise ReleaseRefused(f"there is no version that was live before version {live}")
-        return earlier[-1]
-    if not promoted:
-        raise ReleaseRefused("there is no earlier version: no release was ever promoted")
-    return promoted[-1]  # somebody has moved the alias by hand since
-
-
-def _models(record: ReleaseRecord) -> list[str]:
-    return [str(pin.version) for pin in record.pins]
-
-
-def _name(record: ReleaseRecord) -> str:
-    return " with ".join([f"version {record.candidate}", *_models(record)])

@@ -76,6 +76,10 @@ class Rollout:
         red = [name for name in self._alarms.red() if name not in plan.despite]
         if red:
             return Watched(Action.ROLL_BACK, tuple(f"alarm {name}" for name in red))
+        if not plan.champion.pins:
+            # A reconciler, too, is to find it approved.
+            folder.keep("decision", {"promote": True, "by": _BY, "at": f"{self._world.now()}"})
+            return Watched(Action.PROMOTE, ("no model was live before, which nobody can miss",))
         decision = folder.read("decision")
         if decision is not None:
             return Watched(Action.PROMOTE, (f"promoted by {decision['by']}",))

@@ -14,8 +14,13 @@ from mlops.release.ports import FunctionVersion, Traffic
 from mlops.release.traffic import same
 
 SAMCONFIG = "samconfig.toml"
-LOCK = "The lock of releases"
-"""What `Facts.unread` calls it."""
+DEAD = {
+    "CREATE_FAILED": "Its creation has failed",
+    "ROLLBACK_COMPLETE": "Its creation has failed, and was rolled back",
+    "ROLLBACK_FAILED": "Its creation has failed, and could not be rolled back",
+    "DELETE_FAILED": "It could not be deleted, not all of it",
+}
+"""Stacks that never take a deployment again, and why."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class Side:
     def was_tried(self) -> bool:
         """Whether what is deployed is what the last release was about."""
         return bool(self.latest and self.tried and same(self.latest, self.tried))
+
+
+@dataclass(frozen=True)
+class Unmade:
+    """A stack without outputs: it is being created, or never was. The rest as of `Deployed`."""
+
+    stack: str
+    named: bool
+    status: str
 
 
 @dataclass(frozen=True)
@@ -106,14 +120,15 @@ class Kept:
 class Facts:
     """deployed: None where no stack is compared; no_stack: why, unless it could not be read.
 
-    local: nobody wants a stack. models: by the stack's parameter for the pin of each. unread: why
-    something could not be read.
+    unmade: the stack that is there and cannot be compared. local: nobody wants a stack. models: by
+    the stack's parameter for the pin of each. unread: why something could not be read.
     """
 
     committed: Committed
     models: Mapping[str, str]
     deployed: Deployed | None
     no_stack: str | None
+    unmade: Unmade | None
     local: bool
     kept: Kept
     unread: Mapping[str, str]

@@ -11,6 +11,7 @@ from mlops.errors import (
     ArtifactMissing,
     FunctionGone,
     MlopsError,
+    RecordDamaged,
     RegistryCorrupt,
     StoreError,
     VersionNotFound,
@@ -25,17 +26,18 @@ from mlops.registry.releases import ReleaseRecord, ReleaseRecords
 from mlops.registry.versions import PREFIX
 from mlops.release.closing import World
 from mlops.release.doctor.facts import (
-    LOCK,
     Committed,
     Deployed,
     Facts,
     Kept,
     Side,
+    Unmade,
     planned,
     subject,
 )
-from mlops.release.lock import Holder, Lock, unlocked
+from mlops.release.lock import CURRENT, Holder, Lock, unlocked
 from mlops.release.ports import LATEST, Alarms, Function, FunctionVersion
+from mlops.release.records import Folder
 
 _Read = TypeVar("_Read")
 
@@ -78,6 +80,7 @@ def gather(
     cloud: Cloud | None,
     *,
     no_stack: str | None = None,
+    unmade: Unmade | None = None,
     local: bool = False,
     unread: Mapping[str, str] | None = None,
 ) -> Facts:
@@ -89,6 +92,7 @@ def gather(
         models=models,
         deployed=None if cloud is None else reading.deployed(cloud, kept.records),
         no_stack=no_stack,
+        unmade=unmade,
         local=local,
         kept=kept,
         unread=reading.unread,
@@ -132,7 +136,7 @@ class _Reading:
     def deployed(self, cloud: Cloud, records: Iterable[ReleaseRecord]) -> Deployed:
         last = planned(records)
         tried, batch_tried = (None, None) if last is None else subject(last)
-        lock = self._read(LOCK, Lock(cloud.world.objects).read)
+        lock = self._read(CURRENT, Lock(cloud.world.objects).read)
         holder = None if lock is None else lock.holder
         occupied, locked = None, holder is not None
         if lock is not None and holder is None:
@@ -143,6 +147,7 @@ class _Reading:
         elif holder is not None:
             asked = self._read(holder.id, lambda: (cloud.occupied(holder),))
             occupied = f"{holder.id} cannot be asked after" if asked is None else asked[0]
+            self._read(holder.id, Folder(cloud.world.objects, holder.id).check)
         return Deployed(
             stack=cloud.stack,
             named=cloud.named,
@@ -180,7 +185,9 @@ class _Reading:
             raise
         except StoreError as error:
             self.unread.setdefault(self._location, str(error))
-        except (MlopsError, ValueError, KeyError, TypeError) as error:  # the latter of a bad lock
+        except RecordDamaged as error:
+            self.unread.setdefault(error.key, error.reason)
+        except MlopsError as error:
             self.unread.setdefault(what, str(error))
         return None
 

@@ -14,8 +14,8 @@ from mlops.errors import (
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.versions import PREFIX
-from mlops.release.doctor.facts import LOCK, SAMCONFIG, Facts
-from mlops.release.lock import CURRENT
+from mlops.release.doctor.facts import DEAD, SAMCONFIG, Facts
+from mlops.release.records import RELEASES
 
 
 class Severity(StrEnum):
@@ -43,18 +43,27 @@ class Remedies:
     """For one stack and one store, named wherever a command would take others by itself."""
 
     def __init__(self, facts: Facts) -> None:
-        deployed = facts.deployed
+        deployed, stack = facts.deployed, facts.deployed or facts.unmade
         self._name = None if deployed is None else deployed.stack
-        self._stack = ("--stack", deployed.stack) if deployed is not None and deployed.named else ()
+        self._stack = ("--stack", stack.stack) if stack is not None and stack.named else ()
+        self._dead = stack.stack if stack is not None and stack.status in DEAD else None
         self._location = facts.kept.location.rstrip("/")
         self._path = facts.committed.path
         self._samconfig = () if self._path == SAMCONFIG else ("--samconfig", self._path)
         self._committed = {pin for pin, uses in facts.uses().items() if "committed" in uses}
 
     def deploy(self) -> str:
+        """A stack that takes no deployment is deleted first; its bucket is retained."""
+        deploy = "make deploy"
         if self._stack:
-            return _line("sam", "deploy", "--stack-name", self._stack[1])
-        return "make deploy"
+            deploy = _line("sam", "deploy", "--stack-name", self._stack[1])
+        if self._dead is None:
+            return deploy
+        name = ("--stack-name", self._dead)
+        delete = _line("aws", "cloudformation", "delete-stack", *name)
+        # It only begins the deletion, and until its end a deployment is refused.
+        wait = _line("aws", "cloudformation", "wait", "stack-delete-complete", *name)
+        return f"{delete} && {wait} && {deploy}"
 
     def start(self) -> str:
         return self._of_release("release", "start")
@@ -131,8 +140,8 @@ class Remedies:
         """Of what cannot be read: shows why, or takes away what nobody can read."""
         if what == self._path:
             return self.restore()
-        if what == LOCK:
-            return self._remove(CURRENT)
+        if what.startswith(RELEASES):
+            return self._remove(what)
         if what == self._location and "://" not in what:
             return _line("ls", "-ld", what)
         return "aws sts get-caller-identity"

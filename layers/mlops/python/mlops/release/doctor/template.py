@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mlops.release.doctor.facts import Deployed, Facts, pin_of
+from mlops.release.doctor.facts import DEAD, Deployed, Facts, Unmade, pin_of
 from mlops.release.doctor.remedies import Finding, Remedies, Severity
 
 
@@ -14,6 +14,8 @@ def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
         what = "No stack is compared: only the pins, the registry and the store"
         remedy = "" if facts.local else remedies.deploy()
         yield Finding(Severity.NOTE, what, facts.no_stack, remedy)
+    if facts.unmade is not None:
+        yield from _dead(facts.unmade, remedies)
     yield from _committed(facts, remedies)
     deployed = facts.deployed
     if deployed is not None:
@@ -39,6 +41,14 @@ def _committed(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
             yield Finding(Severity.ERROR, what, "No deployment takes it.", remedies.restore())
 
 
+def _dead(stack: Deployed | Unmade, remedies: Remedies) -> Iterator[Finding]:
+    if stack.status in DEAD:
+        what = f"The stack {stack.stack} is {stack.status}"
+        until = "Until it is deleted, CloudFormation refuses every deployment; its bucket is kept."
+        why = f"{DEAD[stack.status]}. {until}"
+        yield Finding(Severity.ERROR, what, why, remedies.deploy())
+
+
 def _status(deployed: Deployed, remedies: Remedies) -> Iterator[Finding]:
     what = f"The stack {deployed.stack} is {deployed.status}"
     if deployed.is_changing:
@@ -47,6 +57,8 @@ def _status(deployed: Deployed, remedies: Remedies) -> Iterator[Finding]:
     elif deployed.status == "UPDATE_ROLLBACK_FAILED":
         why = "CloudFormation refuses every deployment until it is back where it was."
         yield Finding(Severity.ERROR, what, why, remedies.continue_rollback())
+    else:
+        yield from _dead(deployed, remedies)
 
 
 def _parameters(facts: Facts, deployed: Deployed, remedies: Remedies) -> Iterator[Finding]:

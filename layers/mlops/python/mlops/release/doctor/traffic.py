@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from mlops.inference.version import ModelVersion
 from mlops.registry.journal import Stage
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
-from mlops.release.doctor.facts import LOCK, Deployed, Facts, Kept, Side, planned
+from mlops.release.doctor.facts import Deployed, Facts, Kept, Side, planned
 from mlops.release.doctor.remedies import Finding, Remedies, Severity
+from mlops.release.lock import CURRENT
 from mlops.release.ports import Traffic
 
 
@@ -16,7 +17,7 @@ def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
     traffic = _Traffic(facts.deployed, facts.kept, remedies)
     yield from traffic.outages()
     # A release that nobody can read of would be taken for none.
-    if facts.unread.keys().isdisjoint({LOCK, facts.kept.location}):
+    if facts.unread.keys().isdisjoint({CURRENT, facts.kept.location}):
         yield from traffic.differences()
 
 
