@@ -14,6 +14,13 @@ def _started() -> "Mangum":
     gc.disable()
     # Nor has the image plugins for pydantic, which reads what every package says to look for some.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from pydantic import BaseModel, ConfigDict
+
+    # FastAPI has forty models of what OpenAPI's documents are made of. To build them is a tenth of
+    # a start, and no prediction uses one. Each is built when it is first used; those that
+    # predictions do use ask for it at once.
+    BaseModel.model_config = ConfigDict(defer_build=True)
+
     from functions.api.app import create_app
     from functions.api.gateway import behind_gateway
     from functions.api.settings import read_settings

@@ -26,13 +26,19 @@ import json, sys
 from types import SimpleNamespace
 
 from functions.api.handler import lambda_handler
+from fastapi.openapi.models import OpenAPI
+from mlops.models.churn.contract import ChurnRequest, ChurnResponse
 
 context = SimpleNamespace(aws_request_id="8f5ad0c1")
-prediction, refusal, other = json.load(sys.stdin)
+built = {
+    f"{model.__module__}.{model.__qualname__}": model.__pydantic_complete__
+    for model in (OpenAPI, ChurnRequest, ChurnResponse)
+}
+prediction, refusal, other, document = json.load(sys.stdin)
 answers = [lambda_handler(event, context) for event in (prediction, refusal)]
 modules = sorted(sys.modules)
-answers.append(lambda_handler(other, context))
-json.dump({"answers": answers, "modules": modules}, sys.stdout)
+answers += [lambda_handler(event, context) for event in (other, document)]
+json.dump({"answers": answers, "modules": modules, "built": built}, sys.stdout)
 """
 
 
@@ -48,7 +54,7 @@ def event(method: str, path: str, body: object = None) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def started(trained_store: Path, churn_pin: Pin) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Log lines of three invocations, and what they left behind."""
+    """Log lines of four invocations, and what they left behind."""
     events = [
         event(
             "POST",
@@ -57,6 +63,7 @@ def started(trained_store: Path, churn_pin: Pin) -> tuple[list[dict[str, Any]], 
         ),
         event("POST", "/v1/predict/churn", {}),
         event("GET", "/readyz"),
+        event("GET", "/openapi.json"),
     ]
     output = subprocess.run(
         [sys.executable, "-c", INVOKE],
@@ -84,18 +91,39 @@ def test_a_start_imports_only_what_predicting_needs(started: tuple[Any, dict[str
     assert unwanted == [], f"{len(modules)} modules are imported"
 
 
+def test_a_start_builds_no_models_but_those_of_predictions(
+    started: tuple[Any, dict[str, Any]],
+) -> None:
+    _, outcome = started
+    assert outcome["built"] == {
+        "fastapi.openapi.models.OpenAPI": False,
+        "mlops.models.churn.contract.ChurnRequest": True,
+        "mlops.models.churn.contract.ChurnResponse": True,
+    }
+
+
+def test_what_was_not_built_is_when_it_is_used(started: tuple[Any, dict[str, Any]]) -> None:
+    _, outcome = started
+    *_, document = outcome["answers"]
+    assert json.loads(document["body"]) == json.loads((ROOT / "docs/openapi.json").read_text())
+
+
 def test_invocations_are_answered(started: tuple[Any, dict[str, Any]], churn_pin: Pin) -> None:
     _, outcome = started
-    prediction, refusal, ready = outcome["answers"]
+    prediction, refusal, ready, _ = outcome["answers"]
     assert (ready["statusCode"], prediction["statusCode"], refusal["statusCode"]) == (200, 200, 422)
     assert json.loads(prediction["body"])["model_version"] == str(churn_pin.version)
     assert prediction["headers"]["model-digest"] == churn_pin.digest
     assert prediction["headers"]["release"] == "17"
     # Problems come as text, as people who read them at the console expect.
-    assert [answer["isBase64Encoded"] for answer in outcome["answers"]] == [False] * 3
+    assert [answer["isBase64Encoded"] for answer in outcome["answers"]] == [False] * 4
 
 
 def test_invocations_are_logged(started: tuple[list[dict[str, Any]], Any]) -> None:
     log, _ = started
-    assert [line["route"] for line in log] == [*["/v1/predict/churn"] * 2, "/readyz"]
+    assert [line.get("route") for line in log] == [
+        *["/v1/predict/churn"] * 2,
+        "/readyz",
+        None,  # FastAPI's own
+    ]
     assert {(line["request_id"], line["service"]) for line in log} == {("8f5ad0c1", "api")}

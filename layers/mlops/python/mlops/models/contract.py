@@ -17,7 +17,16 @@ from mlops.models.columns import Codes, Columns, to_columns
 class Request(BaseModel):
     """Base of all requests: exact JSON types, no unknown fields, no NaN or Infinity."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=False
+    )
+
+
+class Response(BaseModel):
+    """Base of all answers."""
+
+    # `model_version` is part of each; pydantic otherwise warns of its own prefix.
+    model_config = ConfigDict(frozen=True, protected_namespaces=(), defer_build=False)
 
 
 def _whole_number(value: object) -> object:
@@ -39,7 +48,7 @@ class Answer(Protocol):
 
     def __call__(
         self, request: Any, prediction: float, *, model_version: str, prediction_id: str
-    ) -> BaseModel: ...
+    ) -> Response: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Contract:
     model: str
     title: str
     request: type[Request]
-    response: type[BaseModel]
+    response: type[Response]
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]

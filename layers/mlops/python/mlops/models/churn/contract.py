@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -18,7 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mlops.models.columns import Codes
-from mlops.models.contract import WHOLE, Contract, Request
+from mlops.models.contract import WHOLE, Contract, Request, Response
 
 YesNo = Literal["Yes", "No"]
 NO_PHONE: Literal["No phone service"] = "No phone service"
@@ -141,13 +140,10 @@ def consistent(columns: Mapping[str, Codes]) -> NDArray[np.bool_]:
     return agree
 
 
-class ChurnResponse(BaseModel):
+class ChurnResponse(Response):
     """The answer for one customer."""
 
-    # `model_version` is part of the promise; pydantic otherwise warns of its own prefix.
     model_config = ConfigDict(
-        frozen=True,
-        protected_namespaces=(),
         json_schema_extra={
             "examples": [
                 {
