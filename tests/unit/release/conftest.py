@@ -7,6 +7,14 @@ from tests.unit.release.patient import Patient
 
 
 @pytest.fixture
+def bench() -> Bench:
+    """Something new is deployed, and its release is yet to begin."""
+    bench = Bench()
+    bench.deploy()
+    return bench
+
+
+@pytest.fixture
 def canary() -> Bench:
     bench = Bench()
     bench.deploy()

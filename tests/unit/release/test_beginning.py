@@ -17,13 +17,6 @@ from tests.unit.release.fakes import unavailable
 OTHER = "release-2"
 
 
-@pytest.fixture
-def bench() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    return bench
-
-
 def refusal(begun: Begun) -> str:
     assert (begun.plan, begun.outcome) == (None, Ended.REFUSED)
     (reason,) = begun.reasons

@@ -9,13 +9,6 @@ from mlops.release.lock import CURRENT
 from tests.unit.release.bench import Bench
 
 
-@pytest.fixture
-def bench() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    return bench
-
-
 def dangling(bench: Bench) -> None:
     bench.api.publish()
     bench.api.move("1", {"2": 0.2}, bench.api.traffic().revision)

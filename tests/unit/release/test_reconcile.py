@@ -16,13 +16,6 @@ from tests.unit.release.fakes import unavailable
 BAD = [ExecutionStatus.ABORTED, ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT]
 
 
-@pytest.fixture
-def bench() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    return bench
-
-
 def end(bench: Bench, status: ExecutionStatus = ExecutionStatus.ABORTED) -> None:
     bench.executions.end(ID, status)
 

@@ -13,13 +13,6 @@ from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, Killed
 
 
-@pytest.fixture
-def bench() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    return bench
-
-
 def test_a_promotion_is_recorded(bench: Bench) -> None:
     closed = bench.released()
     assert (closed.outcome, closed.again) == (Ended.PROMOTED, False)

@@ -17,13 +17,6 @@ from tests.unit.release.bench import ANN, ID, LOOK, V2, Bench, Killed, failing_o
 from tests.unit.release.fakes import FakeFunction, unavailable
 
 
-@pytest.fixture
-def bench() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    return bench
-
-
 def watched(bench: Bench, **canary: float) -> list[Watched]:
     """Every look's answer until it is not to go on."""
     bench.canary()

@@ -1,19 +1,10 @@
 """What was taken back is not released again, unless somebody wants just that."""
 
-import pytest
-
 from mlops.registry.releases import Ended
 from mlops.release.closing import DEPLOY
 from tests.unit.release.bench import ANN, ID, Bench
 
 OTHER = "release-2"
-
-
-@pytest.fixture
-def bench() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    return bench
 
 
 def test_a_deploy_does_not_bring_back_what_was_taken_back(bench: Bench) -> None:
