@@ -2,6 +2,7 @@
 
 import gc
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,13 +15,7 @@ def _started() -> "Mangum":
     gc.disable()
     # Nor has the image plugins for pydantic, which reads what every package says to look for some.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from pydantic import BaseModel, ConfigDict
-
-    # FastAPI has forty models of what OpenAPI's documents are made of. To build them is a tenth of
-    # a start, and no prediction uses one. Each is built when it is first used; those that
-    # predictions do use ask for it at once.
-    BaseModel.model_config = ConfigDict(defer_build=True)
-
+    _import_fastapi()
     from functions.api.app import create_app
     from functions.api.gateway import behind_gateway
     from functions.api.settings import read_settings
@@ -29,6 +24,18 @@ def _started() -> "Mangum":
     gc.freeze()
     gc.enable()
     return handler
+
+
+def _import_fastapi() -> None:
+    """With the models that it has of the parts of an OpenAPI document, each to be built when it is
+    first used. There are forty, no prediction needs one, and to build them is a tenth of a start.
+    """
+    from pydantic import BaseModel, ConfigDict
+
+    usual = BaseModel.model_config
+    BaseModel.model_config = ConfigDict(defer_build=True)
+    import_module("fastapi")
+    BaseModel.model_config = usual
 
 
 lambda_handler = _started()

@@ -17,16 +17,14 @@ from mlops.models.columns import Codes, Columns, to_columns
 class Request(BaseModel):
     """Base of all requests: exact JSON types, no unknown fields, no NaN or Infinity."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=False
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Response(BaseModel):
     """Base of all answers."""
 
     # `model_version` is part of each; pydantic otherwise warns of its own prefix.
-    model_config = ConfigDict(frozen=True, protected_namespaces=(), defer_build=False)
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
 def _whole_number(value: object) -> object:
