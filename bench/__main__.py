@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import batch, container, cost, files, handlers, report, servers, targets
+from bench import batch, container, cost, files, handlers, memory, report, servers, targets
 from bench.ground import ROOT, Ground, NotMeasured, Report, Unequal, ground
 
 RESULTS = ROOT / "bench/results.json"
@@ -35,7 +35,7 @@ PARTS: Mapping[str, Callable[[Ground, int, Report], dict[str, Any]]] = {
     "warm": handlers.warm,
     "http": servers.http,
     "cold": handlers.cold,
-    "memory": handlers.memory,
+    "memory": memory.memory,
     "container": container.container,
     "image": container.image,
     "files": files.files,

@@ -23,9 +23,9 @@ def files(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     for name in HANDLERS:
         report(f"files: {name}")
         start(ground, name)  # bytecode is compiled now, for all
-        looked_at = sorted(_below(_folders(ground, name)))
+        looked_at = opened_by(ground, name)
         for path in looked_at:
-            _forget(path)
+            forget(path)
         before = {path: resident(path) for path in looked_at}
         start(ground, name)
         read = {path: resident(path) - before[path] for path in looked_at}
@@ -38,13 +38,13 @@ def files(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     return found
 
 
-def _folders(ground: Ground, name: str) -> tuple[Path, ...]:
-    """All that a process of Python may open: its environment, its own library, the code."""
+def opened_by(ground: Ground, name: str) -> list[Path]:
+    """All that a handler may open: its environment, Python's own library, the code."""
     environment = python_of(HANDLERS[name][0]).parent.parent
-    return environment, Path(os.__file__).parent, ground.folder
+    return sorted(_below(environment, Path(os.__file__).parent, ground.folder))
 
 
-def _below(folders: tuple[Path, ...]) -> Iterator[Path]:
+def _below(*folders: Path) -> Iterator[Path]:
     for folder in folders:
         for path in folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.stat().st_size:
@@ -60,7 +60,7 @@ def _named(path: Path) -> str:
     return path.name
 
 
-def _forget(path: Path) -> None:
+def forget(path: Path) -> None:
     """Have the kernel drop the file's pages; those that a process has mapped stay."""
     with path.open("rb") as file:
         os.fdatasync(file.fileno())

@@ -1,4 +1,4 @@
-"""The handler alone: warm, new, and what it holds in memory. They take turns, round for round."""
+"""The handler alone: warm, and in a new process. They take turns, round for round."""
 
 import json
 import statistics
@@ -44,21 +44,6 @@ def warm(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
 
 def medians(figures: dict[str, list[float]]) -> dict[str, float]:
     return {figure: round(statistics.median(values), 3) for figure, values in figures.items()}
-
-
-def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
-    """Megabytes resident after 1,000 requests."""
-    del rounds  # once is enough: it hardly varies
-    found = {}
-    for name in HANDLERS:
-        report(f"memory: {name}")
-        process = inside(ground, name)
-        try:
-            process.ask(do="time", event=event(ground.customers[0]), times=REQUESTS)
-            found[name] = {"resident_mb": round(process.ask(do="resident") / 1e6, 1)}
-        finally:
-            process.close()
-    return found
 
 
 def cold(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:

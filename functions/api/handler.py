@@ -13,7 +13,7 @@ def _started() -> "Mangum":
     # What is imported is there to stay. To look through it for garbage, again and again while it
     # grows, is a fifth of a start; and freezing spares all later looks the same.
     gc.disable()
-    # Nor has the image plugins for pydantic, which reads what every package says to look for some.
+    # The image has no plugins for pydantic, which reads what every package says to look for some.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _import_fastapi()
     from functions.api.app import create_app
