@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from mlops.errors import StoreError, TrafficChanged
+from mlops.errors import CloudUnavailable, StoreError, TrafficChanged
 from mlops.registry.releases import Ended
 from mlops.release.closing import DEPLOY
 from mlops.release.ports import ExecutionStatus
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, Killed
+from tests.unit.release.fakes import unavailable
 
 
 def test_a_promotion_is_recorded(bench: Bench) -> None:
@@ -58,6 +59,24 @@ def test_what_was_deployed_before_an_end_without_a_plan_follows(
     begun = bench.beginning.begin(follows, DEPLOY)
     assert begun.outcome is Ended.REFUSED
     assert not bench.rollout.record(follows, Ended.REFUSED, begun.reasons).again
+
+
+def test_what_was_refused_for_one_that_died_early_follows(bench: Bench) -> None:
+    bench.alarms.before = unavailable
+    with pytest.raises(CloudUnavailable):
+        bench.begin()
+    bench.alarms.before = lambda operation: None
+    bench.deploy(code="sha256:meanwhile")
+    begun = bench.begin("release-2")
+    assert "follows when it has ended" in begun.reasons[0]
+    bench.rollout.record("release-2", Ended.REFUSED, begun.reasons)
+    assert bench.rollout.record(ID, Ended.REFUSED, ("no answer",)).again
+    # And if that dies early, too, it is left at that.
+    (follows,) = bench.executions.running()[-1:]
+    bench.alarms.before = unavailable
+    with pytest.raises(CloudUnavailable):
+        bench.beginning.begin(follows, DEPLOY)
+    assert not bench.rollout.record(follows, Ended.REFUSED, ("no answer",)).again
 
 
 def test_who_was_refused_the_lock_is_followed_by_nobody(bench: Bench) -> None:

@@ -114,14 +114,6 @@ def test_a_release_of_batch_alone(promoted: Bench) -> None:
     assert promoted.live() == ("1", {}, "1")
 
 
-@pytest.mark.parametrize("to", ["2", str(V2)])
-def test_a_release_of_batch_alone_with_a_target(promoted: Bench, to: str) -> None:
-    promoted.batch.deploy(settings="more memory")
-    promoted.released_at_once("release-2")
-    assert promoted.rollback.roll_back(to, ANN).version == "2"
-    assert promoted.live() == ("2", {}, "2")
-
-
 def by_hand(bench: Bench) -> None:
     bench.deploy(code="sha256:by hand")
     bench.api.move(bench.api.publish().number, {}, bench.api.traffic().revision)
@@ -143,23 +135,6 @@ def test_nor_after_a_further_release(promoted: Bench) -> None:
     assert promoted.rollback.roll_back(None, ANN).version == "1"
 
 
-def test_it_goes_on_to_the_past_from_a_version_that_was_moved_back_by_hand(
-    promoted: Bench,
-) -> None:
-    promoted.deploy(promoted.register(V3), code="sha256:third")
-    promoted.released("release-2")
-    promoted.api.move("2", {}, promoted.api.traffic().revision)
-    assert promoted.rollback.roll_back(None, ANN).version == "1"
-
-
-def test_the_way_back_is_forth_again_where_it_is_told(promoted: Bench) -> None:
-    promoted.rollback.roll_back(None, ANN)
-    promoted.wait(timedelta(minutes=3))
-    assert promoted.rollback.roll_back("2", ANN).version == "2"
-    promoted.wait(timedelta(minutes=3))
-    assert promoted.rollback.roll_back(None, ANN).version == "1"
-
-
 def test_a_batch_function_that_was_moved_by_hand(promoted: Bench) -> None:
     """Its version of then comes back; and from there, what was gone back from does not."""
     promoted.deploy(promoted.register(V3), code="sha256:third")
@@ -173,7 +148,17 @@ def test_a_batch_function_that_was_moved_by_hand(promoted: Bench) -> None:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("damage", [b"oops", b"{}", b"[]", b'{"dangling_since": 7}', b"\xff"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"oops",
+        b"{}",
+        b"[]",
+        b'{"dangling_since": 7}',
+        b'{"dangling_since": null, "holder": {"kind": "release", "id": "!", "at": "2026-01-01"}}',
+        b"\xff",
+    ],
+)
 def test_a_lock_that_nobody_can_read_keeps_nobody_from_going_back(
     promoted: Bench, damage: bytes
 ) -> None:

@@ -1,6 +1,7 @@
 """A canary is taken back at once, whatever else is not there."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -78,6 +79,96 @@ def test_what_is_live_goes_back_though_a_release_had_died_in_its_gate(promoted: 
 
 
 @pytest.mark.fault
+def test_nobody_is_kept_from_it_by_what_was_stopped(promoted: Bench) -> None:
+    """The second time goes back, though the gate had let the first one's release pass."""
+    promoted.deploy(settings="more memory")
+    promoted.begin("release-2")
+    promoted.rollout.gate("release-2")
+    with pytest.raises(ReleaseRefused, match="roll back again"):
+        promoted.rollback.roll_back(None, ANN)
+    assert promoted.outcome("release-2") == (Ended.REFUSED, ("rolled back by ann",))
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_amid_a_release_of_batch_alone(promoted: Bench) -> None:
+    promoted.batch.deploy(settings="more memory")
+    plan = promoted.begin("release-2").plan
+    assert plan is not None
+    promoted.rollout.gate("release-2")
+    promoted.batch.move(plan.batch_candidate.number, {}, plan.batch_revision)
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+    assert promoted.outcome("release-2") == (Ended.ROLLED_BACK, ("rolled back by ann",))
+
+
+def test_a_release_of_batch_alone_whose_end_is_just_being_recorded(promoted: Bench) -> None:
+    promoted.batch.deploy(settings="more memory")
+    plan = promoted.begin("release-2").plan
+    assert plan is not None
+    promoted.batch.move(plan.batch_candidate.number, {}, plan.batch_revision)
+    ending = Ending(Ended.PROMOTED, ("only batch has changed",), ANN, promoted.clock())
+    promoted.folder("release-2").keep_ending(ending)
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    assert promoted.live() == ("2", {}, "2")
+    assert promoted.outcome("release-2") == (Ended.PROMOTED, ("only batch has changed",))
+
+
+@pytest.mark.fault
+def test_a_target_is_gone_to_though_something_had_died(promoted: Bench) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.canary("release-2")
+    promoted.promote("release-2")
+    promoted.executions.end("release-2", ExecutionStatus.FAILED)
+    assert promoted.rollback.roll_back("1", ANN).version == "1"
+    assert promoted.live() == ("1", {}, "1")
+
+
+@pytest.mark.fault
+def test_people_are_told_of_a_dead_release_that_it_ends(canary: Bench) -> None:
+    canary.executions.end(ID, ExecutionStatus.FAILED)
+    canary.rollback.roll_back(None, ANN)
+    assert canary.outcome() == (Ended.ROLLED_BACK, ("rolled back by ann",))
+    assert len(canary.notices.sent) == 1
+
+
+def test_a_follower_that_ends_at_once_lets_nobody_go_back_too_far(promoted: Bench) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.canary("release-2")
+    promoted.rollback.roll_back(None, ANN)
+    promoted.deploy()
+    begun = promoted.begin("release-3")
+    assert begun.outcome is not None
+    promoted.rollout.record("release-3", begun.outcome, begun.reasons)
+    assert "was taken back" in refusal(promoted)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("abort", b"{}"),
+        ("abort", b'{"reason": 7}'),
+        ("decision", b"{}"),
+        ("canary", b"{}"),
+        ("canary", b'{"at": "2026-01-01T00:00:00"}'),
+        ("plan", b"{}"),
+    ],
+)
+def test_a_record_that_says_nothing_is_damaged(canary: Bench, name: str, damage: bytes) -> None:
+    key = f"releases/{ID}/{name}.json"
+    if name in canary.folder().names():
+        overwrite(canary.objects, key, damage)
+    else:
+        canary.objects.create(key, damage)
+    with pytest.raises(RecordDamaged, match=f"^{key} cannot be read"):
+        canary.folder().check()
+    with pytest.raises(RecordDamaged):
+        canary.rollout.watch(ID)
+    with suppress(RecordDamaged):
+        canary.rollback.roll_back(None, ANN)
+    assert canary.live() == ("1", {}, "1")
+
+
 def test_an_ended_release_that_nobody_approved_goes_back_one_step_only(promoted: Bench) -> None:
     promoted.deploy(settings="more memory")
     promoted.canary("release-2")
@@ -96,7 +187,7 @@ def test_a_lock_that_nobody_can_read(canary: Bench) -> None:
     assert canary.rollout.record(ID, Ended.ROLLED_BACK, ()).outcome is Ended.ROLLED_BACK
 
 
-@pytest.mark.parametrize("name", ["plan", "gate"])
+@pytest.mark.parametrize("name", ["plan", "canary"])
 def test_a_record_that_nobody_can_read_is_named_when_traffic_is_back(
     canary: Bench, name: str
 ) -> None:

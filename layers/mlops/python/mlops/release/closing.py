@@ -20,6 +20,7 @@ from mlops.release.traffic import same
 DEPLOY = "deploy"
 """By whom a release is, for the record, that begins because the stack has changed."""
 
+_FOLLOWING = "again-"
 _SUBJECT_LENGTH = 100  # SNS takes no longer one
 
 
@@ -68,8 +69,12 @@ class Closing:
             self._world.registry.record(_record(id, ending, plan))
         if plan is not None:
             self._move_stages(plan, ending)
+        holder = self._lock.read_whatever().holder
+        # It died before it knew what it was about. Its follower is followed by none: so it ends.
+        is_its = holder is not None and (holder.kind, holder.id) == (Kind.RELEASE, id)
+        kept_others = is_its and not id.startswith(_FOLLOWING)
         self._lock.free(id)
-        again = self._is_outdated(plan, ending)
+        again = self._is_outdated(plan, ending, kept_others=kept_others)
         if again:
             self._world.executions.start(following(id), DEPLOY)
         return _closed(id, ending, plan, again)
@@ -107,7 +112,7 @@ class Closing:
                     before = [c.stage for c in entry.history if c.stage is not Stage.CANARY]
                     self.stage([pin], (before or [Stage.CANDIDATE])[-1], ending.at)
 
-    def _is_outdated(self, plan: Plan | None, ending: Ending) -> bool:
+    def _is_outdated(self, plan: Plan | None, ending: Ending, *, kept_others: bool) -> bool:
         """Whether something else was deployed since the release published what there was."""
         api, batch = self._world.api, self._world.batch
         try:
@@ -115,8 +120,10 @@ class Closing:
                 about = plan.candidate, plan.batch_candidate
             elif ending.candidate is not None and ending.batch_candidate is not None:
                 about = api.describe(ending.candidate), batch.describe(ending.batch_candidate)
+            elif kept_others:
+                about = api.describe(api.traffic().version), batch.describe(batch.traffic().version)
             else:
-                return False  # it had published nothing
+                return False
             if plan is not None and plan.kind is not Kind.RELEASE:
                 return False
             return not (
@@ -128,7 +135,7 @@ class Closing:
 
 def following(id: str) -> str:
     """The release after one in whose middle a deploy came: the same at each try."""
-    return f"again-{hashlib.sha256(id.encode()).hexdigest()[:32]}"
+    return f"{_FOLLOWING}{hashlib.sha256(id.encode()).hexdigest()[:32]}"
 
 
 def _record(id: str, ending: Ending, plan: Plan | None) -> ReleaseRecord:

@@ -105,7 +105,7 @@ class Desk:
         Raises ReleaseRefused.
         """
         folder = self._require_running(id)
-        folder.keep("decision", {"promote": True, "by": by, "at": self._world.now().isoformat()})
+        folder.decide(by, self._world.now())
 
     def abort(self, id: str, by: str) -> Closed:
         """Stop a release and give all traffic back.
@@ -143,7 +143,7 @@ class Desk:
         folder = Folder(self._world.objects, holder.id)
         plan = folder.plan()
         looks = None if plan is None else Looks(folder, plan)
-        began = None if looks is None else looks.began()
+        began = folder.began()
         kept = () if looks is None else tuple(looks.kept())
         next_look_at = ends_at = None
         if plan is not None and began is not None:
@@ -152,7 +152,6 @@ class Desk:
             last = kept[-1].number if kept else 0
             if last < plan.settings.looks:
                 next_look_at = plan.look_ends(began, last + 1) + delay
-        decision = folder.read("decision")
         return Running(
             holder=holder,
             locked=locked,
@@ -163,7 +162,7 @@ class Desk:
             looks=kept,
             next_look_at=next_look_at,
             ends_at=ends_at,
-            decision=None if decision is None else decision["by"],
+            decision=folder.decision(),
         )
 
 

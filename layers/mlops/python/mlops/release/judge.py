@@ -176,7 +176,7 @@ def _more_errors(
 
 def _latency(canary: Observed, stable: Observed, policy: Policy) -> Finding:
     if not len(canary.latencies) or not len(stable.latencies):
-        return _no_data("latency", "warm requests", canary.latencies, stable, policy)
+        return _no_data("latency", "warm requests", canary, stable, policy)
     surely_slower, _ = slower(canary.latencies, stable.latencies, factor=policy.latency_harm)
     _, surely_not = slower(canary.latencies, stable.latencies, factor=policy.latency_tolerated)
     reason = (
@@ -194,7 +194,7 @@ def _predictions(
     canary: Observed, stable: Observed, policy: Policy, generator: np.random.Generator
 ) -> Finding:
     if not len(canary.predictions) or not len(stable.predictions):
-        return _no_data("predictions", "predictions", canary.predictions, stable, policy)
+        return _no_data("predictions", "predictions", canary, stable, policy)
     found = shift(
         canary.predictions, stable.predictions, bins=_BINS, draws=_DRAWS, generator=generator
     )
@@ -209,10 +209,15 @@ def _predictions(
 
 
 def _no_data(
-    criterion: str, of: str, canarys: NDArray[np.float64], stable: Observed, policy: Policy
+    criterion: str, of: str, canary: Observed, stable: Observed, policy: Policy
 ) -> Finding:
-    """No data never passes, unless it is the stable version that answers nobody."""
-    if len(canarys) and not len(stable.predictions) and stable.requests >= policy.min_requests:
+    """No data never passes, unless the stable version fails for all, and the canary does not.
+
+    Who is refused for what he asks has his answer: that is no failure.
+    """
+    is_down = not len(stable.predictions) and stable.errors >= policy.min_requests
+    mends = canary.errors < policy.error_share_tolerated * canary.requests
+    if is_down and mends and len(canary.latencies) and len(canary.predictions):
         reason = f"the stable version answered none of {stable.requests} requests"
         return Finding(criterion, Outcome.PASS, f"{reason}: there is nothing to compare with")
     return Finding(criterion, Outcome.INCONCLUSIVE, f"one of the two had no {of}")

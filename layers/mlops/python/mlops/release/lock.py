@@ -9,8 +9,9 @@ from typing import Any
 from mlops.errors import ObjectChanged, ObjectNotFound, RecordDamaged
 from mlops.registry.objects import ObjectStore, Stamped
 from mlops.registry.releases import Kind
+from mlops.release.documents import moment, parsed, reading
 from mlops.release.ports import Executions
-from mlops.release.records import RELEASE_ID, RELEASES, Folder, parsed, reading
+from mlops.release.records import RELEASE_ID, RELEASES, Folder
 
 CURRENT = f"{RELEASES}current.json"
 
@@ -104,7 +105,7 @@ def _held(stamped: Stamped) -> Held:
         since = document["dangling_since"]
         return Held(
             _to_holder(document["holder"]),
-            None if since is None else datetime.fromisoformat(since),
+            None if since is None else moment(since),
             stamped.tag,
         )
 
@@ -112,5 +113,6 @@ def _held(stamped: Stamped) -> Held:
 def _to_holder(document: dict[str, Any] | None) -> Holder | None:
     if document is None:
         return None
-    at = datetime.fromisoformat(document["at"])
-    return Holder(Kind(document["kind"]), document["id"], at)
+    if RELEASE_ID.fullmatch(document["id"]) is None:
+        raise ValueError(f"{document['id']!r} is not the id of a release")
+    return Holder(Kind(document["kind"]), document["id"], moment(document["at"]))

@@ -43,12 +43,7 @@ class Looks:
 
     def begin(self, now: datetime) -> datetime:
         """When the canary began: at the first call."""
-        document = self._folder.keep("canary", {"at": now.isoformat()})
-        return datetime.fromisoformat(document["at"])
-
-    def began(self) -> datetime | None:
-        document = self._folder.read("canary")
-        return None if document is None else datetime.fromisoformat(document["at"])
+        return self._folder.begin_canary(now)
 
     def kept(self) -> list[Look]:
         return [self._look(number) for number in self._numbers(_LOOK)]

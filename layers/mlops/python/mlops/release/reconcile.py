@@ -98,10 +98,12 @@ class Reconciler:
                     Ended.ROLLED_BACK if rollback else Ended.PROMOTED,
                     [why, *_settled(batch, "batch", to, instead_of)],
                 )
+        # What had traffic is told from what never had any by where it is, or was seen.
+        seen = rollback or folder.began() is not None or _has_traffic(plan, api, batch)
         reasons = [why]
         reasons += _settled(api, "the API", plan.champion.number, plan.candidate.number)
         reasons += _settled(batch, "batch", plan.batch_champion.number, plan.batch_candidate.number)
-        never = rollback or not (folder.read("gate") or {}).get("passed")
+        never = rollback or not seen
         return (Ended.REFUSED if never else Ended.ROLLED_BACK), reasons
 
     def _clear(self, weighted: Sequence[_Weighted], held: Held) -> Reconciled:
@@ -142,11 +144,19 @@ class Reconciler:
         return found
 
 
+def _has_traffic(plan: Plan, api: Function, batch: Function) -> bool:
+    with suppress(FunctionGone):
+        function, number = ((api, plan.to[0]), (batch, plan.to[1]))[plan.part]
+        traffic = function.traffic()
+        return number in (traffic.version, *traffic.weights)
+    return False
+
+
 def is_approved(plan: Plan, folder: Folder) -> bool:
     """Whether the candidate was to get all traffic: by the last look, or by somebody."""
     if folder.aborted() is not None:
         return False
-    if plan.kind is Kind.ROLLBACK or folder.read("decision") is not None:
+    if plan.kind is Kind.ROLLBACK or folder.decision() is not None:
         return True
     if not plan.has_canary:
         return bool((folder.read("gate") or {}).get("passed"))

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,12 @@ from typing import Any
 from mlops.errors import (
     ObjectExists,
     ObjectNotFound,
-    PinInvalid,
-    RecordDamaged,
     ReleaseRefused,
 )
 from mlops.inference.version import Pin
 from mlops.registry.objects import ObjectStore
 from mlops.registry.releases import Ended, Kind
+from mlops.release.documents import moment, parsed, reading, text
 from mlops.release.ports import FunctionVersion
 
 RELEASES = "releases/"
@@ -73,6 +72,16 @@ class Plan:
         return self.candidate.number != self.champion.number
 
     @property
+    def to(self) -> tuple[str, str]:
+        """What is to be live in the end, of the API and of batch."""
+        return self.candidate.number, self.batch_candidate.number
+
+    @property
+    def part(self) -> int:
+        """Which of these shows that it is: where the API stays as it is, batch."""
+        return 0 if self.has_canary else 1
+
+    @property
     def weights(self) -> dict[str, float]:
         return {self.candidate.number: self.settings.weight} if self.has_canary else {}
 
@@ -110,7 +119,7 @@ class Plan:
             id=document["id"],
             kind=Kind(document["kind"]),
             by=document["by"],
-            started_at=datetime.fromisoformat(document["started_at"]),
+            started_at=moment(document["started_at"]),
             champion=_to_version(document["champion"]),
             candidate=_to_version(document["candidate"]),
             revision=document["revision"],
@@ -176,8 +185,8 @@ class Folder:
 
     def check(self) -> None:
         """Read all there is, to see whether it can be."""
-        self.plan()
-        self.ending()
+        for read in (self.plan, self.ending, self.aborted, self.decision, self.began):
+            read()
         for name in self.names():
             self.require(name)
 
@@ -210,15 +219,38 @@ class Folder:
     def aborted(self) -> str | None:
         """Why it is to be taken back whatever its looks say; None where nobody wants that."""
         document = self.read("abort")
-        return None if document is None else document["reason"]
+        with reading(self._key("abort")):
+            return None if document is None else text(document["reason"])
 
     def refuse_aborts(self) -> str | None:
         """From now on. Why it is to be taken back, where somebody was faster.
 
         Both write the same object, of which there is one: so not both are obeyed.
         """
-        reason: str | None = self.keep("abort", {"reason": None})["reason"]
-        return reason
+        document = self.keep("abort", {"reason": None})
+        with reading(self._key("abort")):
+            return text(document["reason"])
+
+    def decide(self, by: str, at: datetime) -> None:
+        """Have it promoted, whatever its looks say."""
+        self.keep("decision", {"promote": True, "by": by, "at": at.isoformat()})
+
+    def decision(self) -> str | None:
+        """Who wants it promoted; None where nobody does."""
+        document = self.read("decision")
+        with reading(self._key("decision")):
+            return None if document is None else text(document["by"])
+
+    def begin_canary(self, at: datetime) -> datetime:
+        """When it began to have traffic: at the first call."""
+        self.keep("canary", {"at": at.isoformat()})
+        return self.began() or at
+
+    def began(self) -> datetime | None:
+        """When it began to have traffic; None where it has none yet."""
+        document = self.read("canary")
+        with reading(self._key("canary")):
+            return None if document is None else moment(document["at"])
 
     def _to_plan(self, document: Mapping[str, Any]) -> Plan:
         with reading(self._key("plan")):
@@ -232,29 +264,12 @@ class Folder:
         return f"{self._prefix}{name}.json"
 
 
-@contextmanager
-def reading(key: str) -> Iterator[None]:
-    """What goes wrong with a document is told as RecordDamaged."""
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, RecursionError, PinInvalid) as error:
-        raise RecordDamaged(key, f"{type(error).__name__}: {error}") from error
-
-
-def parsed(content: bytes) -> dict[str, Any]:
-    """Raises what reading a document of another kind does."""
-    document = json.loads(content)
-    if not isinstance(document, dict):
-        raise TypeError("it is no object")
-    return document
-
-
 def _to_ending(document: Mapping[str, Any]) -> Ending:
     return Ending(
         Ended(document["outcome"]),
         tuple(document["reasons"]),
         document["by"],
-        datetime.fromisoformat(document["at"]),
+        moment(document["at"]),
         document["candidate"],
         document["batch_candidate"],
     )

@@ -58,11 +58,13 @@ class Rollback:
             self._require_no_target(to)
             # Ahead of all else, and without asking the store: every request counts now.
             self._take_weights(before)
-        held = self._finished()
+        held = self._without_rollback()
         if held.holder is not None:
-            self._require_no_target(to)
+            is_running = self._reconciler.occupied(held.holder) is not None
+            if is_running:
+                self._require_no_target(to)
             try:
-                return self._end_release(held, held.holder, before, by)
+                return self._end_release(held, held.holder, before, is_running, to, by)
             except ObjectChanged as error:
                 if not before.weights:
                     raise ReleaseRefused("somebody else has just ended the release") from error
@@ -72,26 +74,21 @@ class Rollback:
                 return RolledBack(now.version, f"version {now.version} has all traffic again")
             # The canary was promoted at that very moment.
             held, to = self._lock.read_whatever(), before.version
-        elif (now := self._world.api.traffic()).version != before.version:
-            text = f"version {now.version} has all traffic again: what had died was ended first"
-            return RolledBack(now.version, text)
         return self._return(held, to, by)
 
-    def _finished(self) -> Held:
-        """The lock, after what had died without an end has one. Raises ReleaseRefused.
+    def _without_rollback(self) -> Held:
+        """The lock, after a rollback that has died was ended. Raises ReleaseRefused.
 
         What nobody can read does not keep anybody from going back.
         """
         while True:
             held = self._lock.read_whatever()
-            if held.holder is None:
+            if held.holder is None or held.holder.kind is Kind.RELEASE:
                 return held
             occupied = self._reconciler.occupied(held.holder)
             if occupied is not None:
-                if held.holder.kind is Kind.RELEASE:
-                    return held
                 raise ReleaseRefused(occupied)
-            self._reconciler.finish(held.holder, f"its {held.holder.kind} did not come to its end")
+            self._reconciler.finish(held.holder, "its rollback did not come to its end")
 
     def _require_no_target(self, to: str | None) -> None:
         if to is not None:
@@ -107,28 +104,42 @@ class Rollback:
                 return
         raise TrafficChanged("of the API")
 
-    def _end_release(self, held: Held, release: Holder, before: Traffic, by: str) -> RolledBack:
+    def _end_release(
+        self,
+        held: Held,
+        release: Holder,
+        before: Traffic,
+        is_running: bool,
+        to: str | None,
+        by: str,
+    ) -> RolledBack:
         """Take the lock over, so that no other rollback does. Raises ObjectChanged if one did."""
-        why = f"rolled back by {by}"
+        why, api, batch = f"rolled back by {by}", self._world.api, self._world.batch
         holder = Holder(Kind.ROLLBACK, release.id, self._world.now())
         self._lock.write(held, holder)
         folder = Folder(self._world.objects, release.id)
+        if before.weights:
+            folder.begin_canary(self._world.now())  # it had traffic, whoever has noted that
         folder.abort(why)
         self._world.executions.stop(release.id, why)
+        was = before.version, batch.traffic().version
         closed = self._reconciler.finish(holder, why, by)
         text = tell(self._notices, closed)
-        live = self._world.api.traffic().version
-        plan = folder.plan()
-        canary = plan.candidate.number if plan is not None and plan.has_canary else None
-        if closed.outcome is Ended.PROMOTED and live == canary:
-            # Its end was written down before anybody could stop it: that is what to go back from.
-            return self._return(self._lock.read(), None, by)
-        if not before.weights and live == before.version and folder.read("canary") is None:
+        live = api.traffic().version, batch.traffic().version
+        is_stopped = bool(before.weights) or live != was or folder.began() is not None
+        if to is None and closed.outcome is Ended.PROMOTED:
+            # Its end was written down before anybody could stop it: that is what to go back from,
+            # unless the traffic is back already.
+            plan = folder.plan()
+            is_stopped = plan is None or live[plan.part] != plan.to[plan.part]
+        elif to is None and is_running and not is_stopped:
             raise ReleaseRefused(
-                f"version {live} is still live. The release under way had no traffic yet, and was"
-                " stopped; to go back from what is live, roll back again"
+                f"version {live[0]} is still live. The release under way had no traffic yet, and"
+                " was stopped; to go back from what is live, roll back again"
             )
-        return RolledBack(live, text)
+        if to is None and is_stopped:
+            return RolledBack(live[0], text)
+        return self._return(self._lock.read_whatever(), to, by)
 
     def _return(self, held: Held, to: str | None, by: str) -> RolledBack:
         now = self._world.now()
@@ -189,7 +200,8 @@ class Rollback:
 
     def _require_no_other(self, releases: Sequence[ReleaseRecord]) -> None:
         """Of two who go back at once, the second would go back one version too far."""
-        last = releases[-1] if releases else None
+        ended = [it for it in releases if it.outcome in (Ended.PROMOTED, Ended.ROLLED_BACK)]
+        last = ended[-1] if ended else None
         if last is None or last.outcome is not Ended.ROLLED_BACK:
             return
         age = self._world.now() - last.ended_at

@@ -78,11 +78,11 @@ class Rollout:
             return Watched(Action.ROLL_BACK, tuple(f"alarm {name}" for name in red))
         if not plan.champion.pins:
             # A reconciler, too, is to find it approved.
-            folder.keep("decision", {"promote": True, "by": _BY, "at": f"{self._world.now()}"})
+            folder.decide(_BY, self._world.now())
             return Watched(Action.PROMOTE, ("no model was live before, which nobody can miss",))
-        decision = folder.read("decision")
-        if decision is not None:
-            return Watched(Action.PROMOTE, (f"promoted by {decision['by']}",))
+        decided_by = folder.decision()
+        if decided_by is not None:
+            return Watched(Action.PROMOTE, (f"promoted by {decided_by}",))
         look = Looks(folder, plan).take(self._observations, self._world.now())
         return Watched(Action.CONTINUE) if look is None else _after(look, plan)
 

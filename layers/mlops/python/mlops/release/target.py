@@ -16,15 +16,15 @@ def target_of(releases: Sequence[ReleaseRecord], live: State, to: str | None) ->
     was live, by a release, before what is live now. Raises ReleaseRefused.
     """
     moved = [record for record in releases if record.moved]
-    if to is not None:
-        return _named(moved, live, to)
     way = _way(moved)
+    if to is not None:
+        return _named(moved, way, live, to)
     if not way:
         raise ReleaseRefused("there is no earlier version: no release was ever promoted")
-    here = [place for place, record in enumerate(way) if record.candidate == live[0]]
-    if not here:
+    here = _place(way, (live[0], None))
+    if here is None:
         return way[-1]  # somebody has moved the alias by hand since
-    earlier = [record for record in way[: here[-1]] if state(record) != live]
+    earlier = [record for record in way[:here] if state(record) != live]
     if not earlier:
         raise ReleaseRefused(f"there is no version that was live before version {live[0]}")
     return earlier[-1]
@@ -39,24 +39,41 @@ def _way(moved: Sequence[ReleaseRecord]) -> list[ReleaseRecord]:
     """How what is live came to be so. What people went back from is no part of it."""
     way: list[ReleaseRecord] = []
     for record in moved:
-        if record.kind is Kind.ROLLBACK:
-            again = [place for place, it in enumerate(way) if state(it) == state(record)]
-            # Batch may have been moved by hand since.
-            again = again or [
-                place for place, it in enumerate(way) if it.candidate == record.candidate
-            ]
-            if again:
-                del way[again[-1] :]
+        left = _place(way, (record.champion, record.batch_champion))
+        if record.kind is not Kind.ROLLBACK:
+            if left is not None:  # somebody may have gone back there by hand
+                del way[left + 1 :]
+        elif (place := _place(way, state(record))) is not None:
+            del way[place:]
+        elif left is not None:
+            del way[left]
         way.append(record)
     return way
 
 
-def _named(moved: Sequence[ReleaseRecord], live: State, to: str) -> ReleaseRecord:
-    named = [record for record in moved if to == record.candidate or to in _models(record)]
+def _place(way: Sequence[ReleaseRecord], wanted: State) -> int | None:
+    """The last one with that state; or else with that API: batch may have been moved by hand."""
+    places = range(len(way) - 1, -1, -1)
+    whole = (place for place in places if state(way[place]) == wanted)
+    half = (place for place in places if way[place].candidate == wanted[0])
+    return next(whole, next(half, None))
+
+
+def _named(
+    moved: Sequence[ReleaseRecord], way: Sequence[ReleaseRecord], live: State, to: str
+) -> ReleaseRecord:
+    """One that people did not go back from, if there is one."""
+    named = [record for record in moved if _is_named(record, to)]
     if not named:
         known = ", ".join(sorted({_name(record) for record in moved})) or "none"
         raise ReleaseRefused(f"{to} was never live by a release; these were: {known}")
-    return ([record for record in named if state(record) != live] or named)[-1]
+    if any(record.candidate == live[0] for record in named):
+        raise ReleaseRefused(f"version {live[0]} is live already")
+    return ([record for record in way if record in named] or named)[-1]
+
+
+def _is_named(record: ReleaseRecord, to: str) -> bool:
+    return to == record.candidate or to in _models(record)
 
 
 def _models(record: ReleaseRecord) -> list[str]:
