@@ -40,7 +40,7 @@ from tests.rehearsal.process import free_ports, serving
 from tests.unit.fakes import MemoryObjects, no_pause
 from tests.unit.inference.building import V1, candidate, provenance
 from tests.unit.release.bench import observed
-from tests.unit.release.fakes import FakeAlarms, FakeNotices
+from tests.unit.release.fakes import FakeAlarms, FakeDeployments, FakeNotices
 from tests.unit.release_function.machine import VALUES, definition
 
 PYTHON = ROOT / ".tools/ministack/bin/python"
@@ -167,7 +167,7 @@ class Stack:
         self.desk = Desk(self.world, self.reconciler, self.notices)
         self.rollback = Rollback(self.world, self.reconciler, self.notices)
         self.handler = Handler(
-            Beginning(self.world, self.reconciler, self.alarms, self.settings),
+            Beginning(self.world, self.reconciler, self.alarms, FakeDeployments(), self.settings),
             Rollout(self.world, self.observations, self.alarms, lambda plan: self.report),
             self.reconciler,
             utc_now,

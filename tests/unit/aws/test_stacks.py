@@ -1,6 +1,8 @@
 """What a stack is made of, and one that is not there."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import boto3
@@ -8,13 +10,14 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from mlops.aws.stacks import Stack, describe_stack
+from mlops.aws.stacks import Stack, StackDeployments, describe_stack
 from mlops.errors import CloudUnavailable, StackNotFound
 from tests.unit.aws.playing import NOBODYS, REGION, attempts
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEMPLATE = {
     "Parameters": {"Pin": {"Type": "String"}},
     "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
@@ -35,7 +38,9 @@ def test_outputs_parameters_and_status() -> None:
             Parameters=[{"ParameterKey": "Pin", "ParameterValue": "churn"}],
         )
         found = describe_stack(made, "mlops")
-    assert found == Stack("mlops", "CREATE_COMPLETE", {"Pinned": "churn"}, {"Pin": "churn"})
+    expected = Stack("mlops", "CREATE_COMPLETE", {"Pinned": "churn"}, {"Pin": "churn"}, AT)
+    assert replace(found, changed_at=AT) == expected
+    assert found.changed_at.tzinfo is not None
 
 
 def test_a_stack_that_has_neither() -> None:
@@ -43,7 +48,33 @@ def test_a_stack_that_has_neither() -> None:
         made = client()
         bare = json.dumps({"Resources": TEMPLATE["Resources"]})
         made.create_stack(StackName="mlops", TemplateBody=bare)
-        assert describe_stack(made, "mlops") == Stack("mlops", "CREATE_COMPLETE", {}, {})
+        found = describe_stack(made, "mlops")
+    assert (found.outputs, found.parameters, found.under_way) == ({}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_half_changed"),
+    [
+        ("UPDATE_IN_PROGRESS", True),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", True),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", False),
+        ("UPDATE_COMPLETE", False),
+        ("CREATE_IN_PROGRESS", False),
+    ],
+)
+def test_a_deployment_that_is_under_way(status: str, is_half_changed: bool) -> None:
+    made = client()
+    with Stubber(made) as stubber:
+        stack = {
+            "StackName": "mlops",
+            "StackStatus": status,
+            "CreationTime": AT - timedelta(days=1),
+            "LastUpdatedTime": AT,
+        }
+        stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "mlops"})
+        stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "mlops"})
+        assert StackDeployments(made, "mlops").under_way() == (status if is_half_changed else None)
+        assert describe_stack(made, "mlops").changed_at == AT
 
 
 def test_a_stack_that_is_not_there() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import mlops.cli.release as commands
+from mlops.aws.stacks import Stack
 from mlops.bootstrap.releases import Releases
 from mlops.cli import main
 from mlops.training.folder import Candidate, save
@@ -92,7 +93,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     """What the commands would find in AWS. Waiting is ended by `while_waiting`."""
     bench = Bench()
 
-    def opened(stack: str | None, samconfig: object) -> Releases:
+    def found(stack: str | None, samconfig: object) -> Stack:
+        status = bench.deployments.status or "UPDATE_COMPLETE"
+        return Stack("played", status, {}, {}, bench.deployed_at)
+
+    def opened_at(stack: Stack) -> Releases:
         return Releases(
             world=bench.world,
             reconciler=bench.reconciler,
@@ -100,7 +105,8 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
             rollback=bench.rollback,
         )
 
-    monkeypatch.setattr(commands, "_opened", opened)
+    monkeypatch.setattr(commands, "_found", found)
+    monkeypatch.setattr(commands, "_opened_at", opened_at)
     return bench
 
 
@@ -110,6 +116,6 @@ def while_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_ticks(*ticks: Tick) -> None:
         left: Iterator[Tick] = iter(ticks)
-        monkeypatch.setattr("mlops.cli.release.time.sleep", lambda seconds: next(left)())
+        monkeypatch.setattr("mlops.cli.release_waiting.time.sleep", lambda seconds: next(left)())
 
     return set_ticks

@@ -56,6 +56,13 @@ def test_a_second_start_is_refused(bench: Bench, mlops: Mlops) -> None:
     assert list(bench.executions.runs) == [ID]
 
 
+def test_a_start_amid_a_deployment_is_refused(bench: Bench, mlops: Mlops) -> None:
+    bench.deployments.status = "UPDATE_IN_PROGRESS"
+    ran = mlops("release", "start")
+    assert (ran.code, "A deployment is under way (UPDATE_IN_PROGRESS)" in ran.err) == (3, True)
+    assert not bench.executions.runs
+
+
 def test_status_shows_the_traffic_and_the_verdict_so_far(bench: Bench, mlops: Mlops) -> None:
     bench.deploy()
     plan = bench.canary()

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-import mlops.cli.release as commands
+import mlops.cli.release_waiting as waiting
 from mlops.cli.release_view import minutes_and_seconds
+from mlops.registry.releases import Ended
 from mlops.release.ports import ExecutionStatus
 from tests.unit.cli.conftest import Mlops
 from tests.unit.release.bench import ANN, ID, Bench
@@ -50,7 +51,7 @@ def test_waiting_for_what_never_begins_comes_to_an_end(
     bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.deploy()
-    monkeypatch.setattr(commands, "_BEGIN_SECONDS", -1)
+    monkeypatch.setattr(waiting, "_BEGIN_SECONDS", -1)
     while_waiting()
     ran = mlops("release", "status", "--wait")
     assert ran.code == 3
@@ -69,7 +70,7 @@ def test_a_start_does_not_wait_for_what_nobody_records(
     bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [0.0]
-    monkeypatch.setattr("mlops.cli.release.time.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: seconds[0])
 
     def crashes() -> None:
         (name,) = bench.executions.runs
@@ -87,7 +88,7 @@ def test_what_was_deployed_amid_a_canary_has_its_time_from_that_ones_end(
     bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [0.0]
-    monkeypatch.setattr("mlops.cli.release.time.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: seconds[0])
     bench.deploy()
     bench.canary()
 
@@ -98,12 +99,57 @@ def test_what_was_deployed_amid_a_canary_has_its_time_from_that_ones_end(
         bench.api.deploy(settings="others")
         bench.desk.abort(ID, ANN)
 
+    def dies() -> None:
+        (follower,) = bench.executions.running()
+        bench.executions.end(follower, ExecutionStatus.FAILED)
+
     def too_long() -> None:
         seconds[0] = 2_000
 
-    while_waiting(still_runs, ends, too_long)
-    assert mlops("release", "status", "--wait").code == 3
+    while_waiting(still_runs, ends, dies, too_long)
+    ran = mlops("release", "status", "--wait")
+    assert (ran.code, "Nothing has released" in ran.err) == (3, True)
     assert seconds == [2_000]
+
+
+def test_a_release_that_was_only_just_started_is_waited_for(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+) -> None:
+    """What there is says how the one before it ended."""
+    bench.deploy()
+    bench.canary()
+    bench.desk.abort(ID, ANN)
+    bench.executions.start("release-2", ANN, retry=True)
+    while_waiting(lambda: None, lambda: bench.released("release-2", retry=True))
+    ran = mlops("release", "status", "--wait", "--json")
+    assert (ran.code, ran.document["id"]) == (0, "release-2")
+
+
+@pytest.mark.fault
+def test_a_refusal_of_nobody_knows_what_is_told_with_its_reasons(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.deploy()
+    bench.api.move("1", {bench.api.publish().number: 0.1}, bench.api.traffic().revision)
+    bench.begin()
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    bench.executions.end(ID, ExecutionStatus.FAILED)
+    monkeypatch.setattr(waiting, "_BEGIN_SECONDS", -1)
+    while_waiting()
+    ran = mlops("release", "status", "--wait", "--json")
+    assert (ran.code, ran.document["outcome"]) == (3, "REFUSED")
+    assert "weights that belong to no release" in ran.document["reasons"][0]
+
+
+def test_what_was_rolled_back_since_is_told_so(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+) -> None:
+    bench.deploy()
+    bench.released()
+    bench.rollback.roll_back(None, ANN)
+    while_waiting()
+    ran = mlops("release", "status", "--wait", "--json")
+    assert (ran.code, ran.document["kind"]) == (3, "rollback")
 
 
 def test_a_start_can_wait(bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]) -> None:

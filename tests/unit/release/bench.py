@@ -29,6 +29,7 @@ from tests.unit.fakes import MemoryObjects, WatchedObjects, no_pause
 from tests.unit.inference.building import V1, candidate, provenance
 from tests.unit.release.fakes import (
     FakeAlarms,
+    FakeDeployments,
     FakeExecutions,
     FakeFunction,
     FakeNotices,
@@ -61,12 +62,14 @@ class Bench:
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     clock: Clock = field(default_factory=Clock)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
+    deployments: FakeDeployments = field(default_factory=FakeDeployments)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     notices: FakeNotices = field(default_factory=FakeNotices)
     observations: FakeObservations = field(default_factory=FakeObservations)
 
     def __post_init__(self) -> None:
         self.pins = {version: self.register(version) for version in (V1, V2)}
+        self.deployed_at = self.clock.time
         self.api = FakeFunction("api", pins=(self.pins[V1],))
         self.batch = FakeFunction("batch", pins=(self.pins[V1],))
 
@@ -90,7 +93,7 @@ class Bench:
 
     @property
     def beginning(self) -> Beginning:
-        return Beginning(self.world, self.reconciler, self.alarms, self.settings)
+        return Beginning(self.world, self.reconciler, self.alarms, self.deployments, self.settings)
 
     @property
     def rollout(self) -> Rollout:
@@ -131,6 +134,7 @@ class Bench:
 
     def deploy(self, pin: Pin | None = None, **changed: Any) -> None:
         """Deploy both functions with another model, the second one unless said."""
+        self.deployed_at = self.clock()
         changed["pins"] = (pin or self.pins[V2],)
         self.api.deploy(**changed)
         self.batch.deploy(**changed)
@@ -163,9 +167,12 @@ class Bench:
         assert plan is not None
         return plan
 
-    def canary(self, id: str = ID, by: str = ANN, *, despite_alarms: bool = False) -> Plan:
+    def canary(
+        self, id: str = ID, by: str = ANN, *, despite_alarms: bool = False, retry: bool = False
+    ) -> Plan:
         """Let a release come so far that its canary has traffic."""
-        assert self.begin(id, by, despite_alarms=despite_alarms).plan is not None
+        begun = self.begin(id, by, despite_alarms=despite_alarms, retry=retry)
+        assert begun.plan is not None, begun.reasons
         assert self.rollout.gate(id).passed
         plan = self.plan(id)
         self.api.move(plan.champion.number, plan.weights, plan.revision)
@@ -179,9 +186,9 @@ class Bench:
         self.api.move(plan.candidate.number, {}, self.api.traffic().revision)
         self.batch.move(plan.batch_candidate.number, {}, self.batch.traffic().revision)
 
-    def released(self, id: str = ID) -> Closed:
+    def released(self, id: str = ID, *, retry: bool = False) -> Closed:
         """All of a release that is promoted by hand."""
-        self.canary(id)
+        self.canary(id, retry=retry)
         self.desk.promote(id, ANN)
         assert self.rollout.watch(id).action is Action.PROMOTE
         self.promote(id)

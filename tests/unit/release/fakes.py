@@ -180,6 +180,16 @@ class Execution:
     retry: bool = False
 
 
+class FakeDeployments:
+    """Implements `Deployments`."""
+
+    def __init__(self) -> None:
+        self.status: str | None = None
+
+    def under_way(self) -> str | None:
+        return self.status
+
+
 class FakeExecutions:
     """Implements `Executions`. runs: all there are, by their names."""
 

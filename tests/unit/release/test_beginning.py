@@ -199,6 +199,34 @@ def test_the_lock_of_an_ended_execution_is_taken_over_once_its_traffic_is_back(
     assert outcome == (Ended.ROLLED_BACK, (f"its execution had ended when {OTHER} began",))
 
 
+def test_none_begins_amid_a_deployment(bench: Bench) -> None:
+    bench.deploy()
+    bench.deployments.status = "UPDATE_IN_PROGRESS"
+    begun = bench.begin()
+    assert begun.outcome is Ended.REFUSED
+    assert begun.reasons == (
+        "a deployment is under way (UPDATE_IN_PROGRESS), whose release begins when it has ended",
+    )
+    closed = bench.rollout.record(ID, Ended.REFUSED, ())
+    assert (closed.again, bench.lock.read().holder) == (False, None)
+    bench.deployments.status = None
+    assert bench.begin(OTHER).plan is not None
+
+
+@pytest.mark.fault
+def test_half_a_deployment_does_not_follow_what_it_came_amid(bench: Bench) -> None:
+    """CloudFormation may take back the other half, and with it what was released."""
+    bench.deploy()
+    bench.canary()
+    bench.api.deploy(code="sha256:half")
+    bench.deployments.status = "UPDATE_IN_PROGRESS"
+    assert bench.desk.abort(ID, ANN).again
+    (follower,) = bench.executions.running()
+    assert bench.begin(follower).outcome is Ended.REFUSED
+    assert not bench.rollout.record(follower, Ended.REFUSED, ()).again
+    assert bench.live() == ("1", {}, "1")
+
+
 # --- faults -------------------------------------------------------------------------------------
 
 

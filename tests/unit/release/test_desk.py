@@ -65,52 +65,6 @@ def test_what_there_was_the_newest_first(promoted: Bench) -> None:
     assert promoted.desk.status().last == history[0]
 
 
-def test_the_verdict_on_what_is_deployed_comes_with_its_release() -> None:
-    bench = Bench()
-    bench.deploy()
-    assert bench.desk.verdict() is None
-    bench.released()
-    verdict = bench.desk.verdict()
-    assert verdict is not None
-    assert (verdict.id, verdict.outcome) == (ID, Ended.PROMOTED)
-
-
-def test_what_was_taken_back_has_its_verdict_until_something_else_is_deployed(
-    canary: Bench,
-) -> None:
-    canary.desk.abort(ID, ANN)
-    verdict = canary.desk.verdict()
-    assert verdict is not None
-    assert (verdict.id, verdict.outcome) == (ID, Ended.ROLLED_BACK)
-    canary.deploy(settings="more memory")
-    assert canary.desk.verdict() is None
-
-
-def test_a_pin_that_is_taken_back_too_is_live_whatever_the_last_release_was(canary: Bench) -> None:
-    canary.desk.abort(ID, ANN)
-    canary.deploy(canary.pins[V1])
-    verdict = canary.desk.verdict()
-    assert verdict is not None
-    assert (verdict.moved, verdict.candidate) == (True, "1")
-
-
-def test_a_refusal_ahead_of_any_plan_is_a_verdict_too() -> None:
-    bench = Bench()
-    bench.alarms.ringing.add("stack-errors")
-    bench.deploy()
-    bench.begin()
-    bench.rollout.record(ID, Ended.REFUSED, ())
-    verdict = bench.desk.verdict()
-    assert verdict is not None
-    assert (verdict.outcome, verdict.reasons) == (Ended.REFUSED, ("alarms ring: stack-errors",))
-
-
-def test_a_change_of_batch_alone_waits_for_its_verdict() -> None:
-    bench = Bench()
-    bench.batch.deploy(pins=(bench.pins[V2],))
-    assert bench.desk.verdict() is None
-
-
 def test_an_abort_of_which_nobody_can_be_told_is_one_all_the_same(canary: Bench) -> None:
     canary.notices.before = unavailable
     closed = canary.desk.abort(ID, ANN)

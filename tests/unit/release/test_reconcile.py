@@ -35,6 +35,16 @@ def test_a_release_that_runs_is_left_alone(bench: Bench) -> None:
 
 
 @pytest.mark.fault
+def test_an_abort_that_has_come_no_further_is_ended_in_its_name(canary: Bench) -> None:
+    """Its command was killed, or the end of the execution was heard of first."""
+    canary.folder().abort(f"aborted by {ANN}")
+    end(canary)
+    canary.reconciler.reconcile()
+    assert canary.outcome() == (Ended.ROLLED_BACK, (f"aborted by {ANN}",))
+    assert canary.live() == ("1", {}, "1")
+
+
+@pytest.mark.fault
 @pytest.mark.parametrize("status", BAD)
 def test_the_canary_of_an_ended_execution_is_taken_back(
     bench: Bench, status: ExecutionStatus

@@ -19,7 +19,7 @@ def released(model: ModelVersion | None = None) -> Step:
         number = len(bench.registry.releases())
         pin = bench.pins[V2] if model is None else bench.register(model)
         bench.deploy(pin, code=f"sha256:{number}")
-        bench.released(f"release-{number}")
+        bench.released(f"release-{number}", retry=True)
 
     return step
 
@@ -106,6 +106,19 @@ def test_what_is_live_already_is_no_target(steps: list[Step], to: str) -> None:
     for step in steps:
         step(bench)
     assert "is live already" in refusal(bench, to)
+
+
+def test_what_a_release_replaced_is_a_target_though_it_came_by_hand() -> None:
+    """Also for who goes back at the very moment of a promotion."""
+    bench = Bench()
+    released()(bench)
+    bench.api.deploy(settings="by hand")
+    number = bench.api.publish().number
+    by_hand(number, "api")(bench)
+    before = bench.live()
+    released()(bench)
+    assert bench.rollback.roll_back(number, ANN).version == number
+    assert (bench.live(), bench.lock.read().holder) == (before, None)
 
 
 def test_of_versions_with_one_model_it_takes_the_one_that_people_did_not_go_back_from() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import boto3
@@ -14,14 +15,38 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
 
+_HALF_CHANGED = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"})
+"""A clean-up changes no function any more, and what is created was never live."""
+
+
 @dataclass(frozen=True)
 class Stack:
-    """status: the last one, such as UPDATE_COMPLETE."""
+    """status: the last one, such as UPDATE_COMPLETE.
+
+    changed_at: when the last deployment that changed something began; aware.
+    """
 
     name: str
     status: str
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
+    changed_at: datetime
+
+    @property
+    def under_way(self) -> str | None:
+        """Its status while a deployment may have changed half of its functions."""
+        return self.status if self.status in _HALF_CHANGED else None
+
+
+class StackDeployments:
+    """Implements `Deployments`, of a stack by its name."""
+
+    def __init__(self, client: "CloudFormationClient", stack: str) -> None:
+        self._client = client
+        self._stack = stack
+
+    def under_way(self) -> str | None:
+        return describe_stack(self._client, self._stack).under_way
 
 
 def cloudformation_client() -> "CloudFormationClient":
@@ -53,4 +78,5 @@ def describe_stack(client: "CloudFormationClient", name: str) -> Stack:
             parameter["ParameterKey"]: parameter["ParameterValue"]
             for parameter in found.get("Parameters", [])
         },
+        changed_at=found.get("LastUpdatedTime", found["CreationTime"]),
     )

@@ -10,7 +10,7 @@ from mlops.aws.executions import StateMachineExecutions, stepfunctions_client
 from mlops.aws.functions import LambdaFunction, lambda_client
 from mlops.aws.notices import TopicNotices, sns_client
 from mlops.aws.observations import LogObservations, logs_client
-from mlops.aws.stacks import Stack, cloudformation_client, describe_stack
+from mlops.aws.stacks import Stack, StackDeployments, cloudformation_client, describe_stack
 from mlops.bootstrap import open_models, open_objects, utc_now
 from mlops.bootstrap.registry import open_registry
 from mlops.errors import CloudUnavailable
@@ -113,6 +113,7 @@ def open_rollouts(
     """
     world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
     alarms = open_alarms(places.alarms)
+    deployments = StackDeployments(cloudformation_client(), places.stack)
     observations = LogObservations(logs_client(), places.api_logs, places.api)
     gate = Gate(world.api, open_models(baked, places.store, cache), world.objects)
     reconciler = _open_reconciler(world, notices, settings)
@@ -121,7 +122,7 @@ def open_rollouts(
         return gate(plan.candidate, plan.champion, policy)
 
     return Rollouts(
-        beginning=Beginning(world, reconciler, alarms, settings),
+        beginning=Beginning(world, reconciler, alarms, deployments, settings),
         rollout=Rollout(world, observations, alarms, gate_of),
         reconciler=reconciler,
     )

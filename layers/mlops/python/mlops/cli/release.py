@@ -2,32 +2,23 @@
 
 import getpass
 import os
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.live import Live
-from rich.text import Text
 
 from mlops.bootstrap import utc_now
-from mlops.cli.output import AsJson, answer, notes
+from mlops.cli.output import AsJson, answer
 from mlops.cli.release_view import document, listed, shown
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import ReleaseRefused
-from mlops.registry.releases import Ended, ReleaseRecord
 
 if TYPE_CHECKING:
+    from mlops.aws.stacks import Stack
     from mlops.bootstrap.releases import Releases
-    from mlops.release.desk import Running, Status
+    from mlops.release.desk import Running, Standing, Status
 
-_POLL_SECONDS = 2.0
-_BEGIN_SECONDS = 120
-"""What was deployed is released within this time, or no release of it will begin by itself."""
-_RECORD_SECONDS = 400
-"""The reconciler comes every five minutes."""
 _TAKEN_BACK = 3
 
 StackName = Annotated[
@@ -43,7 +34,7 @@ By = Annotated[
 ]
 Id = Annotated[str | None, typer.Argument(help="Its id. [default: the one that is running]")]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait for its verdict (exit code 3: it was taken back).")
+    bool, typer.Option("--wait", help="Wait for its verdict (exit code 3: refused, or taken back).")
 ]
 
 
@@ -72,14 +63,21 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Release what was deployed last; `sam deploy` does so by itself."""
-    releases = _opened(stack, samconfig)
+    on = _found(stack, samconfig)
+    if on.under_way is not None:
+        raise ReleaseRefused(
+            f"A deployment is under way ({on.under_way}), whose release begins when it has ended"
+        )
+    releases = _opened_at(on)
     running = releases.desk.status().running
     if running is not None:
         raise ReleaseRefused(f"A {running.holder.kind} is under way: {running.holder.id}")
     name = f"release-{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     releases.world.executions.start(name, by or _user(), despite_alarms=despite_alarms, retry=True)
     if wait:
-        _finish(_awaited(releases, _end_of(releases, name)), as_json)
+        from mlops.cli.release_waiting import awaited, end_of
+
+        _finish(awaited(releases, end_of(releases, name)), as_json)
     else:
         text = f"Started {name}. To see how it stands: mlops release status"
         answer({"id": name}, as_json, text)
@@ -95,9 +93,12 @@ def status(
 
     With --wait, of what was deployed last, even where its release is yet to begin.
     """
-    releases = _opened(stack, samconfig)
+    on = _found(stack, samconfig)
+    releases = _opened_at(on)
     if wait:
-        _finish(_awaited(releases, _verdict(releases)), as_json)
+        from mlops.cli.release_waiting import awaited, verdict_of
+
+        _finish(awaited(releases, verdict_of(releases, on.changed_at)), as_json)
         return
     found = releases.desk.status()
     answer(document(found), as_json, shown(found))
@@ -125,7 +126,11 @@ def promote(
     desk = _opened(stack, samconfig).desk
     name = id or _running(desk.status()).holder.id
     desk.promote(name, by or _user())
-    answer({"id": name}, as_json, f"{name} will be promoted at its next tick.")
+    answer(
+        {"id": name},
+        as_json,
+        f"{name} will be promoted as soon as it has passed the gate, unless an alarm rings.",
+    )
 
 
 def abort(
@@ -164,10 +169,22 @@ def rollback(
 
 
 def _opened(stack: str | None, samconfig: Path) -> "Releases":
-    # AWS takes a third of a second to import, and `--help` has no use for it.
-    from mlops.bootstrap.releases import find_stack, open_releases, places_of
+    return _opened_at(_found(stack, samconfig))
 
-    return open_releases(places_of(find_stack(stack or Samconfig.read(samconfig).stack())))
+
+# AWS takes a third of a second to import, and `--help` has no use for it.
+
+
+def _found(stack: str | None, samconfig: Path) -> "Stack":
+    from mlops.bootstrap.releases import find_stack
+
+    return find_stack(stack or Samconfig.read(samconfig).stack())
+
+
+def _opened_at(stack: "Stack") -> "Releases":
+    from mlops.bootstrap.releases import open_releases, places_of
+
+    return open_releases(places_of(stack))
 
 
 def _user() -> str:
@@ -184,65 +201,9 @@ def _running(found: "Status") -> "Running":
     return found.running
 
 
-def _verdict(releases: "Releases") -> Callable[["Status"], ReleaseRecord | None]:
-    """The end of what was deployed last, once there is one."""
-    given_up_at = time.monotonic() + _BEGIN_SECONDS
-
-    def verdict(found: "Status") -> ReleaseRecord | None:
-        nonlocal given_up_at
-        if found.running is not None:
-            given_up_at = time.monotonic() + _BEGIN_SECONDS  # what was deployed may be the next one
-            return None
-        record = releases.desk.verdict()
-        if record is not None:
-            return record
-        if time.monotonic() > given_up_at:
-            reason = f"Nothing has released what was deployed, for {_BEGIN_SECONDS} s"
-            raise ReleaseRefused(f"{reason}. To do so: mlops release start")
-        return None
-
-    return verdict
-
-
-def _end_of(releases: "Releases", name: str) -> Callable[["Status"], ReleaseRecord | None]:
-    """The end of one release, whatever else has ended since."""
-    given_up_at: float | None = None
-
-    def end(found: "Status") -> ReleaseRecord | None:
-        nonlocal given_up_at
-        for record in releases.desk.history():
-            if record.id == name:
-                return record
-        status = releases.world.executions.status(name)
-        if status == "RUNNING":
-            return None
-        if given_up_at is None:  # whoever has ended it, or the reconciler, is to write its record
-            given_up_at = time.monotonic() + _RECORD_SECONDS
-        if time.monotonic() > given_up_at:
-            reason = f"{name} is {status}, and nobody has recorded its end"
-            raise ReleaseRefused(f"{reason}. To see what it has left: mlops doctor")
-        return None
-
-    return end
-
-
-def _awaited(
-    releases: "Releases", ended: Callable[["Status"], ReleaseRecord | None]
-) -> ReleaseRecord:
-    """Show how it stands until it has ended."""
-    with Live(console=notes, transient=True, auto_refresh=False) as live:
-        while True:
-            found = releases.desk.status()
-            record = ended(found)
-            if record is not None:
-                return record
-            if notes.is_interactive:
-                live.update(Text(shown(found)), refresh=True)
-            time.sleep(_POLL_SECONDS)
-
-
-def _finish(record: ReleaseRecord, as_json: bool) -> None:
+def _finish(found: "Standing", as_json: bool) -> None:
+    record = found.record
     lines = [f"{record.outcome}: {record.id}", *(f"- {reason}" for reason in record.reasons)]
     answer(record.to_document(), as_json, "\n".join(lines))
-    if not record.moved and record.outcome is not Ended.UNCHANGED:
+    if not found.is_live:
         raise typer.Exit(_TAKEN_BACK)

@@ -7,9 +7,10 @@ from mlops.errors import ObjectChanged
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.closing import Closing, World
 from mlops.release.lock import Holder, Lock
-from mlops.release.ports import Alarms, FunctionVersion
+from mlops.release.ports import Alarms, Deployments, FunctionVersion
 from mlops.release.reconcile import Reconciler
 from mlops.release.records import Ending, Folder, Plan, Settings
+from mlops.release.taken_back import why_not_again
 from mlops.release.traffic import same, words
 
 _BY = "the state machine"
@@ -29,11 +30,17 @@ class Beginning:
     """Raises any StoreError, RegistryBusy and CloudUnavailable."""
 
     def __init__(
-        self, world: World, reconciler: Reconciler, alarms: Alarms, settings: Settings
+        self,
+        world: World,
+        reconciler: Reconciler,
+        alarms: Alarms,
+        deployments: Deployments,
+        settings: Settings,
     ) -> None:
         self._world = world
         self._reconciler = reconciler
         self._alarms = alarms
+        self._deployments = deployments
         self._settings = settings
         self._lock = Lock(world.objects)
         self._closing = Closing(world)
@@ -55,10 +62,17 @@ class Beginning:
         plan = folder.plan()
         if plan is not None:
             return Begun(plan)
-        refusal = self._take(id)
+        refusal = self._deploying() or self._take(id)
         if refusal is not None:
             return self._ended(folder, Ended.REFUSED, refusal, by)
         return self._plan(folder, id, by, despite_alarms, retry)
+
+    def _deploying(self) -> str | None:
+        """What is published in the middle of a deployment is half of it, or is taken back yet."""
+        status = self._deployments.under_way()
+        if status is None:
+            return None
+        return f"a deployment is under way ({status}), whose release begins when it has ended"
 
     def _take(self, id: str) -> str | None:
         """Take the lock; or why not. What an ended holder has left is mended before."""
@@ -77,7 +91,10 @@ class Beginning:
             for function in (self._world.api, self._world.batch):
                 traffic = function.traffic()
                 if traffic.weights:
-                    return f"weights that belong to no release: {words(traffic)}"
+                    return (
+                        f"weights that belong to no release: {words(traffic)}; when they are"
+                        " cleared, or by `mlops rollback` now, `mlops release start` retries"
+                    )
             with suppress(ObjectChanged):  # somebody was faster, or it was written after all
                 self._lock.write(held, Holder(Kind.RELEASE, id, self._world.now()))
         return "others took the lock at each try"
@@ -100,10 +117,12 @@ class Beginning:
         if (candidate, batch_candidate) == (champion, batch_champion):
             why = "what is deployed is live already"
             return self._ended(folder, Ended.UNCHANGED, why, by, *numbers)
-        is_new = candidate != champion
-        if not retry and self._was_taken_back(candidate, batch_candidate if not is_new else None):
-            why = f"version {candidate.number} was taken back before; `mlops release start` retries"
-            return self._ended(folder, Ended.REFUSED, why, by, *numbers)
+        releases = self._world.registry.releases()
+        again = None
+        if not retry:
+            again = why_not_again(releases, champion, candidate, batch_candidate, self._is_aborted)
+        if again is not None:
+            return self._ended(folder, Ended.REFUSED, again, by, *numbers)
         red = self._alarms.red()
         if red and not despite_alarms:
             why = f"alarms ring: {', '.join(red)}"
@@ -123,6 +142,9 @@ class Beginning:
             despite=red,
         )
         return Begun(folder.keep_plan(plan))
+
+    def _is_aborted(self, id: str) -> bool:
+        return Folder(self._world.objects, id).aborted() is not None
 
     def _ended(
         self,
@@ -156,24 +178,3 @@ class Beginning:
             pins=champion.pins,
         )
         self._world.registry.record(record)
-
-    def _was_taken_back(self, candidate: FunctionVersion, batch: FunctionVersion | None) -> bool:
-        """Whether people, or a judge, went back from a version when it was last released.
-
-        batch: where that alone is new. With a new version of the API it has no say: who mends the
-        API deploys the same batch again.
-        """
-
-        def is_it(number: str | None, batch_number: str | None) -> bool:
-            return number == candidate.number and (batch is None or batch_number == batch.number)
-
-        for record in reversed(self._world.registry.releases()):
-            if record.outcome in (Ended.REFUSED, Ended.UNCHANGED):
-                continue  # it never had traffic
-            if batch is None and record.candidate == record.champion:
-                continue  # it was about batch alone
-            if is_it(record.candidate, record.batch_candidate):
-                return not record.moved
-            if record.kind is Kind.ROLLBACK and is_it(record.champion, record.batch_champion):
-                return True
-        return False

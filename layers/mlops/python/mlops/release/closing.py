@@ -190,6 +190,6 @@ def _closed(id: str, ending: Ending, plan: Plan | None, again: bool) -> Closed:
             f" and {plan.batch_candidate.number} of batch, with {models}."
         )
     if again:
-        lines.append("Something else was deployed meanwhile; its release has been started.")
+        lines.append("What is deployed now is something else; its release has been started.")
     subject = f"{ending.outcome}: {what}"[:_SUBJECT_LENGTH]
     return Closed(id, ending.outcome, reasons, subject, "\n".join(lines), again)

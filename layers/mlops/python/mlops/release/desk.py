@@ -50,6 +50,14 @@ class Status:
     last: ReleaseRecord | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """The record that says why something is live, or is not."""
+
+    record: ReleaseRecord
+    is_live: bool
+
+
 class Desk:
     """Every method raises any StoreError and CloudUnavailable."""
 
@@ -71,9 +79,11 @@ class Desk:
             last=history[0] if history else None,
         )
 
-    def verdict(self) -> ReleaseRecord | None:
+    def verdict(self, deployed_at: datetime) -> Standing | None:
         """How what is deployed now was released; None where no release has been about it yet.
 
+        deployed_at: when that deployment began. What was not promoted before may be by now, even
+        where it is the same. For what people went back from, the record is their rollback.
         Raises FunctionGone, RegistryCorrupt.
         """
         api, batch = self._world.api, self._world.batch
@@ -88,11 +98,17 @@ class Desk:
         live = api.traffic().version, batch.traffic().version
         if is_latest(*live):
             made_live = (it for it in history if it.moved and it.candidate == live[0])
-            return next(made_live, history[0] if history else None)
+            record = next(made_live, history[0] if history else None)
+            return None if record is None else Standing(record, is_live=True)
         for record in history:
-            if record.candidate and record.batch_candidate:
-                about = record.candidate, record.batch_candidate
-                return record if is_latest(*about) else None
+            if record.ended_at < deployed_at:
+                return None
+            about = record.candidate, record.batch_candidate
+            if record.kind is Kind.ROLLBACK:
+                about = record.champion, record.batch_champion
+            if about[0] and about[1]:
+                is_it = is_latest(about[0], about[1])
+                return Standing(record, is_live=False) if is_it else None
         return None
 
     def history(self) -> Sequence[ReleaseRecord]:

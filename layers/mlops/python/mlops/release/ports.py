@@ -1,4 +1,5 @@
-"""What a release asks of the world: two functions with their aliases, a log, alarms, executions."""
+"""What a release asks of the world: two functions with their aliases, a log, alarms, deployments,
+executions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,6 +79,14 @@ class Alarms(Protocol):
 
     def red(self) -> tuple[str, ...]:
         """Names of those that ring. Raises CloudUnavailable."""
+
+
+class Deployments(Protocol):
+    def under_way(self) -> str | None:
+        """What is being done to the stack, while functions may be half changed. Else None.
+
+        Raises CloudUnavailable.
+        """
 
 
 class ExecutionStatus(StrEnum):

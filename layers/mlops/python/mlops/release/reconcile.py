@@ -86,7 +86,9 @@ class Reconciler:
     def _how_it_ended(self, holder: Holder) -> str:
         if holder.kind is Kind.ROLLBACK:
             return "its rollback did not come to its end"
-        return f"its execution has ended: {self._world.executions.status(holder.id)}"
+        # Who aborts it stops the execution, whose end may be heard of ahead of the rest.
+        aborted = Folder(self._world.objects, holder.id).aborted()
+        return aborted or f"its execution has ended: {self._world.executions.status(holder.id)}"
 
     def _end(self, plan: Plan, folder: Folder, why: str) -> tuple[Ended, list[str]]:
         api, batch = self._world.api, self._world.batch

@@ -1,6 +1,7 @@
 """Where a rollback goes: what releases made live, and people did not take back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mlops.errors import ReleaseRefused
 from mlops.registry.releases import Kind, ReleaseRecord
@@ -26,7 +27,10 @@ def target_of(releases: Sequence[ReleaseRecord], live: State, to: str | None) ->
         return way[-1]  # somebody has moved the alias by hand since
     earlier = [record for record in way[:here] if state(record) != live]
     if not earlier:
-        raise ReleaseRefused(f"there is no version that was live before version {live[0]}")
+        raise ReleaseRefused(
+            f"there is no version that was live before version {live[0]} and was not taken back;"
+            " --to goes to any that was live"
+        )
     return earlier[-1]
 
 
@@ -64,12 +68,26 @@ def _named(
 ) -> ReleaseRecord:
     """One that people did not go back from, if there is one."""
     named = [record for record in moved if _is_named(record, to)]
+    by_hand = [record for record in moved if record.champion == to != live[0]]
+    if not named and by_hand:
+        return _before(by_hand[-1])
     if not named:
         known = ", ".join(sorted({_name(record) for record in moved})) or "none"
         raise ReleaseRefused(f"{to} was never live by a release; these were: {known}")
     if any(record.candidate == live[0] for record in named):
         raise ReleaseRefused(f"version {live[0]} is live already")
     return ([record for record in way if record in named] or named)[-1]
+
+
+def _before(record: ReleaseRecord) -> ReleaseRecord:
+    """What was live when that release came; for its models and commit there is no record."""
+    return replace(
+        record,
+        candidate=record.champion,
+        batch_candidate=record.batch_champion,
+        pins=(),
+        deployed_sha=None,
+    )
 
 
 def _is_named(record: ReleaseRecord, to: str) -> bool:

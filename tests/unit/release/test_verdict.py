@@ -1,0 +1,84 @@
+"""How what was deployed last was released."""
+
+from mlops.registry.releases import Ended
+from tests.unit.inference.building import V1
+from tests.unit.release.bench import ANN, ID, V2, Bench
+
+Said = tuple[str, Ended, bool]
+
+
+def said(bench: Bench) -> Said | None:
+    """By which record, how, and whether it is live."""
+    found = bench.desk.verdict(bench.deployed_at)
+    return None if found is None else (found.record.id, found.record.outcome, found.is_live)
+
+
+def test_the_verdict_on_what_is_deployed_comes_with_its_release() -> None:
+    bench = Bench()
+    bench.deploy()
+    assert said(bench) is None
+    bench.released()
+    assert said(bench) == (ID, Ended.PROMOTED, True)
+
+
+def test_what_was_taken_back_has_its_verdict_until_something_else_is_deployed(
+    canary: Bench,
+) -> None:
+    canary.desk.abort(ID, ANN)
+    assert said(canary) == (ID, Ended.ROLLED_BACK, False)
+    canary.deploy(settings="more memory")
+    assert said(canary) is None
+
+
+def test_a_pin_that_is_taken_back_too_is_live_whatever_the_last_release_was(canary: Bench) -> None:
+    canary.desk.abort(ID, ANN)
+    canary.deploy(canary.pins[V1])
+    assert said(canary) == ("first-1", Ended.PROMOTED, True)
+
+
+def test_a_refusal_ahead_of_any_plan_is_a_verdict_too() -> None:
+    bench = Bench()
+    bench.alarms.ringing.add("stack-errors")
+    bench.deploy()
+    bench.begin()
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    assert said(bench) == (ID, Ended.REFUSED, False)
+
+
+def test_a_change_of_batch_alone_waits_for_its_verdict() -> None:
+    bench = Bench()
+    bench.batch.deploy(pins=(bench.pins[V2],))
+    assert said(bench) is None
+
+
+def test_a_release_that_ended_before_the_deployment_says_nothing_of_it() -> None:
+    bench = Bench()
+    bench.alarms.ringing.add("stack-errors")
+    bench.deploy()
+    bench.begin()
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    bench.deploy()  # the same, for whose sake a release begins all the same
+    assert said(bench) is None
+
+
+def test_what_people_went_back_from_has_their_rollback_for_a_verdict(promoted: Bench) -> None:
+    assert said(promoted) == (ID, Ended.PROMOTED, True)
+    promoted.rollback.roll_back(None, ANN)
+    (rollback, *_) = promoted.desk.history()
+    assert said(promoted) == (rollback.id, Ended.ROLLED_BACK, False)
+
+
+def test_what_people_went_back_to_is_live(promoted: Bench) -> None:
+    promoted.rollback.roll_back(None, ANN)
+    (rollback, *_) = promoted.desk.history()
+    promoted.deploy(promoted.pins[V1])
+    assert said(promoted) == (rollback.id, Ended.ROLLED_BACK, True)
+
+
+def test_a_refusal_amid_a_deployment_is_not_about_it() -> None:
+    bench = Bench()
+    bench.deploy()
+    bench.deployments.status = "UPDATE_IN_PROGRESS"
+    bench.begin()
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    assert said(bench) is None
