@@ -15,12 +15,13 @@ PREDICT = "POST /v1/predict/churn"
 class PredictionApi(FakeApi):
     """Predicts as ours does. after: called with the number of each prediction, once it is sent for.
 
-    releases: of one prediction after the other.
+    releases: of one prediction after the other. digest: of the version that answers.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.releases: Iterator[str] = cycle(["1"])
+        self.digest = DIGEST
         self.after: Callable[[int], None] = lambda number: None
         self.lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class PredictionApi(FakeApi):
         request = CHURN.request.model_validate(document)
         made = CHURN.answer(request, 0.5, model_version=VERSION, prediction_id="pred_1")
         document = {**made.model_dump(mode="json"), **replaced}
-        return of(document, Model_Digest=DIGEST, Release=next(self.releases))
+        return of(document, Model_Digest=self.digest, Release=next(self.releases))
 
 
 def models(digest: str | None = None, version: str = VERSION) -> Answer:

@@ -1,12 +1,8 @@
 """What the API answers, checked; and where the API is."""
 
-import json
-from collections.abc import Iterator
 from itertools import cycle
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from mlops.models.churn.contract import CHURN
 from tests.integration.batch_command.fake_api import CUT, Answer, of, problem
@@ -18,7 +14,6 @@ from tests.integration.smoke_command.prediction_api import (
     PredictionApi,
     models,
 )
-from tests.unit.cli.test_copy import OUTPUTS, create_stack
 
 OTHER_VERSION, OTHER_DIGEST = "churn-model-v1.1.0", f"sha256:{'1' * 64}"
 EXAMPLES = len(CHURN.examples)
@@ -128,41 +123,6 @@ def test_where_no_model_is_there_is_nothing_to_ask(
 def test_an_api_that_is_not_there(run: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPS_API_URL", "http://127.0.0.1:9")
     assert "127.0.0.1:9 cannot be reached" in run().refusal
-
-
-@pytest.fixture
-def deployed(
-    run: Smoke,
-    api: PredictionApi,
-    aws_settings: pytest.MonkeyPatch,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Smoke]:
-    """The stack of samconfig.toml: its first version serves no model, and the canary one."""
-    monkeypatch.delenv("MLOPS_API_URL")
-    with mock_aws():
-        create_stack({**OUTPUTS, "ApiUrl": api.url})
-        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-        role = boto3.client("iam").create_role(RoleName="api", AssumeRolePolicyDocument=trust)
-        functions = boto3.client("lambda")
-        functions.create_function(
-            FunctionName="api",
-            Runtime="python3.13",
-            Handler="handler.handler",
-            Role=role["Role"]["Arn"],
-            Code={"ZipFile": b""},
-            Publish=True,
-        )
-        functions.update_function_configuration(
-            FunctionName="api", Environment={"Variables": {"MLOPS_PINS": f"{VERSION}@{DIGEST}"}}
-        )
-        functions.publish_version(FunctionName="api")
-        functions.create_alias(
-            FunctionName="api",
-            Name="live",
-            FunctionVersion="1",
-            RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}},
-        )
-        yield run
 
 
 def test_the_stack_tells_its_api_and_what_is_live(deployed: Smoke, api: PredictionApi) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mlops.cli import main, smoke
 from mlops.cli.api_client import ApiClient
+from mlops.inference.version import Pin
 from tests.integration.batch_command.fake_api import problem
 from tests.integration.smoke_command.conftest import Smoke
 from tests.integration.smoke_command.prediction_api import (
@@ -21,7 +22,7 @@ from tests.integration.smoke_command.prediction_api import (
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_traffic_goes_on_until_it_is_ended(
-    run: Smoke, api: PredictionApi, number: signal.Signals
+    run: Smoke, api: PredictionApi, stored: Pin, number: signal.Signals
 ) -> None:
     api.releases = cycle(["1", "1", "2"])
     before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
@@ -40,7 +41,7 @@ def test_traffic_goes_on_until_it_is_ended(
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_traffic_that_met_a_failure_goes_on(run: Smoke, api: PredictionApi) -> None:
+def test_traffic_that_met_a_failure_goes_on(run: Smoke, api: PredictionApi, stored: Pin) -> None:
     api.play(PREDICT, *[problem(500, "Internal error")] * 12)
     api.after = lambda sent: os.kill(os.getpid(), signal.SIGTERM) if sent == 30 else None
     ran = run("--rate", "100", "--json")
@@ -48,7 +49,7 @@ def test_traffic_that_met_a_failure_goes_on(run: Smoke, api: PredictionApi) -> N
     assert ran.document["answers"]["1"] >= 1
 
 
-def test_traffic_ends_by_itself_after_its_time(run: Smoke, api: PredictionApi) -> None:
+def test_traffic_ends_by_itself_after_its_time(run: Smoke, api: PredictionApi, stored: Pin) -> None:
     ran = run("--rate", "100", "--seconds", "0.05", "--json")
     assert ran.code == 0
     assert sum(ran.document["answers"].values()) == len(api.requests(PREDICT))
@@ -60,7 +61,9 @@ def test_a_time_is_of_traffic(run: Smoke) -> None:
     assert "--seconds is how long --rate goes on." in ran.err
 
 
-def test_a_sender_that_breaks_down_ends_it(run: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sender_that_breaks_down_ends_it(
+    run: Smoke, stored: Pin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug of ours")
 

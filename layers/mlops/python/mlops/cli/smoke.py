@@ -4,14 +4,13 @@ import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from threading import Event, Lock
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -20,12 +19,17 @@ from rich.text import Text
 from urllib3.util import Retry
 
 from mlops.cli.api_client import ApiClient, Http, client
-from mlops.cli.output import AsJson, answer, notes
+from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes
 from mlops.cli.release import StackName
 from mlops.cli.samconfig import Samconfig, Samconfigs
+from mlops.cli.traffic import Case, by_model, examples, rows, too_little
 from mlops.errors import MlopsError
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
+
+if TYPE_CHECKING:
+    from mlops.aws.stacks import Stack
+    from mlops.bootstrap.releases import Places
 
 _DIGEST, _RELEASE = "Model-Digest", "Release"
 _AT_ONCE = 8
@@ -34,15 +38,6 @@ _REASONS = 10
 """So many are told, the first ones; each may name a request of its own."""
 # A connection that broke is tried once more; what the API answers counts as it is.
 _RETRY = Retry(connect=1, read=1, status=0, redirect=0, allowed_methods=None)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One request. pins: the versions that may answer it, by their digests."""
-
-    model: str
-    request: Mapping[str, Any]
-    pins: Mapping[str, Pin]
 
 
 class Tally:
@@ -90,7 +85,11 @@ def add_to(app: typer.Typer) -> None:
 def smoke(
     rate: Annotated[
         float | None,
-        typer.Option(min=0.01, max=100, help="Go on, with so many requests a second."),
+        typer.Option(
+            min=0.01,
+            max=100,
+            help="Go on, with so many requests a second: rows of the models' holdouts.",
+        ),
     ] = None,
     seconds: Annotated[
         float | None,
@@ -101,45 +100,68 @@ def smoke(
         typer.Option(envvar="MLOPS_API_URL", help="The API. [default: the stack's]"),
     ] = None,
     stack: StackName = None,
+    store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
     """Send the models' examples to the API, and check the answers (exit code 1: one is wrong).
 
     Each has to come from a version that is pinned or live. Requests are signed as in `mlops batch`.
+
+    With --rate it is traffic for a canary: the rows of a version's holdout, since a judge learns
+    nothing from a few examples. They lie in the stack's store, or, where a URL is named and no
+    stack, in --store. Where they cannot be read, nothing is sent (exit code 1).
     """
     if seconds is not None and rate is None:
         raise typer.BadParameter("--seconds is how long --rate goes on.")
     pinned = Samconfig.read(samconfig).pins()
-    if url is None:
-        address, live = _deployed(stack or Samconfig.read(samconfig).stack())
-    else:
+    found = None
+    if url and not (stack and rate):
         address, live = url, _served(_client(url))
-    cases = _cases([*pinned, *live])
+    else:
+        found = _stack(stack or Samconfig.read(samconfig).stack())
+        address, live = url or found.outputs["ApiUrl"], _live(found)
+    pins = by_model([*pinned, *live])
     tally = Tally()
-    if not cases:
+    if not pins:
         notes.print(f"No model is pinned or live: there is nothing to ask {address}.")
     elif rate is None:
         api = _client(address)
-        for case in cases:
+        for case in examples(pins):
             tally.ask(api, case)
     else:
-        _send(address, cases, tally, rate, seconds)
+        if found is not None and (warning := too_little(rate, found.parameters)):
+            notes.print(warning)
+        location = _places(found).store if found else store
+        _send(address, rows(pins, location), tally, rate, seconds)
     reasons = [f"- {reason}" for reason in tally.reasons]
     answer({"url": address, **tally.document()}, as_json, "\n".join([str(tally), *reasons]))
     if tally.failed:
         raise typer.Exit(1)
 
 
-def _deployed(name: str) -> tuple[str, list[Pin]]:
-    """The URL of a stack's API, and the pins that its alias leads to. Raises CloudUnavailable."""
-    from mlops.bootstrap.releases import find_stack, open_releases, places_of
+def _stack(name: str) -> "Stack":
+    """Raises CloudUnavailable, also where there is no such stack."""
+    from mlops.bootstrap.releases import find_stack
 
-    stack = find_stack(name)
-    api = open_releases(places_of(stack)).world.api
+    return find_stack(name)
+
+
+def _places(stack: "Stack") -> "Places":
+    """Raises CloudUnavailable where it is a stack of something else."""
+    from mlops.bootstrap.releases import places_of
+
+    return places_of(stack)
+
+
+def _live(stack: "Stack") -> list[Pin]:
+    """The pins that the alias of a stack's API leads to. Raises CloudUnavailable."""
+    from mlops.bootstrap.releases import open_releases
+
+    api = open_releases(_places(stack)).world.api
     traffic = api.traffic()
     versions = [api.describe(number) for number in (traffic.version, *traffic.weights)]
-    return stack.outputs["ApiUrl"], [pin for version in versions for pin in version.pins]
+    return [pin for version in versions for pin in version.pins]
 
 
 def _served(api: ApiClient) -> list[Pin]:
@@ -147,14 +169,6 @@ def _served(api: ApiClient) -> list[Pin]:
     return [
         Pin(ModelVersion.parse(found["model_version"]), found["digest"])
         for found in api.call("GET", "/v1/models")["models"]
-    ]
-
-
-def _cases(pins: Sequence[Pin]) -> list[Case]:
-    return [
-        Case(model, request, {pin.digest: pin for pin in pins if pin.version.model == model})
-        for model in sorted({pin.version.model for pin in pins} & CONTRACTS.keys())
-        for request in CONTRACTS[model].examples.values()
     ]
 
 
@@ -187,9 +201,16 @@ def _client(url: str) -> ApiClient:
 
 
 def _send(
-    url: str, cases: Sequence[Case], tally: Tally, rate: float, seconds: float | None
+    url: str,
+    cases: Sequence[Sequence[Case]],
+    tally: Tally,
+    rate: float,
+    seconds: float | None,
 ) -> None:
-    """Send `rate` requests a second, or as many as the API answers, and show what came of them."""
+    """Send `rate` requests a second, or as many as the API answers, and show what came of them.
+
+    cases: of each model; the models take turns. No two senders have the same of them at once.
+    """
     senders = min(_AT_ONCE, math.ceil(rate))
     apis = [_client(url) for _ in range(senders)]  # each with its own connection
     ends = math.inf if seconds is None else time.monotonic() + seconds
@@ -204,7 +225,9 @@ def _send(
             threads.submit(
                 _keep_sending,
                 api,
-                islice(cycle(cases), number, None),
+                islice(
+                    chain.from_iterable(zip(*map(cycle, cases), strict=True)), number, None, senders
+                ),
                 tally,
                 begins + number / rate,
                 senders / rate,
