@@ -2,6 +2,7 @@
 # names the stage and its image repository. On a laptop: make build deploy verdict smoke
 
 # What a release has to be awaited for at most: its looks, and the time that it needs around them.
+# Two in a row take longer, but the credentials of a job in CI end after 60.
 VERDICT_MINUTES := 50
 # The commit that pins are compared with.
 BASE ?= main
@@ -14,7 +15,7 @@ ONLY_THIS := --config-env none
 OVERRIDES = $(BIN)/python -m tests.tools.overrides \
 	  CodeSha="$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)"
 
-.PHONY: archive unarchive sbom changed-pins gate pin release-pr deploy verdict smoke rollback
+.PHONY: archive unarchive sbom changed-pins gate pin release-pr not-older deploy verdict smoke rollback
 
 archive: $(VENV)/.run ## Write the built images to files, to be scanned and deployed elsewhere
 	@$(BIN)/python -m tests.tools.images archive
@@ -39,17 +40,32 @@ gate: $(VENV)/.run ## Refuse pinned models that are worse than those at BASE=mai
 pin: $(VENV)/.run ## Pin a registered version: MODEL=churn VERSION=churn-model-v1.3.0
 	@$(BIN)/mlops pin "$$MODEL" "$$VERSION"
 
+# Looked for before anything is done: a push that is refused would leave a branch behind.
 release-pr: ## Open a pull request of the pin that was changed: VERSION=churn-model-v1.3.0
 	@! git diff --quiet HEAD -- samconfig.toml || { echo "$$VERSION is pinned already"; exit 1; }
+	@gh auth setup-git
+	@branch="release/$$VERSION" && \
+	  there=$$(git ls-remote origin "refs/heads/$$branch") && \
+	  if [ -n "$$there" ]; then \
+	    echo "A release of $$VERSION is proposed already. Branch: $$branch. Pull request:" \
+	      "$$(gh pr list --state all --head "$$branch" --json url --jq '[.[].url] | join(" ")')"; \
+	    echo "Merge that one; or, to propose it anew: git push origin --delete $$branch"; exit 1; \
+	  fi
 	@git switch --quiet --create "release/$$VERSION"
 	@git commit --quiet --message "Release $$VERSION" -- samconfig.toml
-	@gh auth setup-git && git push --quiet --set-upstream origin HEAD
+	@git push --quiet --set-upstream origin HEAD
 	@gh pr create --base main --title "Release $$VERSION" --body "Pins $$VERSION."
+
+not-older: $(VENV)/.run ## Refuse to go on where a newer commit is deployed; ALLOW_OLDER=this one
+	@$(BIN)/python -m tests.tools.not_older '$(STACK)'
 
 # The models are there before the functions that want them; a stack that is new has its bucket only
 # afterwards. Without a repository SAM makes one for each function.
 deploy: $(VENV)/.run .tools/sam/.done ## Deploy what was built: STAGE= and IMAGE_REPOSITORY=, or neither
 	@test -e $(BUILT) || { echo "Nothing is built yet: make build deploy"; exit 1; }
+ifneq ($(and $(strip $(STAGE)),$(if $(strip $(IMAGE_REPOSITORY)),,none)),)
+	@echo "STAGE=$$STAGE needs IMAGE_REPOSITORY, the one of its account (docs/ci-cd.md)"; exit 1
+endif
 	@$(BIN)/mlops copy --stack '$(STACK)'
 ifneq ($(strip $(IMAGE_REPOSITORY)),)
 	@$(SAM) package $(ONLY_THIS) --template-file $(BUILT) --output-template-file $(PACKAGED) \
@@ -72,6 +88,11 @@ verdict: $(VENV)/.run ## Wait until the release is promoted or taken back; TRAFF
 	timeout --foreground $(VERDICT_MINUTES)m $(BIN)/mlops release status --wait --stack '$(STACK)'; \
 	verdict=$$?; \
 	if [ -n "$$traffic" ]; then kill "$$traffic" 2>/dev/null; wait "$$traffic"; fi; \
+	if [ $$verdict = 124 ]; then \
+	  echo "There is no verdict after $(VERDICT_MINUTES) minutes. The release goes on; it stands like this:"; \
+	  $(BIN)/mlops release status --stack '$(STACK)'; \
+	  echo "To look again: mlops release status --stack $(STACK). To wait again: make verdict$(if $(STAGE), STAGE=$(STAGE))"; \
+	fi; \
 	exit $$verdict
 
 smoke: $(VENV)/.run ## Ask the deployed API, and check its answers

@@ -10,7 +10,17 @@ _MAKEFILES = ("Makefile", "deploy.mk")
 _NEEDED = ("requirements.txt", "pyproject.toml", "tests/tools/sam.txt", "samconfig.toml")
 _STAMPS = (".venv/.run", ".tools/sam/.done")
 _TOOLS = (".venv/bin/python", ".venv/bin/mlops", ".tools/sam/bin/sam")
-_SETTINGS = ("BASE", "IMAGE_REPOSITORY", "MLOPS_STORE", "PORT", "STACK", "STAGE", "TO", "TRAFFIC")
+_SETTINGS = (
+    "ALLOW_OLDER",
+    "BASE",
+    "IMAGE_REPOSITORY",
+    "MLOPS_STORE",
+    "PORT",
+    "STACK",
+    "STAGE",
+    "TO",
+    "TRAFFIC",
+)
 NOTED = """#!/bin/sh
 echo "${0##*/} $*" >>calls
 """

@@ -74,6 +74,19 @@ def test_what_was_not_built_is_not_deployed(project: Path) -> None:
     assert not (project / "calls").exists()
 
 
+def test_a_stage_is_not_deployed_to_without_its_repository(project: Path) -> None:
+    """It would become images of SAM's own, with tags; a variable was forgotten, most likely."""
+    ran = make(project, "deploy", STAGE="staging", IMAGE_REPOSITORY=" ")
+    needs = "STAGE=staging needs IMAGE_REPOSITORY, the one of its account (docs/ci-cd.md)\n"
+    assert (ran.returncode, ran.stdout) == (2, needs)
+    assert not (project / "calls").exists()
+
+
+def test_what_is_older_is_looked_for_in_the_stack_of_the_stage(project: Path) -> None:
+    assert make(project, "not-older", STAGE="staging").returncode == 0
+    assert calls(project) == ["python -m tests.tools.not_older mlops-pipeline-staging"]
+
+
 @pytest.mark.parametrize("tool", [".venv/bin/mlops", ".tools/sam/bin/sam"])
 def test_a_deployment_ends_where_a_step_of_it_fails(project: Path, tool: str) -> None:
     script(project / tool, f"{NOTED}exit 1\n")
@@ -89,6 +102,22 @@ def test_the_verdict_is_the_release_s(project: Path, code: int) -> None:
     assert calls(project) == ["mlops release status --wait --stack mlops-pipeline-production"]
     assert ran.returncode == (2 if code else 0)
     assert (f"Error {code}" in ran.stderr) == bool(code)
+
+
+def test_a_verdict_that_does_not_come_is_told(project: Path) -> None:
+    waits = 'case "$*" in *--wait*) exec sleep 30;; *) echo "canary: 10%";; esac\n'
+    script(project / ".venv/bin/mlops", NOTED + waits)
+    ran = make(project, "verdict", "VERDICT_MINUTES=0.005", STAGE="staging")
+    assert ran.returncode == 2
+    assert "Error 124" in ran.stderr
+    stack = "mlops-pipeline-staging"
+    assert ran.stdout.splitlines() == [
+        "There is no verdict after 0.005 minutes. The release goes on; it stands like this:",
+        "canary: 10%",
+        f"To look again: mlops release status --stack {stack}."
+        " To wait again: make verdict STAGE=staging",
+    ]
+    assert calls(project)[-1] == f"mlops release status --stack {stack}"
 
 
 # The release's verdict comes when there was traffic; the traffic goes on until it is told to end.

@@ -151,9 +151,26 @@ def test_nothing_is_deployed_that_has_not_passed_all_before() -> None:
 
 def test_what_is_deployed_is_what_was_built() -> None:
     (deploy,) = machines(DEPLOY).values()
-    assert commands(deploy) == ["make unarchive", "make deploy", "make verdict", "make smoke"]
+    steps = ["not-older", "unarchive", "deploy", "verdict", "smoke"]
+    assert commands(deploy) == [f"make {step}" for step in steps]
     assert deploy["environment"] == "${{ inputs.stage }}"
     assert deploy["concurrency"]["cancel-in-progress"] is False
+
+
+def test_what_is_older_is_found_in_the_whole_history() -> None:
+    (deploy,) = machines(DEPLOY).values()
+    (checkout,) = [step for step in deploy["steps"] if "actions/checkout@" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_what_was_built_is_there_as_long_as_it_may_be_approved() -> None:
+    """GitHub waits 30 days for an approval, and begins when staging is done."""
+    kept = {
+        step["with"]["name"]: str(step["with"]["retention-days"])
+        for step in jobs(CI)["build"]["steps"]
+        if "actions/upload-artifact@" in step.get("uses", "")
+    }
+    assert kept == {"images": "${{ github.ref == 'refs/heads/main' && 35 || 7 }}", "sbom": "90"}
 
 
 def test_every_image_is_scanned(resources: Resources) -> None:
