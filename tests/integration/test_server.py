@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from uvicorn import Config
 
+from functions.api.__main__ import listening
 from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import ModelVersion, Pin
 from tests.conftest import ROOT
@@ -228,3 +230,15 @@ def test_it_shows_how_to_submit_a_batch(tree: Path, store: Path, port: int) -> N
         server.terminate()
         printed = server.communicate(timeout=20)[0]
     assert f"MLOPS_API_URL=http://127.0.0.1:{port} .venv/bin/mlops batch submit FILE" in printed
+
+
+def test_what_is_accepted_sends_at_once() -> None:
+    """Also in the process that is loaded anew, to which the socket is handed on."""
+    with ExitStack() as opened:
+        made = opened.enter_context(listening(Config("none", host="127.0.0.1", port=0)))
+        handed_on = opened.enter_context(socket.fromfd(made.fileno(), made.family, made.type))
+        handed_on.listen()
+        opened.enter_context(socket.create_connection(made.getsockname()))
+        accepted, _ = handed_on.accept()
+        opened.enter_context(accepted)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
