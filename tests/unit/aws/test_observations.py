@@ -105,7 +105,21 @@ def test_what_is_counted(log: Log) -> None:
     log.request(NOON + 6 * MINUTE, status=503, prediction=0.75)
     found = observed(log)
     assert counts(found) == (5, 2, [7.5], [0.25, 0.5])
-    assert (found.other_requests, found.other_errors) == (0, 0)
+    assert (found.refusals, found.answered) == (1, 2)
+    assert (found.other_requests, found.other_errors, found.other_refusals) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422, 429, 499])
+@pytest.mark.parametrize(
+    ("route", "found"), [(PREDICTED["route"], (1, 0)), ("/healthz", (0, 1)), (None, (0, 1))]
+)
+def test_what_is_refused_is_no_error_and_no_answer(
+    log: Log, status: int, route: str | None, found: tuple[int, int]
+) -> None:
+    log.request(NOON + MINUTE, status=status, route=route, prediction=None)
+    seen = observed(log)
+    assert (seen.refusals, seen.other_refusals) == found
+    assert (seen.errors, seen.other_errors, seen.answered) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

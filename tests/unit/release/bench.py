@@ -214,13 +214,19 @@ class Bench:
 
 
 def observed(
-    requests: int, *, errors: float = 0, slower: float = 1, shifted: float = 0
+    requests: int,
+    *,
+    errors: float = 0,
+    slower: float = 1,
+    shifted: float = 0,
+    refused: float = 0,
 ) -> Observed:
-    """errors: a share. slower: a factor. shifted: by how much the predictions are."""
+    """errors, refused: shares. slower: a factor. shifted: by how much the predictions are."""
     generator = np.random.default_rng(uuid.UUID(int=requests).int)
     return Observed(
         requests=requests,
         errors=round(requests * errors),
+        refusals=round(requests * refused),
         latencies=generator.gamma(4, 2.5 * slower, requests),
         predictions=np.clip(generator.beta(2, 4, requests) + shifted, 0, 1),
     )

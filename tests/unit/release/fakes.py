@@ -156,6 +156,7 @@ class FakeObservations:
             sum(part.errors for part in parts),
             np.concatenate([none, *(part.latencies for part in parts)]),
             np.concatenate([none, *(part.predictions for part in parts)]),
+            refusals=sum(part.refusals for part in parts),
         )
 
 

@@ -72,7 +72,7 @@ def test_no_requests_are_inconclusive_and_that_is_taken_back(bench: Bench) -> No
     assert answers[-1].action is Action.ROLL_BACK
     assert answers[-1].reasons[:2] == (
         "inconclusive at the last look",
-        "0 requests, and 300 are needed",
+        "0 predictions, and 300 are needed",
     )
     # A retry of the last call gets the same answer.
     assert bench.rollout.watch(ID) == answers[-1]

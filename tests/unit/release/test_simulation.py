@@ -2,7 +2,7 @@
 
 Each has five looks at a growing record, 600 canary requests and 5,400 stable ones by the last: ten
 requests a second over ten minutes. Latencies are log-normal, predictions beta distributed, errors
-rare and independent of each other. The shares asserted are bounds; the docstrings have those found.
+(0.2 %) and refusals (2 %) rare and independent of each other. The shares asserted are bounds; the docstrings have those found.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ class Record:
     """Each request of one version, in order."""
 
     failed: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
     latencies: NDArray[np.float64]
     predictions: NDArray[np.float64]
 
@@ -32,6 +33,7 @@ class Record:
             errors=int(self.failed[:requests].sum()),
             latencies=self.latencies[:requests],
             predictions=self.predictions[:requests],
+            refusals=int(self.refused[:requests].sum()),
         )
 
 
@@ -40,6 +42,7 @@ class World:
     """How a version behaves."""
 
     error_share: float = 0.002
+    refused_share: float = 0.02
     latency_factor: float = 1.0
     shifted_share: float = 0.0
 
@@ -47,8 +50,10 @@ class World:
         predictions = generator.beta(0.8, 2.2, requests)
         moved = generator.random(requests) < self.shifted_share
         predictions[moved] = generator.beta(6, 2, np.count_nonzero(moved))
+        what = generator.random(requests)
         return Record(
-            failed=generator.random(requests) < self.error_share,
+            failed=what < self.error_share,
+            refused=what > 1 - self.refused_share,
             latencies=self.latency_factor * generator.lognormal(2.0, 0.5, requests),
             predictions=predictions,
         )
@@ -71,7 +76,7 @@ def shares(world: World, runs: int, seed: int) -> dict[Outcome, float]:
 
 
 def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
-    """False rollbacks: 0.3 % of 1,500, where 5 % are allowed."""
+    """False rollbacks: 0.5 % of 1,500, where 5 % are allowed."""
     found = shares(World(), runs=1_500, seed=1)
     assert found[Outcome.FAIL] + found[Outcome.INCONCLUSIVE] <= 0.02, found
 
@@ -80,16 +85,18 @@ def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
     "harm",
     [
         World(error_share=0.03),
+        World(refused_share=0.07),
         World(latency_factor=1.3),
         World(shifted_share=0.3),
     ],
     ids=str,
 )
 def test_a_harmful_canary_is_hardly_ever_promoted(harm: World) -> None:
-    """Misses, of 500 each: 1 with 3 % errors, none with 30 % more latency or shifted predictions.
+    """Misses, of 500 each: none with 3 % errors, 5 points more refusals, 30 % more latency, or 30 %
+    of the predictions moved.
 
-    What is half as bad is missed more often: 5 % with 2 % errors, 12 % with 20 % more latency, 19 %
-    with 20 % of predictions moved.
+    What is half as bad is missed more often: 6 % with 2 % errors, 31 % with 2.5 points more refusals,
+    13 % with 20 % more latency, 17 % with 20 % of the predictions moved.
     """
     found = shares(harm, runs=500, seed=2)
     assert found[Outcome.PASS] <= 0.005, found

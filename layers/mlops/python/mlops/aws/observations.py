@@ -84,8 +84,10 @@ class LogObservations:
             errors=seen.errors,
             latencies=np.array(latencies.kept, dtype=np.float64),
             predictions=np.array(predictions.kept, dtype=np.float64),
+            refusals=seen.refusals,
             other_requests=seen.other_requests,
             other_errors=seen.other_errors,
+            other_refusals=seen.other_refusals,
         )
 
     def _lines(self, version: str, since: datetime, until: datetime) -> Iterator["_Line"]:
@@ -163,8 +165,10 @@ class _Seen:
     alone: dict[tuple[str, bool], int] = field(default_factory=dict)
     requests: int = 0
     errors: int = 0
+    refusals: int = 0
     other_requests: int = 0
     other_errors: int = 0
+    other_refusals: int = 0
 
     def note(self, line: _Line) -> None:
         """Lines that are not understood are somebody else's."""
@@ -197,13 +201,16 @@ class _Seen:
         prediction = _number(facts.get("prediction"), 1)
         duration = _number(facts.get("duration_ms"), _HOUR_MS)
         route, failed = facts.get("route"), status is None or status >= 500
+        refused = status is not None and 400 <= status < 500
         # Health checks are many, and would dilute whatever goes wrong.
         if not (failed if route is None else _PREDICTION.fullmatch(str(route))):
             self.other_requests += 1
             self.other_errors += failed
+            self.other_refusals += refused
             return
         self.requests += 1
         self.errors += failed
+        self.refusals += refused
         if status != 200 or prediction is None:
             return
         self.predictions.add(prediction)

@@ -5,8 +5,13 @@ the same minutes: errors, latency of warm requests, and the distribution of pred
 two thresholds. What is surely worse by more than the first FAILs; what is surely not worse by the
 second may PASS; between them, and with too little data, it is INCONCLUSIVE. A FAIL counts at every
 look. A PASS counts at the last one only: who stops at the first good look promotes what had a lucky
-start. A fourth criterion is the errors of all other requests. It fails a canary as the first does,
-but needs no data: nobody may have asked for a batch job meanwhile.
+start.
+
+Three more fail a canary as the first does, and stand in no other's way: refusals of predictions,
+and errors and refusals of all other requests. Clients are refused for what they ask, by both
+versions alike, since the alias deals requests out by chance; and nobody may have asked for anything
+but predictions. A bound for these would let few canaries pass. Instead, only what the canary has
+answered counts for the least number.
 
 A stable version that was asked often enough and answered nothing leaves nothing to be slower than,
 or to differ from. It must not keep the one that mends it from being promoted.
@@ -25,7 +30,7 @@ from numpy.typing import NDArray
 
 from mlops.release.statistics import difference_at_most, more_often, shift, slower
 
-_CRITERIA = 4
+_CRITERIA = 6
 _BINS = 10
 _DRAWS = 1_000
 
@@ -40,11 +45,12 @@ class Outcome(StrEnum):
 class Policy:
     """What is asked of a canary.
 
-    looks: how often it is judged. min_requests: what the canary must have answered by the last.
+    looks: how often it is judged. min_requests: for predictions, which the canary must have
+    answered by the last, without an error and without a refusal.
     false_alarms: probability to fail a canary that is no different, over all looks.
     doubt: probability that a bound, on which a criterion passes, is wrong.
     error_share_harm, error_share_tolerated: a canary fails from this difference of the shares of
-    failed requests on, where it is surely worse; it passes surely below the other.
+    failed, or refused, requests on, where it is surely worse; it passes surely below the other.
     latency_harm, latency_tolerated: factors of the stable version's latency.
     shift_harm: share of predictions that moved to other bins, beyond chance.
     """
@@ -69,18 +75,26 @@ class Policy:
 class Observed:
     """What one version did in the minutes that are looked at.
 
-    requests, errors: for predictions, answered in all, and with a status of 500 and above.
+    requests: for predictions. errors, refusals: how many of them had a status of 500 and above, or
+    one from 400 to 499.
     latencies: milliseconds of its warm predictions, of shape (n,).
-    predictions: probabilities it answered, of shape (m,).
-    other_requests, other_errors: for anything else, such as health checks.
+    predictions: probabilities it answered, of shape (m,); of very many, a part.
+    other_requests, other_errors, other_refusals: for anything else, such as health checks.
     """
 
     requests: int
     errors: int
     latencies: NDArray[np.float64]
     predictions: NDArray[np.float64]
+    refusals: int = 0
     other_requests: int = 0
     other_errors: int = 0
+    other_refusals: int = 0
+
+    @property
+    def answered(self) -> int:
+        """How many predictions there were."""
+        return self.requests - self.errors - self.refusals
 
 
 @dataclass(frozen=True)
@@ -122,7 +136,11 @@ def judge(
         _errors(canary, stable, policy),
         _latency(canary, stable, policy),
         _predictions(canary, stable, policy, generator),
-        _other_errors(canary, stable, policy),
+        _no_more("refusals", "refused", _refusals(canary), _refusals(stable), policy),
+        _no_more("other errors", "failed", _other_errors(canary), _other_errors(stable), policy),
+        _no_more(
+            "other refusals", "refused", _other_refusals(canary), _other_refusals(stable), policy
+        ),
     )
     return Verdict(_combined(findings, canary, policy, look), look, policy.looks, findings)
 
@@ -131,16 +149,16 @@ def _combined(findings: Sequence[Finding], canary: Observed, policy: Policy, loo
     outcomes = {finding.outcome for finding in findings}
     if Outcome.FAIL in outcomes:
         return Outcome.FAIL
-    enough = look >= policy.looks and canary.requests >= policy.min_requests
+    enough = look >= policy.looks and canary.answered >= policy.min_requests
     return Outcome.PASS if enough and outcomes == {Outcome.PASS} else Outcome.INCONCLUSIVE
 
 
 def _errors(canary: Observed, stable: Observed, policy: Policy) -> Finding:
     if not canary.requests or not stable.requests:
         return Finding("errors", Outcome.INCONCLUSIVE, "one of the two had no requests")
-    counts = canary.errors, canary.requests, stable.errors, stable.requests
-    at_most = difference_at_most(*counts, doubt=policy.doubt)
-    fails, words = _more_errors(*counts, policy)
+    counts = _errors_of(canary), _errors_of(stable)
+    at_most = difference_at_most(*counts[0], *counts[1], doubt=policy.doubt)
+    fails, words = _more("failed", *counts, policy)
     reason = f"{words}, and {at_most:.2%} more at most"
     if fails:
         return Finding("errors", Outcome.FAIL, reason)
@@ -148,28 +166,41 @@ def _errors(canary: Observed, stable: Observed, policy: Policy) -> Finding:
     return Finding("errors", Outcome.PASS if passes else Outcome.INCONCLUSIVE, reason)
 
 
-def _other_errors(canary: Observed, stable: Observed, policy: Policy) -> Finding:
-    if not canary.other_requests or not stable.other_requests:
-        return Finding("other errors", Outcome.PASS, "one of the two had no other requests")
-    fails, reason = _more_errors(
-        canary.other_errors,
-        canary.other_requests,
-        stable.other_errors,
-        stable.other_requests,
-        policy,
-    )
-    return Finding("other errors", Outcome.FAIL if fails else Outcome.PASS, reason)
+_Share = tuple[int, int]
+"""So many, of so many requests."""
 
 
-def _more_errors(
-    errors: int, requests: int, stable_errors: int, stable_requests: int, policy: Policy
-) -> tuple[bool, str]:
-    """Whether surely more of the canary's requests fail, and in words."""
-    surely_more = more_often(errors, requests, stable_errors, stable_requests)
-    more = errors / requests - stable_errors / stable_requests
+def _errors_of(it: Observed) -> _Share:
+    return it.errors, it.requests
+
+
+def _refusals(it: Observed) -> _Share:
+    return it.refusals, it.requests
+
+
+def _other_errors(it: Observed) -> _Share:
+    return it.other_errors, it.other_requests
+
+
+def _other_refusals(it: Observed) -> _Share:
+    return it.other_refusals, it.other_requests
+
+
+def _no_more(criterion: str, how: str, canary: _Share, stable: _Share, policy: Policy) -> Finding:
+    """Passes unless there are surely more."""
+    if not canary[1] or not stable[1]:
+        return Finding(criterion, Outcome.PASS, "one of the two had no such requests")
+    fails, reason = _more(how, canary, stable, policy)
+    return Finding(criterion, Outcome.FAIL if fails else Outcome.PASS, reason)
+
+
+def _more(how: str, canary: _Share, stable: _Share, policy: Policy) -> tuple[bool, str]:
+    """Whether there are surely more of the canary's, and in words."""
+    surely_more = more_often(*canary, *stable)
+    more = canary[0] / canary[1] - stable[0] / stable[1]
     words = (
-        f"{errors} of {requests} requests failed, {stable_errors} of {stable_requests} on the"
-        f" stable version; p = {surely_more:.2g} for more"
+        f"{canary[0]} of {canary[1]} requests {how}, {stable[0]} of {stable[1]} on the stable"
+        f" version; p = {surely_more:.2g} for more"
     )
     return surely_more < policy.level and more >= policy.error_share_harm, words
 

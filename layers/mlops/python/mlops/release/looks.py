@@ -21,7 +21,8 @@ class Look:
     """A verdict as it was kept.
 
     since, until: the interval of this look alone; the verdict is about all until then.
-    findings: criterion, outcome and reason of each. requests: the canary's so far.
+    findings: criterion, outcome and reason of each. requests: the canary's so far. answered: those
+    that had neither an error nor a refusal for an answer.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Look:
     since: datetime
     until: datetime
     requests: int
+    answered: int
     stable_requests: int
 
 
@@ -92,6 +94,7 @@ class Looks:
             "since": intervals[-1]["since"],
             "until": intervals[-1]["until"],
             "requests": canary.requests,
+            "answered": canary.answered,
             "stable_requests": stable.requests,
         }
         self._folder.keep(f"{_LOOK}{number}", document)
@@ -106,6 +109,7 @@ class Looks:
             since=datetime.fromisoformat(document["since"]),
             until=datetime.fromisoformat(document["until"]),
             requests=document["requests"],
+            answered=document.get("answered", document["requests"]),
             stable_requests=document["stable_requests"],
         )
 
@@ -125,8 +129,10 @@ def _to_document(observed: Observed) -> dict[str, Any]:
         "errors": observed.errors,
         "latencies": observed.latencies.tolist(),
         "predictions": observed.predictions.tolist(),
+        "refusals": observed.refusals,
         "other_requests": observed.other_requests,
         "other_errors": observed.other_errors,
+        "other_refusals": observed.other_refusals,
     }
 
 
@@ -137,9 +143,15 @@ def _together(documents: Sequence[Mapping[str, Any]]) -> Observed:
         latencies=_joined(documents, "latencies"),
         predictions=_joined(documents, "predictions"),
         # A release may outlive a deployment: its first looks may not tell these apart.
-        other_requests=sum(document.get("other_requests", 0) for document in documents),
-        other_errors=sum(document.get("other_errors", 0) for document in documents),
+        refusals=_sum(documents, "refusals"),
+        other_requests=_sum(documents, "other_requests"),
+        other_errors=_sum(documents, "other_errors"),
+        other_refusals=_sum(documents, "other_refusals"),
     )
+
+
+def _sum(documents: Sequence[Mapping[str, Any]], name: str) -> int:
+    return sum(document.get(name, 0) for document in documents)
 
 
 def _joined(documents: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:

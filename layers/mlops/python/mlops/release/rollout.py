@@ -130,7 +130,7 @@ def _after(look: Look, plan: Plan) -> Watched:
     if look.outcome is Outcome.PASS:
         return Watched(Action.PROMOTE, look.reasons, look.number)
     least = plan.settings.min_requests
-    few = (f"{look.requests} requests, and {least} are needed",) if look.requests < least else ()
+    few = (f"{look.answered} predictions, and {least} are needed",) if look.answered < least else ()
     return Watched(
         Action.ROLL_BACK, ("inconclusive at the last look", *few, *look.reasons), look.number
     )
