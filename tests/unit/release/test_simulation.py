@@ -2,7 +2,8 @@
 
 Each has five looks at a growing record, 600 canary requests and 5,400 stable ones by the last: ten
 requests a second over ten minutes. Latencies are log-normal, predictions beta distributed, errors
-(0.2 %) and refusals (2 %) rare and independent of each other. The shares asserted are bounds; the docstrings have those found.
+(0.2 %) and refusals (2 %) rare and independent of each other. The shares asserted are bounds; the
+docstrings have those found.
 """
 
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ def test_a_harmful_canary_is_hardly_ever_promoted(harm: World) -> None:
     """Misses, of 500 each: none with 3 % errors, 5 points more refusals, 30 % more latency, or 30 %
     of the predictions moved.
 
-    What is half as bad is missed more often: 6 % with 2 % errors, 31 % with 2.5 points more refusals,
-    13 % with 20 % more latency, 17 % with 20 % of the predictions moved.
+    What is half as bad is missed more often: 6 % with 2 % errors, 31 % with 2.5 points more
+    refusals, 13 % with 20 % more latency, 17 % with 20 % of the predictions moved.
     """
     found = shares(harm, runs=500, seed=2)
     assert found[Outcome.PASS] <= 0.005, found
