@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.ground import HANDLERS, Ground, NotMeasured, Report, python_of
+from bench.ground import HANDLERS, MODULES, Ground, NotMeasured, Report, python_of
 from bench.handlers import start
 
 LARGEST = 5
@@ -40,7 +40,7 @@ def files(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
 
 def opened_by(ground: Ground, name: str) -> list[Path]:
     """All that a handler may open: its environment, Python's own library, the code."""
-    environment = python_of(HANDLERS[name][0]).parent.parent
+    environment = python_of(MODULES[name][0]).parent.parent
     return sorted(_below(environment, Path(os.__file__).parent, ground.folder))
 
 

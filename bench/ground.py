@@ -18,7 +18,8 @@ import joblib
 
 from bench.batch import TELCO, opened
 from mlops.inference.loading import SERVED_FILES
-from mlops.inference.manifest import MANIFEST
+from mlops.inference.manifest import MANIFEST, MODEL
+from mlops.inference.version import Pin
 from mlops.models.churn.contract import CHURN, ChurnRequest
 from mlops.models.churn.data import load
 
@@ -83,6 +84,7 @@ class Ground:
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.code),
             "BENCH_PIPELINE": str(self.pipeline),
+            "BENCH_MODEL": str(self.models / str(Pin.parse(self.pin).version) / MODEL),
         }
 
     def require_equal(self, name: str, answers: Sequence[float]) -> None:
@@ -173,11 +175,14 @@ HANDLERS: Mapping[str, tuple[str | None, str]] = {
     "echo": (None, "bench.peers.echo"),
     "classic": ("classic", "bench.peers.classic"),
 }
+LOADED = "echo, with the model loaded"
+"""No less can be held by who has the same libraries: it says how much of ours is them."""
+MODULES = {**HANDLERS, LOADED: (None, "bench.peers.loaded")}
 
 
 def inside(ground: Ground, name: str) -> Inside:
     """Raises NotMeasured."""
-    peer, module = HANDLERS[name]
+    peer, module = MODULES[name]
     return Inside(ground, python_of(peer), module)
 
 

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from bench.files import forget, opened_by
-from bench.ground import HANDLERS, Ground, Report, event, inside
+from bench.ground import MODULES, Ground, Report, event, inside
 from bench.handlers import REQUESTS
 
 
@@ -17,7 +17,7 @@ def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     """
     del rounds  # once is enough: it hardly varies
     found = {}
-    for name in HANDLERS:
+    for name in MODULES:
         report(f"memory: {name}")
         if sys.platform == "linux":
             for path in opened_by(ground, name):
