@@ -111,6 +111,13 @@ def test_too_few_requests_never_pass() -> None:
     assert outcome_of(observed(POLICY.min_requests, seed=2)) is Outcome.PASS
 
 
+@pytest.mark.parametrize("looks", [1, 5, 20, 100])
+def test_predictions_that_have_moved_fail_however_many_looks_there_are(looks: int) -> None:
+    canary = replace(CANARY, predictions=CANARY.predictions * 0.5)
+    verdict = judge(canary, STABLE, replace(POLICY, looks=looks), 1, np.random.default_rng(3))
+    assert verdict.outcome is Outcome.FAIL
+
+
 def test_a_better_canary_passes() -> None:
     better = replace(CANARY, latencies=CANARY.latencies / 3)
     assert outcome_of(better, replace(STABLE, errors=500)) is Outcome.PASS

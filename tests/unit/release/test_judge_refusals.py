@@ -35,12 +35,18 @@ def test_it_fails_at_any_look(refusals: int, look: int) -> None:
     assert verdict.outcome is Outcome.FAIL
     (reason,) = verdict.reasons
     assert reason.startswith(
-        f"refusals: {refusals} of 600 requests refused, 0 of 5400 on the stable version"
+        f"refusals: {refusals} of 600 requests refused, 0 of 5395 on the stable version"
     )
 
 
 def test_what_both_refuse_is_the_clients_fault() -> None:
     canary, stable = refusing(observed(1_000, seed=2), 300), refusing(STABLE, 1_620)
+    assert outcome_of(canary, stable) is Outcome.PASS
+
+
+def test_a_canary_that_mends_what_failed_may_refuse_what_nobody_got_to_refuse() -> None:
+    canary = refusing(CANARY, 60)
+    stable = replace(STABLE, errors=2_700, refusals=270)
     assert outcome_of(canary, stable) is Outcome.PASS
 
 

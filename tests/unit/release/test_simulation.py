@@ -77,7 +77,7 @@ def shares(world: World, runs: int, seed: int) -> dict[Outcome, float]:
 
 
 def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
-    """False rollbacks: 0.5 % of 1,500, where 5 % are allowed."""
+    """False rollbacks: 0.7 % of 1,500, where 5 % are allowed."""
     found = shares(World(), runs=1_500, seed=1)
     assert found[Outcome.FAIL] + found[Outcome.INCONCLUSIVE] <= 0.02, found
 
@@ -93,10 +93,10 @@ def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
     ids=str,
 )
 def test_a_harmful_canary_is_hardly_ever_promoted(harm: World) -> None:
-    """Misses, of 500 each: none with 3 % errors, 5 points more refusals, 30 % more latency, or 30 %
-    of the predictions moved.
+    """Misses, of 500 each: one with 5 points more refusals, none with 3 % errors, 30 % more latency,
+    or 30 % of the predictions moved.
 
-    What is half as bad is missed more often: 6 % with 2 % errors, 31 % with 2.5 points more
+    What is half as bad is missed more often: 3 % with 2 % errors, 28 % with 2.5 points more
     refusals, 13 % with 20 % more latency, 17 % with 20 % of the predictions moved.
     """
     found = shares(harm, runs=500, seed=2)

@@ -21,6 +21,7 @@ The probability to fail a canary that is no different is shared evenly between l
 tests/unit/release/test_simulation.py states what comes out of it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,7 +33,9 @@ from mlops.release.statistics import difference_at_most, more_often, shift, slow
 
 _CRITERIA = 6
 _BINS = 10
-_DRAWS = 1_000
+_DRAWS_BEYOND = 3
+"""So many permutations are expected beyond the level. Of a fixed number, none could be so rare
+where there are many looks, however far the predictions have moved."""
 
 
 class Outcome(StrEnum):
@@ -175,7 +178,8 @@ def _errors_of(it: Observed) -> _Share:
 
 
 def _refusals(it: Observed) -> _Share:
-    return it.refusals, it.requests
+    """Of those that did not fail: who mends what fails gets to see, and to refuse, more."""
+    return it.refusals, it.requests - it.errors
 
 
 def _other_errors(it: Observed) -> _Share:
@@ -183,7 +187,7 @@ def _other_errors(it: Observed) -> _Share:
 
 
 def _other_refusals(it: Observed) -> _Share:
-    return it.other_refusals, it.other_requests
+    return it.other_refusals, it.other_requests - it.other_errors
 
 
 def _no_more(criterion: str, how: str, canary: _Share, stable: _Share, policy: Policy) -> Finding:
@@ -227,7 +231,11 @@ def _predictions(
     if not len(canary.predictions) or not len(stable.predictions):
         return _no_data("predictions", "predictions", canary, stable, policy)
     found = shift(
-        canary.predictions, stable.predictions, bins=_BINS, draws=_DRAWS, generator=generator
+        canary.predictions,
+        stable.predictions,
+        bins=_BINS,
+        draws=math.ceil(_DRAWS_BEYOND / policy.level),
+        generator=generator,
     )
     reason = (
         f"{found.distance:.1%} of the predictions lie in other tenths, {found.by_chance:.1%} by"
