@@ -93,8 +93,8 @@ def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
     ids=str,
 )
 def test_a_harmful_canary_is_hardly_ever_promoted(harm: World) -> None:
-    """Misses, of 500 each: one with 5 points more refusals, none with 3 % errors, 30 % more latency,
-    or 30 % of the predictions moved.
+    """Misses, of 500 each: one with 5 points more refusals, none with 3 % errors, 30 % more
+    latency, or 30 % of the predictions moved.
 
     What is half as bad is missed more often: 3 % with 2 % errors, 28 % with 2.5 points more
     refusals, 13 % with 20 % more latency, 17 % with 20 % of the predictions moved.
