@@ -86,7 +86,9 @@ def test_a_deployment_starts_a_release(resources: Resources) -> None:
     rule = rules(resources)["DeployedRule"]
     assert rule["EventPattern"]["detail"] == {
         "stack-id": [{"Ref": "AWS::StackId"}],
-        "status-details": {"status": ["CREATE_COMPLETE", "UPDATE_COMPLETE"]},
+        "status-details": {
+            "status": ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]
+        },
     }
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Ref": "ReleaseStateMachine"}

@@ -24,7 +24,7 @@ def compared(folder: Path, deployed: str, allowed: str) -> str:
     """How the commit that is checked out in a folder stands to the deployed one. Raises Older.
 
     allowed: a commit that may be deployed although it is older; another one does not count, so a
-    setting that was forgotten opens nothing.
+    setting that was forgotten lets no other one pass.
     """
     here = _git(folder, "rev-parse", "HEAD").stdout.strip()
     if not here:

@@ -14,7 +14,7 @@ from mlops.bootstrap.registry import open_registry
 from mlops.cli import main
 from mlops.inference.holdout import Holdout, holdout_to_bytes
 from mlops.inference.manifest import HOLDOUT
-from mlops.inference.version import Pin
+from mlops.inference.version import ModelVersion, Pin
 from mlops.models.churn.contract import CHURN
 from tests.integration.batch_command.fake_api import serving
 from tests.integration.smoke_command.prediction_api import (
@@ -77,15 +77,17 @@ EXAMPLE: Mapping[str, Any] = next(iter(CHURN.examples.values()))
 ROWS = [{**EXAMPLE, "customer_id": f"row {row}", "tenure": row} for row in range(1, 41)]
 
 
-def register(store: str, *rows: Mapping[str, Any], holdout: bool = True) -> Pin:
+def register(
+    store: str, *rows: Mapping[str, Any], holdout: bool = True, version: ModelVersion = V1
+) -> Pin:
     """The version, with a holdout of these rows."""
     files = version_files()
     if holdout:
         held_out = Holdout(tuple(map(dict, rows)), np.zeros(len(rows), dtype=np.int64))
         files[HOLDOUT] = holdout_to_bytes(held_out)
     registry = open_registry(store)
-    registry.register(V1, files, provenance())
-    return registry.versions.manifest(V1)[0]
+    registry.register(version, files, provenance())
+    return registry.versions.manifest(version)[0]
 
 
 @pytest.fixture

@@ -69,6 +69,20 @@ def test_without_a_holdout_nothing_is_sent(run: Smoke, api: PredictionApi, kept:
     assert not sent(api)
 
 
+def test_what_is_live_is_asked_for_its_rows_first(run: Smoke, api: PredictionApi) -> None:
+    """It may not take what is new in those of the pinned version."""
+    live = register(".mlops", *ROWS)
+    newer = register(
+        ".mlops", {**ROWS[0], "customer_id": "newer"}, version=live.version.next_minor()
+    )
+    pinned(str(newer))
+    api.play("GET /v1/models", models(live.digest))
+    api.digest = live.digest
+    assert run(*FOR_A_MOMENT, "0.1").code == 0
+    assert sent(api)
+    assert all(request in ROWS for request in sent(api))
+
+
 def test_what_is_live_lends_its_rows_where_what_is_pinned_has_none(
     run: Smoke, api: PredictionApi
 ) -> None:

@@ -49,20 +49,23 @@ def test_a_stack_that_has_neither() -> None:
         bare = json.dumps({"Resources": TEMPLATE["Resources"]})
         made.create_stack(StackName="mlops", TemplateBody=bare)
         found = describe_stack(made, "mlops")
-    assert (found.outputs, found.parameters, found.under_way) == ({}, {}, None)
+    assert (found.outputs, found.parameters, found.half_done) == ({}, {}, None)
 
 
 @pytest.mark.parametrize(
-    ("status", "is_half_changed"),
+    ("status", "words"),
     [
-        ("UPDATE_IN_PROGRESS", True),
-        ("UPDATE_ROLLBACK_IN_PROGRESS", True),
-        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", False),
-        ("UPDATE_COMPLETE", False),
-        ("CREATE_IN_PROGRESS", False),
+        ("UPDATE_IN_PROGRESS", "is under way (UPDATE_IN_PROGRESS), whose release begins"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "is under way (UPDATE_ROLLBACK_IN_PROGRESS)"),
+        ("UPDATE_FAILED", "failed half way (UPDATE_FAILED); mlops doctor"),
+        ("UPDATE_ROLLBACK_FAILED", "failed half way (UPDATE_ROLLBACK_FAILED)"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None),
+        ("UPDATE_COMPLETE", None),
+        ("UPDATE_ROLLBACK_COMPLETE", None),
+        ("CREATE_IN_PROGRESS", None),
     ],
 )
-def test_a_deployment_that_is_under_way(status: str, is_half_changed: bool) -> None:
+def test_a_deployment_that_is_half_done(status: str, words: str | None) -> None:
     made = client()
     with Stubber(made) as stubber:
         stack = {
@@ -73,8 +76,9 @@ def test_a_deployment_that_is_under_way(status: str, is_half_changed: bool) -> N
         }
         stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "mlops"})
         stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "mlops"})
-        assert StackDeployments(made, "mlops").under_way() == (status if is_half_changed else None)
+        found = StackDeployments(made, "mlops").half_done()
         assert describe_stack(made, "mlops").changed_at == AT
+    assert found is None if words is None else words in (found or "")
 
 
 def test_a_stack_that_is_not_there() -> None:

@@ -1,8 +1,19 @@
 """Bills are whole milliseconds times memory, and a container that is always on has its price."""
 
+from collections import Counter
+
 import pytest
 
-from bench.cost import cost, costs
+from bench.cost import (
+    CHUNK_READS,
+    CHUNK_ROWS,
+    CHUNK_WRITES,
+    JOB_READS,
+    JOB_WRITES,
+    cost,
+    costs,
+)
+from tests.unit.batch.bench import Bench
 
 
 def test_a_million_requests_of_a_millisecond() -> None:
@@ -30,9 +41,32 @@ def test_arm_is_cheaper_at_equal_times() -> None:
 
 
 def test_at_the_break_even_both_cost_the_same() -> None:
+    """What is deployed has an API before the function; the function by itself is cheaper."""
     found = costs(1.0, 0.5, 5.0)["x86_64"]
-    lambdas = found["break_even_requests_a_month"] / 1e6 * found["million_single"]
-    assert lambdas == pytest.approx(found["container_month"], rel=0.01)
+    for of, price in (("with_http_api", "_with_http_api"), ("of_functions_alone", "")):
+        lambdas = found[f"break_even_a_month_{of}"] / 1e6 * found[f"million_single{price}"]
+        assert lambdas == pytest.approx(found["container_month"], rel=0.01)
+        a_second = found[f"break_even_a_second_{of}"]
+        assert a_second * 730 * 3600 == pytest.approx(found[f"break_even_a_month_{of}"], rel=0.02)
+
+
+@pytest.mark.parametrize("chunks", [2, 6])
+def test_a_job_asks_its_store_no_more_than_it_is_billed_for(chunks: int) -> None:
+    asked: Counter[str] = Counter()
+    bench = Bench()
+    bench.before = lambda operation, key: asked.update([operation])
+    rows = (f"C{number},24,79.5" for number in range(chunks * CHUNK_ROWS))
+    bench.submit("\n".join(["customer_id,tenure,monthly_charges", *rows]).encode())
+    bench.drain()
+    writes = asked["create"] + asked["replace"] + asked["keys"]
+    assert writes == JOB_WRITES + chunks * CHUNK_WRITES
+    assert asked["get"] + asked["stat"] == JOB_READS + chunks * CHUNK_READS
+
+
+def test_requests_to_s3_cost_more_than_the_rows() -> None:
+    found = costs(1.0, None, 2.5)["x86_64"]
+    objects = found["million_batch_rows_with_s3_requests"] - found["million_batch_rows"]
+    assert objects == pytest.approx(611 * 5e-6 + 506 * 0.4e-6, abs=2e-5)
 
 
 def test_it_is_computed_of_what_was_measured() -> None:

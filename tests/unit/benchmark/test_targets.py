@@ -24,9 +24,31 @@ def test_the_best_peer_is_neither_ours_nor_the_floor() -> None:
     assert found["requests a second, to FastAPI echo"] == (0.5, False)
 
 
-def test_a_peer_that_did_not_start_is_left_out_of_the_best() -> None:
+def test_without_a_peer_nobody_knows_the_best() -> None:
     parts = http(2000, echo=2000, classic=90) | {"mlserver": {"not_measured": "it does not start"}}
-    assert by_figure({"http": parts})["requests a second, to the best peer"] == (22.222, True)
+    found = by_figure({"http": parts})
+    assert found["requests a second, to the best peer"] == (None, False)
+    assert found["requests a second, to classic"] == (22.222, True)
+
+
+def test_the_limits_are_those_that_were_set() -> None:
+    """To raise one is a decision, and no way to reach it."""
+    assert {target.figure: target.wanted for target in TARGETS} == {
+        "requests a second, to classic": "≥ 20",
+        "requests a second, to the best peer": "≥ 3",
+        "requests a second, to FastAPI echo": "≥ 0.6",
+        "warm handler p50, to echo": "≤ 2",
+        "warm handler p95, to echo": "≤ 2",
+        "warm handler p50, to classic": "≤ 0.0667",
+        "warm handler p95, to classic": "≤ 0.0667",
+        "container warm p95, to a no-op": "≤ 1.5",
+        "cold start, to classic": "≤ 0.25",
+        "cold start, to echo": "≤ 1.3",
+        "resident memory, to classic": "≤ 0.45",
+        "image, to 487 MB": "≤ 0.5",
+        "batch of 10,000 rows, to the plain way": "≥ 8",
+        "batch of 1,000,000 rows, to the plain way": "≥ 8",
+    }
 
 
 @pytest.mark.parametrize("part", ["cold", "container", "memory", "warm", "http", "image", "batch"])

@@ -59,7 +59,7 @@ def test_a_second_start_is_refused(bench: Bench, mlops: Mlops) -> None:
 def test_a_start_amid_a_deployment_is_refused(bench: Bench, mlops: Mlops) -> None:
     bench.deployments.status = "UPDATE_IN_PROGRESS"
     ran = mlops("release", "start")
-    assert (ran.code, "A deployment is under way (UPDATE_IN_PROGRESS)" in ran.err) == (3, True)
+    assert (ran.code, "a deployment is under way (UPDATE_IN_PROGRESS)" in ran.err) == (3, True)
     assert not bench.executions.runs
 
 

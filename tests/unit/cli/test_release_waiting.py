@@ -141,6 +141,22 @@ def test_a_refusal_of_nobody_knows_what_is_told_with_its_reasons(
     assert "weights that belong to no release" in ran.document["reasons"][0]
 
 
+def test_the_end_of_an_earlier_release_is_no_verdict_on_this_deployment(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+) -> None:
+    """Of the same content: the alarms of then are over, and a release is about to begin."""
+    bench.deploy()
+    bench.alarms.ringing = {"errors"}
+    bench.begin()
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    bench.executions.end(ID, ExecutionStatus.FAILED)
+    bench.alarms.ringing = set()
+    bench.deploy()
+    while_waiting(lambda: bench.released("release-2"))
+    ran = mlops("release", "status", "--wait", "--json")
+    assert (ran.code, ran.document["id"]) == (0, "release-2")
+
+
 def test_what_was_rolled_back_since_is_told_so(
     bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
 ) -> None:

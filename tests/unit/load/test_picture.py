@@ -5,9 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from load.page import results
+from load.page import PAGE, PICTURES, file_of, results
 from load.picture import draw, scale_end
-from load.record import Answer
+from load.profiles import PROFILES
+from load.record import Answer, broken, read
 from tests.unit.load.test_record import GOOD, SHORT, measured, soaked
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,3 +52,13 @@ def test_the_table_has_a_row_for_each_run() -> None:
     assert "| server | steady | 100 | 0 | 10.0 ms |" in text
     assert text.count("| yes | 2026-11-24 |") == text.count("| no | 2026-11-24 |") == 1
     assert "![Load on the server, steady](load/server-steady.svg)" in text
+
+
+def test_the_page_and_its_pictures_show_the_results_that_are_kept() -> None:
+    runs = [read(file_of(target, name)) for target, named in PROFILES.items() for name in named]
+    assert results(runs) in PAGE.read_text()
+    for run in runs:
+        picture = PICTURES / f"{run.target}-{run.profile}.svg"
+        profile = PROFILES[run.target][run.profile]
+        assert picture.read_text() == draw(run, profile.seconds)
+        assert broken(run, profile) == []

@@ -157,6 +157,9 @@ class FakeObservations:
             np.concatenate([none, *(part.latencies for part in parts)]),
             np.concatenate([none, *(part.predictions for part in parts)]),
             refusals=sum(part.refusals for part in parts),
+            other_requests=sum(part.other_requests for part in parts),
+            other_errors=sum(part.other_errors for part in parts),
+            other_refusals=sum(part.other_refusals for part in parts),
         )
 
 
@@ -185,10 +188,12 @@ class FakeDeployments:
     """Implements `Deployments`."""
 
     def __init__(self) -> None:
+        self.before: Callable[[str], None] = nothing_happens
         self.status: str | None = None
 
-    def under_way(self) -> str | None:
-        return self.status
+    def half_done(self) -> str | None:
+        self.before("half_done")
+        return None if self.status is None else f"it is {self.status}"
 
 
 class FakeExecutions:

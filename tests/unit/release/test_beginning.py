@@ -204,13 +204,27 @@ def test_none_begins_amid_a_deployment(bench: Bench) -> None:
     bench.deployments.status = "UPDATE_IN_PROGRESS"
     begun = bench.begin()
     assert begun.outcome is Ended.REFUSED
-    assert begun.reasons == (
-        "a deployment is under way (UPDATE_IN_PROGRESS), whose release begins when it has ended",
-    )
+    assert begun.reasons == ("it is UPDATE_IN_PROGRESS",)
     closed = bench.rollout.record(ID, Ended.REFUSED, ())
     assert (closed.again, bench.lock.read().holder) == (False, None)
     bench.deployments.status = None
     assert bench.begin(OTHER).plan is not None
+
+
+@pytest.mark.fault
+def test_one_that_begins_while_it_publishes_is_seen(bench: Bench) -> None:
+    """CloudFormation changed the API just before, and not yet batch."""
+    bench.api.deploy(code="sha256:half")
+
+    def begins(operation: str) -> None:
+        bench.deployments.before = lambda _: setattr(
+            bench.deployments, "status", "UPDATE_IN_PROGRESS"
+        )
+
+    bench.deployments.before = begins
+    assert bench.begin().outcome is Ended.REFUSED
+    bench.rollout.record(ID, Ended.REFUSED, ())
+    assert (bench.live(), bench.lock.read().holder) == (("1", {}, "1"), None)
 
 
 @pytest.mark.fault

@@ -96,6 +96,26 @@ def test_it_is_taken_back_for_that(canary: Bench) -> None:
     assert canary.live() == ("1", {}, "1")
 
 
+@pytest.mark.fault
+def test_a_route_that_is_gone_takes_it_back(canary: Bench) -> None:
+    began = canary.clock.time + LOOK / 2
+    for version, refusals in (("1", 0), ("2", 40)):
+        others = Observed(
+            0, 0, np.zeros(0), np.zeros(0), other_requests=100, other_refusals=refusals
+        )
+        canary.serve(version, began, 300)
+        canary.observations.record(version, began, others)
+    watched = canary.next_look()
+    assert watched.action is Action.ROLL_BACK
+    (reason,) = watched.reasons
+    assert reason.startswith("other refusals: 40 of 100 requests refused, 0 of 100 on the stable")
+
+
+def test_failures_are_no_answers_either() -> None:
+    it = Observed(400, 50, np.zeros(350), np.zeros(350), refusals=60)
+    assert it.answered == 290
+
+
 def test_who_answers_too_few_is_told_so(canary: Bench) -> None:
     began = canary.clock.time
     for look in range(canary.settings.looks):

@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import pytest
+
+from mlops.errors import ReleaseRefused
 from mlops.registry.releases import Ended
 from mlops.release.closing import DEPLOY
 from tests.unit.inference.building import V1
@@ -70,6 +73,23 @@ def test_nor_a_model_whose_canary_people_took_back(bench: Bench) -> None:
     bench.canary()
     bench.desk.abort(ID, ANN)
     bench.deploy(code="sha256:newer")
+    assert bench.begin(OTHER, DEPLOY).outcome is Ended.REFUSED
+    bench.rollout.record(OTHER, Ended.REFUSED, ())
+    assert bench.begin("release-3", ANN, retry=True).plan is not None
+
+
+@pytest.mark.parametrize("code", ["", "sha256:newer"])
+@pytest.mark.parametrize("how", ["abort", "rollback"])
+def test_nor_what_people_stopped_before_it_had_traffic(bench: Bench, how: str, code: str) -> None:
+    bench.begin()
+    bench.rollout.gate(ID)
+    if how == "abort":
+        bench.desk.abort(ID, ANN)
+    else:
+        with pytest.raises(ReleaseRefused, match="was stopped"):
+            bench.rollback.roll_back(None, ANN)
+    if code:
+        bench.deploy(code=code)
     assert bench.begin(OTHER, DEPLOY).outcome is Ended.REFUSED
     bench.rollout.record(OTHER, Ended.REFUSED, ())
     assert bench.begin("release-3", ANN, retry=True).plan is not None

@@ -1,8 +1,10 @@
 """How what was deployed last was released."""
 
+from datetime import timedelta
+
 from mlops.registry.releases import Ended
 from tests.unit.inference.building import V1
-from tests.unit.release.bench import ANN, ID, V2, Bench
+from tests.unit.release.bench import ANN, ID, Bench
 
 Said = tuple[str, Ended, bool]
 
@@ -47,7 +49,9 @@ def test_a_refusal_ahead_of_any_plan_is_a_verdict_too() -> None:
 
 def test_a_change_of_batch_alone_waits_for_its_verdict() -> None:
     bench = Bench()
-    bench.batch.deploy(pins=(bench.pins[V2],))
+    bench.deploy()
+    bench.released()
+    bench.batch.deploy(pins=(bench.pins[V1],))
     assert said(bench) is None
 
 
@@ -66,6 +70,21 @@ def test_what_people_went_back_from_has_their_rollback_for_a_verdict(promoted: B
     promoted.rollback.roll_back(None, ANN)
     (rollback, *_) = promoted.desk.history()
     assert said(promoted) == (rollback.id, Ended.ROLLED_BACK, False)
+
+
+def test_what_was_taken_back_ahead_of_a_rollback_keeps_its_verdict(promoted: Bench) -> None:
+    promoted.deploy(code="sha256:newer")
+    promoted.canary("release-2")
+    promoted.desk.abort("release-2", ANN)
+    promoted.wait(timedelta(hours=1))
+    promoted.rollback.roll_back(None, ANN)
+    assert said(promoted) == ("release-2", Ended.ROLLED_BACK, False)
+
+
+def test_weights_of_somebody_else_are_not_live(promoted: Bench) -> None:
+    assert said(promoted) == (ID, Ended.PROMOTED, True)
+    promoted.api.move("2", {"1": 0.4}, promoted.api.traffic().revision)
+    assert said(promoted) == (ID, Ended.PROMOTED, False)
 
 
 def test_what_people_went_back_to_is_live(promoted: Bench) -> None:

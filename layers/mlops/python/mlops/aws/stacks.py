@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
 
 
-_HALF_CHANGED = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"})
+_UNDER_WAY = frozenset({"UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"})
+_STUCK = frozenset({"UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED"})
 """A clean-up changes no function any more, and what is created was never live."""
 
 
@@ -33,9 +34,15 @@ class Stack:
     changed_at: datetime
 
     @property
-    def under_way(self) -> str | None:
-        """Its status while a deployment may have changed half of its functions."""
-        return self.status if self.status in _HALF_CHANGED else None
+    def half_done(self) -> str | None:
+        """Why some of its functions may be changed, and others not, in words."""
+        if self.status in _UNDER_WAY:
+            return (
+                f"a deployment is under way ({self.status}), whose release begins when it has ended"
+            )
+        if self.status in _STUCK:
+            return f"a deployment failed half way ({self.status}); mlops doctor tells what mends it"
+        return None
 
 
 class StackDeployments:
@@ -45,8 +52,8 @@ class StackDeployments:
         self._client = client
         self._stack = stack
 
-    def under_way(self) -> str | None:
-        return describe_stack(self._client, self._stack).under_way
+    def half_done(self) -> str | None:
+        return describe_stack(self._client, self._stack).half_done
 
 
 def cloudformation_client() -> "CloudFormationClient":

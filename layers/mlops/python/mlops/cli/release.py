@@ -64,10 +64,8 @@ def start(
 ) -> None:
     """Release what was deployed last; `sam deploy` does so by itself."""
     on = _found(stack, samconfig)
-    if on.under_way is not None:
-        raise ReleaseRefused(
-            f"A deployment is under way ({on.under_way}), whose release begins when it has ended"
-        )
+    if on.half_done is not None:
+        raise ReleaseRefused(on.half_done)
     releases = _opened_at(on)
     running = releases.desk.status().running
     if running is not None:

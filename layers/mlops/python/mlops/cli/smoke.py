@@ -121,7 +121,8 @@ def smoke(
     else:
         found = _stack(stack or Samconfig.read(samconfig).stack())
         address, live = url or found.outputs["ApiUrl"], _live(found)
-    pins = by_model([*pinned, *live])
+    # What is live first: what the rows of a newer version hold, it may not take.
+    pins = by_model([*live, *pinned])
     tally = Tally()
     if not pins:
         notes.print(f"No model is pinned or live: there is nothing to ask {address}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops.bootstrap import open_objects
-from mlops.errors import ConfigInvalid, ModelUnusable, VersionNotFound
+from mlops.errors import ConfigInvalid, ModelUnusable, PinMismatch, VersionNotFound
 from mlops.inference.holdout import holdout_from_bytes
 from mlops.inference.loading import read_listed, read_manifest
 from mlops.inference.manifest import HOLDOUT
@@ -69,7 +69,7 @@ def _rows(versions: StoredVersions, store: str, pins: Sequence[Pin]) -> Sequence
     for pin in pins:
         try:
             manifest = read_manifest(versions, pin)
-        except VersionNotFound:
+        except (VersionNotFound, PinMismatch):  # mlops doctor looks into that
             continue
         if HOLDOUT not in manifest.files:
             continue

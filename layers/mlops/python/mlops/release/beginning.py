@@ -62,17 +62,11 @@ class Beginning:
         plan = folder.plan()
         if plan is not None:
             return Begun(plan)
-        refusal = self._deploying() or self._take(id)
+        # What is published in the middle of a deployment is half of it, or is taken back yet.
+        refusal = self._deployments.half_done() or self._take(id)
         if refusal is not None:
             return self._ended(folder, Ended.REFUSED, refusal, by)
         return self._plan(folder, id, by, despite_alarms, retry)
-
-    def _deploying(self) -> str | None:
-        """What is published in the middle of a deployment is half of it, or is taken back yet."""
-        status = self._deployments.under_way()
-        if status is None:
-            return None
-        return f"a deployment is under way ({status}), whose release begins when it has ended"
 
     def _take(self, id: str) -> str | None:
         """Take the lock; or why not. What an ended holder has left is mended before."""
@@ -102,6 +96,9 @@ class Beginning:
     def _plan(self, folder: Folder, id: str, by: str, despite_alarms: bool, retry: bool) -> Begun:
         api, batch = self._world.api, self._world.batch
         published, batch_published = api.publish(), batch.publish()
+        half_done = self._deployments.half_done()  # since it was asked last
+        if half_done is not None:
+            return self._ended(folder, Ended.REFUSED, half_done, by)
         traffic, batch_traffic = api.traffic(), batch.traffic()
         champion, batch_champion = (
             api.describe(traffic.version),

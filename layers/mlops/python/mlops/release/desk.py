@@ -95,20 +95,20 @@ class Desk:
             )
 
         history = self.history()
-        live = api.traffic().version, batch.traffic().version
-        if is_latest(*live):
-            made_live = (it for it in history if it.moved and it.candidate == live[0])
+        live = api.traffic(), batch.traffic()
+        if is_latest(live[0].version, live[1].version):
+            made_live = (it for it in history if it.moved and it.candidate == live[0].version)
             record = next(made_live, history[0] if history else None)
-            return None if record is None else Standing(record, is_live=True)
+            is_all = not (live[0].weights or live[1].weights)
+            return None if record is None else Standing(record, is_live=is_all)
         for record in history:
             if record.ended_at < deployed_at:
                 return None
             about = record.candidate, record.batch_candidate
             if record.kind is Kind.ROLLBACK:
                 about = record.champion, record.batch_champion
-            if about[0] and about[1]:
-                is_it = is_latest(about[0], about[1])
-                return Standing(record, is_live=False) if is_it else None
+            if about[0] and about[1] and is_latest(about[0], about[1]):
+                return Standing(record, is_live=False)
         return None
 
     def history(self) -> Sequence[ReleaseRecord]:

@@ -82,8 +82,8 @@ class Alarms(Protocol):
 
 
 class Deployments(Protocol):
-    def under_way(self) -> str | None:
-        """What is being done to the stack, while functions may be half changed. Else None.
+    def half_done(self) -> str | None:
+        """Why functions may be half changed now, in words; None where they are not.
 
         Raises CloudUnavailable.
         """

@@ -24,15 +24,15 @@ def why_not_again(
 
     releases: the oldest first. is_aborted: whether people ended the release with that id.
     """
-    had_traffic = [it for it in releases if it.outcome not in (Ended.REFUSED, Ended.UNCHANGED)]
+    # What was refused before it had traffic may be asked again, unless it was people who did so.
+    ended = [it for it in releases if it.outcome is not Ended.UNCHANGED and it.candidate]
+    judged = [it for it in ended if it.outcome is not Ended.REFUSED or is_aborted(it.id)]
     # With a new API batch has no say: who mends the API deploys the same batch again.
     batch = batch_candidate.number if candidate == champion else None
-    if _version_was_taken_back(had_traffic, candidate.number, batch):
+    if _version_was_taken_back(judged, candidate.number, batch):
         return f"version {candidate.number} was taken back before; `mlops release start` retries"
     new = (pin for pin in candidate.pins if pin not in champion.pins)
-    models = [
-        str(pin.version) for pin in new if next(_said_of(had_traffic, pin, is_aborted), False)
-    ]
+    models = [str(pin.version) for pin in new if next(_said_of(judged, pin, is_aborted), False)]
     if models:
         return (
             f"{', '.join(models)} was taken back before; pin another version, or let"
