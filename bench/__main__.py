@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from subprocess import SubprocessError
 from typing import Any
 
 from bench import batch, container, cost, files, handlers, memory, report, servers, targets
@@ -76,7 +77,7 @@ def measure(wanted: Sequence[str], rounds: int, store: str) -> dict[str, Any]:
             if name in wanted or (COST in wanted and name in OF_COST):
                 try:
                     found[name] = PARTS[name](made, rounds, _say)
-                except (NotMeasured, Unequal) as error:
+                except (NotMeasured, Unequal, SubprocessError, OSError) as error:
                     found[name] = {"not_measured": str(error)}
     if COST in wanted:
         try:

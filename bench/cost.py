@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 PRICES_OF = "March 2026"
-PRICES_FROM = "AWS's price lists of Lambda, API Gateway and Fargate, US East (N. Virginia)"
+PRICES_FROM = "AWS's price lists of Lambda, API Gateway, Fargate and S3, US East (N. Virginia)"
 MILLION = 1_000_000
 HOURS_A_MONTH = 730
 API_MB, BATCH_MB = 1769, 3538
 """template.yaml's defaults: one and two whole processors, as the machine here has them."""
 CHUNK_ROWS = 10_000
+CHUNK_WRITES, CHUNK_READS = 6, 5
+"""Requests to S3 for a chunk: to put or to list, and to get."""
+JOB_WRITES, JOB_READS = 11, 6
+"""For a job besides: to cut it up, to merge it, to say how it stands."""
 CONTAINER_VCPU, CONTAINER_GB = 1, 2
 
 
@@ -24,6 +28,8 @@ class Prices:
     gb_hour: float
     million_requests: float = 0.20
     million_http_api: float = 1.00
+    million_s3_writes: float = 5.00
+    million_s3_reads: float = 0.40
 
 
 PRICES = {
@@ -49,23 +55,34 @@ def _of(
     billed_ms = math.ceil(warm_ms)
     compute = MILLION * billed_ms / 1000 * API_MB / 1024 * prices.gb_second
     single = compute + prices.million_requests
-    invocations = MILLION / CHUNK_ROWS + 2  # to cut the job up, and to merge it
+    over_http = single + prices.million_http_api
+    chunks = MILLION / CHUNK_ROWS
     batch = batch_seconds * BATCH_MB / 1024 * prices.gb_second
-    batch += invocations * prices.million_requests / MILLION
+    batch += (chunks + 2) * prices.million_requests / MILLION  # to cut the job up, and to merge it
+    objects = (JOB_WRITES + chunks * CHUNK_WRITES) * prices.million_s3_writes
+    objects += (JOB_READS + chunks * CHUNK_READS) * prices.million_s3_reads
     month = HOURS_A_MONTH * (CONTAINER_VCPU * prices.vcpu_hour + CONTAINER_GB * prices.gb_hour)
-    break_even = month / single * MILLION
     found = {
         "billed_ms": billed_ms,
         "million_single": round(single, 3),
-        "million_single_with_http_api": round(single + prices.million_http_api, 3),
+        "million_single_with_http_api": round(over_http, 3),
         "million_batch_rows": round(batch, 5),
+        "million_batch_rows_with_s3_requests": round(batch + objects / MILLION, 5),
         "container_month": round(month, 2),
-        "break_even_requests_a_month": round(break_even, -5),
-        "break_even_requests_a_second": round(break_even / HOURS_A_MONTH / 3600, 1),
+        **_break_even(month / over_http, "with_http_api"),
+        **_break_even(month / single, "of_functions_alone"),
     }
     if cold_seconds is not None:
         found["warm_requests_a_cold_start_costs"] = round(cold_seconds * 1000 / billed_ms)
     return found
+
+
+def _break_even(millions: float, of: str) -> dict[str, float]:
+    a_month = millions * MILLION
+    return {
+        f"break_even_a_month_{of}": round(a_month, -5),
+        f"break_even_a_second_{of}": round(a_month / HOURS_A_MONTH / 3600, 1),
+    }
 
 
 def cost(parts: Mapping[str, Any]) -> dict[str, Any]:

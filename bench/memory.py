@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from bench.files import forget, opened_by
-from bench.ground import MODULES, Ground, Report, event, inside
+from bench.ground import MODULES, Ground, NotMeasured, Report, event, inside
 from bench.handlers import REQUESTS
 
 
@@ -24,7 +24,11 @@ def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
                 forget(path)
         process = inside(ground, name)
         try:
-            process.ask(do="time", event=event(ground.customers[0]), times=REQUESTS)
+            asked = event(ground.customers[0])
+            process.ask(do="time", event=asked, times=REQUESTS)
+            answer = process.ask(do="answer", event=asked)
+            if answer["statusCode"] != 200:
+                raise NotMeasured(f"{name} answers {answer}")
             found[name] = {"resident_mb": round(process.ask(do="resident") / 1e6, 1)}
         finally:
             process.close()

@@ -31,11 +31,8 @@ def _between(figure: str, ours: str, theirs: str) -> Callable[[Any], float]:
 
 
 def _to_best_peer(part: Mapping[str, Any]) -> float:
-    peers = [
-        found["per_second"]
-        for name, found in part.items()
-        if name not in FLOORS and "per_second" in found
-    ]
+    """Raises KeyError where a peer was not measured: it might have been the best."""
+    peers = [found["per_second"] for name, found in part.items() if name not in FLOORS]
     return float(part["ours"]["per_second"] / max(peers))
 
 
@@ -100,7 +97,7 @@ def judged(parts: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         line: dict[str, Any] = {"figure": target.figure, "wanted": target.wanted}
         try:
             ratio = target.ratio(parts[target.part])
-        except (KeyError, ValueError):
+        except (KeyError, TypeError, ValueError):
             found.append(line | {"found": None, "met": False})
         else:
             found.append(line | {"found": round(ratio, 3), "met": target.met(ratio)})

@@ -46,15 +46,15 @@ class Profile:
 # The server could answer many more in a second. What is planned leaves enough of the machine to the
 # one who asks, so that what is slow is the server.
 SERVER = {
-    "steady": Profile((Stage(60, 200),), p95_ms=20),
-    "spike": Profile((Stage(20, 50), Stage(20, 600), Stage(20, 50)), p95_ms=50),
-    "soak": Profile((Stage(600, 200),), p95_ms=20, slot=5),
+    "steady": Profile((Stage(60, 200),), p95_ms=10),
+    "spike": Profile((Stage(20, 50), Stage(20, 600), Stage(20, 50)), p95_ms=20),
+    "soak": Profile((Stage(600, 200),), p95_ms=10, slot=5),
 }
 # The runtime emulator hands over one event at a time, as Lambda does to one environment.
 CONTAINER = {
-    "steady": Profile((Stage(60, 20),), p95_ms=50),
-    "spike": Profile((Stage(20, 5), Stage(20, 60), Stage(20, 5)), p95_ms=100),
-    "soak": Profile((Stage(600, 20),), p95_ms=50, slot=5),
+    "steady": Profile((Stage(60, 20),), p95_ms=25),
+    "spike": Profile((Stage(20, 5), Stage(20, 60), Stage(20, 5)), p95_ms=25),
+    "soak": Profile((Stage(600, 20),), p95_ms=25, slot=5),
 }
 PROFILES = {"server": SERVER, "container": CONTAINER}
 CONNECTIONS = {"server": 16, "container": 1}

@@ -58,7 +58,8 @@ class Record:
     def growth(self) -> float | None:
         """Of memory since it had settled, as a share; nothing where the run was too short."""
         end = max((each.second for each in self.memory), default=0.0)
-        if end < SETTLED + 2 * _LOOK:
+        planned = self.slots[-1].second if self.slots else 0
+        if end < max(SETTLED + 2 * _LOOK, planned - _LOOK):
             return None
         before = [each for each in self.memory if SETTLED <= each.second < SETTLED + _LOOK]
         after = [each for each in self.memory if each.second >= end - _LOOK]

@@ -66,6 +66,7 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
         measured.answers.append(Answer(context["due"], context["late"] + response_time, error))
 
     def watch() -> None:
+        # Where nobody can say what is resident any more, readings end, and a soak is not kept.
         while True:
             measured.memory.append(Memory(time.perf_counter() - started, target.resident()))
             gevent.sleep(profile.slot)
@@ -81,6 +82,9 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
         with gevent.Timeout(_LATE_SECONDS, False):
             while runner.user_count:
                 gevent.sleep(0.1)
+        # Each has one request at a time.
+        lost = Answer(float(profile.seconds - 1), _LATE_SECONDS * 1000, "there was no answer")
+        measured.answers.extend([lost] * runner.user_count)
     finally:
         watching.kill()
         runner.quit()
@@ -93,8 +97,8 @@ def wrong(target: Target, asked: dict[str, Any], status: int, content: bytes | N
         return f"status {status}"
     try:
         said = target.said(content or b"")
-    except ValueError as error:
-        return f"no prediction: {error}"
+    except (ValueError, LookupError, TypeError) as error:
+        return f"no prediction: {error!r}"
     if said.get("customer_id") != asked["customer_id"]:
         return "the answer is of another customer"
     probability = said.get("churn_probability")
