@@ -1,15 +1,18 @@
 """What happens to the images on their way to a deployment, and what is told of a pin."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from mlops.inference.version import Pin
+from tests.project.files import ROOT
 from tests.tools.changed_pins import summary, table
 from tests.tools.images import by_digest, images, missing
 
+CLIENT = re.compile(r'[.]client[(]\s*"(\w+)"')
 TEMPLATE = """\
 Resources:
   ApiFunction:
@@ -85,3 +88,13 @@ def test_pins_are_compared_with_those_of_a_commit(tmp_path: Path) -> None:
     assert summary("HEAD", tmp_path) == "No pin changes.\n"
     pin(V2)
     assert summary("HEAD", tmp_path) == table([V1], [V2])
+
+
+def test_the_services_that_are_called_are_described_in_the_images() -> None:
+    """botocore's descriptions of all others are taken out of them."""
+    dockerfile = (ROOT / "functions/Dockerfile").read_text()
+    kept = re.search(r"find botocore/data .*?-exec rm", dockerfile, re.DOTALL)
+    assert kept is not None
+    sources = (ROOT / "layers/mlops/python/mlops/aws").glob("*.py")
+    called = {name for path in sources for name in CLIENT.findall(path.read_text())}
+    assert set(re.findall(r"! -name (\w+)", kept[0])) == called
