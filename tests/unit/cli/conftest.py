@@ -105,7 +105,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
             rollback=bench.rollback,
         )
 
-    monkeypatch.setattr(commands, "_found", found)
+    monkeypatch.setattr(commands, "found_stack", found)
     monkeypatch.setattr(commands, "_opened_at", opened_at)
     return bench
 

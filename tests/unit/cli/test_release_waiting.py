@@ -146,11 +146,7 @@ def test_the_end_of_an_earlier_release_is_no_verdict_on_this_deployment(
 ) -> None:
     """Of the same content: the alarms of then are over, and a release is about to begin."""
     bench.deploy()
-    bench.alarms.ringing = {"errors"}
-    bench.begin()
-    bench.rollout.record(ID, Ended.REFUSED, ())
-    bench.executions.end(ID, ExecutionStatus.FAILED)
-    bench.alarms.ringing = set()
+    bench.refused()
     bench.deploy()
     while_waiting(lambda: bench.released("release-2"))
     ran = mlops("release", "status", "--wait", "--json")

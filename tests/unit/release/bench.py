@@ -207,6 +207,14 @@ class Bench:
         self.executions.end(id, ExecutionStatus.SUCCEEDED)
         return closed
 
+    def refused(self, id: str = ID) -> None:
+        """All of a release that does not begin, since alarms ring meanwhile."""
+        self.alarms.ringing.add("stack-errors")
+        assert self.begin(id).outcome is Ended.REFUSED
+        self.rollout.record(id, Ended.REFUSED, ())
+        self.executions.end(id, ExecutionStatus.FAILED)
+        self.alarms.ringing.clear()
+
     def next_look(self) -> Watched:
         """Its lines are there: the wait for them is over since the canary began."""
         self.wait(LOOK)

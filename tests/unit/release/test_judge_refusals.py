@@ -9,7 +9,7 @@ from mlops.registry.releases import Ended
 from mlops.release.judge import Observed, Outcome, Policy, judge
 from mlops.release.rollout import Action
 from tests.unit.release.bench import LOOK, Bench
-from tests.unit.release.test_judge import CANARY, LAST, POLICY, STABLE, observed
+from tests.unit.release.test_judge import CANARY, LAST, POLICY, STABLE, observed, outcome_of
 
 
 def refusing(it: Observed, refusals: int) -> Observed:
@@ -21,10 +21,6 @@ def refusing(it: Observed, refusals: int) -> Observed:
         predictions=it.predictions[:left],
         refusals=refusals,
     )
-
-
-def outcome_of(canary: Observed, stable: Observed, look: int = LAST) -> Outcome:
-    return judge(canary, stable, POLICY, look, np.random.default_rng(3)).outcome
 
 
 @pytest.mark.fault

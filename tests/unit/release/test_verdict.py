@@ -40,10 +40,8 @@ def test_a_pin_that_is_taken_back_too_is_live_whatever_the_last_release_was(cana
 
 def test_a_refusal_ahead_of_any_plan_is_a_verdict_too() -> None:
     bench = Bench()
-    bench.alarms.ringing.add("stack-errors")
     bench.deploy()
-    bench.begin()
-    bench.rollout.record(ID, Ended.REFUSED, ())
+    bench.refused()
     assert said(bench) == (ID, Ended.REFUSED, False)
 
 
@@ -57,10 +55,8 @@ def test_a_change_of_batch_alone_waits_for_its_verdict() -> None:
 
 def test_a_release_that_ended_before_the_deployment_says_nothing_of_it() -> None:
     bench = Bench()
-    bench.alarms.ringing.add("stack-errors")
     bench.deploy()
-    bench.begin()
-    bench.rollout.record(ID, Ended.REFUSED, ())
+    bench.refused()
     bench.deploy()  # the same, for whose sake a release begins all the same
     assert said(bench) is None
 

@@ -63,7 +63,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Release what was deployed last; `sam deploy` does so by itself."""
-    on = _found(stack, samconfig)
+    on = found_stack(stack, samconfig)
     if on.half_done is not None:
         raise ReleaseRefused(on.half_done)
     releases = _opened_at(on)
@@ -91,7 +91,7 @@ def status(
 
     With --wait, of what was deployed last, even where its release is yet to begin.
     """
-    on = _found(stack, samconfig)
+    on = found_stack(stack, samconfig)
     releases = _opened_at(on)
     if wait:
         from mlops.cli.release_waiting import awaited, verdict_of
@@ -167,13 +167,14 @@ def rollback(
 
 
 def _opened(stack: str | None, samconfig: Path) -> "Releases":
-    return _opened_at(_found(stack, samconfig))
+    return _opened_at(found_stack(stack, samconfig))
 
 
 # AWS takes a third of a second to import, and `--help` has no use for it.
 
 
-def _found(stack: str | None, samconfig: Path) -> "Stack":
+def found_stack(stack: str | None, samconfig: Path) -> "Stack":
+    """The one that is named, or else samconfig.toml's. Raises ConfigInvalid, CloudUnavailable."""
     from mlops.bootstrap.releases import find_stack
 
     return find_stack(stack or Samconfig.read(samconfig).stack())

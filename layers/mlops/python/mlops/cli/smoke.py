@@ -20,7 +20,7 @@ from urllib3.util import Retry
 
 from mlops.cli.api_client import ApiClient, Http, client
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes
-from mlops.cli.release import StackName
+from mlops.cli.release import StackName, found_stack
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.traffic import Case, by_model, examples, rows, too_little
 from mlops.errors import MlopsError
@@ -119,7 +119,7 @@ def smoke(
     if url and not (stack and rate):
         address, live = url, _served(_client(url))
     else:
-        found = _stack(stack or Samconfig.read(samconfig).stack())
+        found = found_stack(stack, samconfig)
         address, live = url or found.outputs["ApiUrl"], _live(found)
     # What is live first: what the rows of a newer version hold, it may not take.
     pins = by_model([*live, *pinned])
@@ -139,13 +139,6 @@ def smoke(
     answer({"url": address, **tally.document()}, as_json, "\n".join([str(tally), *reasons]))
     if tally.failed:
         raise typer.Exit(1)
-
-
-def _stack(name: str) -> "Stack":
-    """Raises CloudUnavailable, also where there is no such stack."""
-    from mlops.bootstrap.releases import find_stack
-
-    return find_stack(name)
 
 
 def _places(stack: "Stack") -> "Places":

@@ -24,15 +24,12 @@ def why_not_again(
 
     releases: the oldest first. is_aborted: whether people ended the release with that id.
     """
-    # What was refused before it had traffic may be asked again, unless it was people who did so.
-    ended = [it for it in releases if it.outcome is not Ended.UNCHANGED and it.candidate]
-    judged = [it for it in ended if it.outcome is not Ended.REFUSED or is_aborted(it.id)]
     # With a new API batch has no say: who mends the API deploys the same batch again.
     batch = batch_candidate.number if candidate == champion else None
-    if _version_was_taken_back(judged, candidate.number, batch):
+    if _version_was_taken_back(releases, candidate.number, batch, is_aborted):
         return f"version {candidate.number} was taken back before; `mlops release start` retries"
     new = (pin for pin in candidate.pins if pin not in champion.pins)
-    models = [str(pin.version) for pin in new if next(_said_of(judged, pin, is_aborted), False)]
+    models = [str(pin.version) for pin in new if next(_said_of(releases, pin, is_aborted), False)]
     if models:
         return (
             f"{', '.join(models)} was taken back before; pin another version, or let"
@@ -42,7 +39,10 @@ def why_not_again(
 
 
 def _version_was_taken_back(
-    releases: Sequence[ReleaseRecord], number: str, batch: str | None
+    releases: Sequence[ReleaseRecord],
+    number: str,
+    batch: str | None,
+    is_aborted: Callable[[str], bool],
 ) -> bool:
     """batch: where that alone is new."""
 
@@ -52,11 +52,18 @@ def _version_was_taken_back(
     for record in reversed(releases):
         if batch is None and record.candidate == record.champion:
             continue  # it was about batch alone
-        if is_it(record.candidate, record.batch_candidate):
-            return not record.moved
-        if record.kind is Kind.ROLLBACK and is_it(record.champion, record.batch_champion):
-            return True
+        left = record.kind is Kind.ROLLBACK and is_it(record.champion, record.batch_champion)
+        is_about_it = left or is_it(record.candidate, record.batch_candidate)
+        if is_about_it and _was_decided(record, is_aborted):
+            return left or not record.moved
     return False
+
+
+def _was_decided(record: ReleaseRecord, is_aborted: Callable[[str], bool]) -> bool:
+    """What was refused before it had traffic may be asked again, unless people did so."""
+    if record.outcome is Ended.REFUSED:
+        return is_aborted(record.id)
+    return record.outcome is not Ended.UNCHANGED
 
 
 def _said_of(
