@@ -30,6 +30,15 @@ IMPORTED = """
 import functions.api.handler, sys
 print(*sys.modules)
 """
+LIBRARIES = """
+import functions.api.handler, os
+lines = open("/proc/self/maps").read().splitlines()
+mapped = {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
+for path in mapped:
+    print(os.path.getsize(path), os.path.basename(path))
+"""
+LIBRARY_BYTES_AT_MOST = 90_000_000
+"""What they are read and relocated for is half of what a function holds in memory."""
 MODULES_AT_MOST = 590
 """Each costs time at every start, and a dependency may bring a hundred. They were 637 at first."""
 
@@ -81,6 +90,14 @@ def test_a_start_imports_no_more_modules_than_stated(image: str, churn_pin: Pin)
     assert "onnxruntime" in modules, "no model was loaded, so they are not all of them"
     largest = Counter(name.partition(".")[0] for name in modules).most_common(12)
     assert len(modules) <= MODULES_AT_MOST, f"the largest packages: {dict(largest)}"
+
+
+def test_a_start_maps_no_more_libraries_than_stated(image: str, churn_pin: Pin) -> None:
+    printed = run_python(image, LIBRARIES, "--env", f"MLOPS_PINS={churn_pin}")
+    sizes = {name: int(size) for size, name in map(str.split, printed.splitlines())}
+    assert any("onnxruntime" in name for name in sizes), "no model was loaded"
+    largest = sorted(sizes.items(), key=lambda entry: -entry[1])[:6]
+    assert sum(sizes.values()) <= LIBRARY_BYTES_AT_MOST, f"the largest: {dict(largest)}"
 
 
 def test_every_line_of_a_start_is_json(image: str, churn_pin: Pin) -> None:
