@@ -1,6 +1,5 @@
 """What all parts stand on: one model, the same customers, the code compiled as in the image."""
 
-import compileall
 import json
 import os
 import re
@@ -10,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
 
 from bench.batch import TELCO, opened
+from bench.interpreter import settings
 from mlops.inference.loading import SERVED_FILES
 from mlops.inference.manifest import MANIFEST, MODEL
 from mlops.inference.version import Pin
@@ -26,8 +25,6 @@ from mlops.models.churn.data import load
 ROOT = Path(__file__).resolve().parent.parent
 CUSTOMERS = 20
 CLOSE = 2e-6
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""The image's setting, for all alike: more threads would only wait for each other."""
 
 Report = Callable[[str], None]
 
@@ -77,9 +74,9 @@ class Ground:
             "MLOPS_METRICS_NAMESPACE": "bench",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
         }
+        bytecode = self.folder / "bytecode" if python == _python(None) else None
         return {
-            **os.environ,
-            **ONE_THREAD,
+            **settings(os.environ, bytecode=bytecode),
             **ours,
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.code),
@@ -96,11 +93,15 @@ class Ground:
 
 def python_of(peer: str | None) -> Path:
     """peer: None for ours, and for the floors. Raises NotMeasured where it is not installed."""
-    tool = ".tools/api" if peer is None else f".tools/peer-{peer}"
-    python = ROOT / tool / "bin/python"
+    python = _python(peer)
     if not python.exists():
+        tool = python.parents[1].relative_to(ROOT)
         raise NotMeasured(f"not installed: make {tool}/.done")
     return python
+
+
+def _python(peer: str | None) -> Path:
+    return ROOT / ".tools" / ("api" if peer is None else f"peer-{peer}") / "bin/python"
 
 
 def version_of(peer: str, package: str) -> str:
@@ -124,15 +125,21 @@ def ground(store: str) -> Iterator[Ground]:
         baked.mkdir(parents=True)
         for file in (MANIFEST, *SERVED_FILES):
             shutil.copyfile(Path(store) / "models" / served.version / file, baked / file)
-        _copy_code(made.code)
+        _copy_code(made)
         yield made
 
 
-def _copy_code(code: Path) -> None:
+def _copy_code(ground: Ground) -> None:
     leave = shutil.ignore_patterns("__pycache__")
     for source in ("functions", "bench", "layers/mlops/python/mlops"):
-        shutil.copytree(ROOT / source, code / Path(source).name, ignore=leave)
-    compileall.compile_dir(code, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        shutil.copytree(ROOT / source, ground.code / Path(source).name, ignore=leave)
+    for python in filter(Path.exists, {_python(peer) for peer, _ in HANDLERS.values()}):
+        subprocess.run(
+            [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "."],
+            cwd=ground.code,
+            env=ground.environment(python),
+            check=True,
+        )
 
 
 def _customers(predictor: Any) -> Iterator[Customer]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.ground import (
     HANDLERS,
+    MODULES,
     Ground,
     Inside,
     NotMeasured,
@@ -72,7 +73,7 @@ os._exit(0)
 
 def start(ground: Ground, name: str) -> float:
     """Seconds that a new process takes until it has answered once."""
-    peer, module = HANDLERS[name]
+    peer, module = MODULES[name]
     python = python_of(peer)
     sent = json.dumps(event(ground.customers[0]))
     started = time.perf_counter()

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.files import forget, opened_by
 from bench.ground import MODULES, Ground, NotMeasured, Report, event, inside
-from bench.handlers import REQUESTS
+from bench.handlers import REQUESTS, start
 
 
 def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
@@ -19,6 +19,7 @@ def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     found = {}
     for name in MODULES:
         report(f"memory: {name}")
+        start(ground, name)  # bytecode is compiled now, for all
         if sys.platform == "linux":
             for path in opened_by(ground, name):
                 forget(path)

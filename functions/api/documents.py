@@ -34,14 +34,13 @@ class _Sent(BaseModel):
 
 
 class BatchRequest(_Sent):
-    """A batch job: exactly one of `rows` and `input`."""
-
     model_config = ConfigDict(
         json_schema_extra={
+            "description": "A batch job: exactly one of `rows` and `input`.",
             "oneOf": [
                 {"required": ["rows"], "properties": {"rows": {"type": "array"}}},
                 {"required": ["input"], "properties": {"input": {"type": "string"}}},
-            ]
+            ],
         },
     )
 
@@ -122,7 +121,9 @@ class UploadRequest(_Sent):
 
 
 class UploadDocument(BaseModel):
-    """Where to PUT a file, and what to name it in a job then."""
+    model_config = ConfigDict(
+        json_schema_extra={"description": "Where to PUT a file, and what to name it in a job then."}
+    )
 
     url: str = Field(description="Needs no credentials until it expires.")
     method: Literal["PUT"]
@@ -138,7 +139,12 @@ class JobRows(BaseModel):
 
 
 class JobLinks(BaseModel):
-    """They need no credentials until they expire; ask for the job again to get new ones."""
+    model_config = ConfigDict(
+        json_schema_extra={
+            "description": "They need no credentials until they expire;"
+            " ask for the job again to get new ones."
+        }
+    )
 
     results: str
     errors: str

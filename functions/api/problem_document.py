@@ -12,10 +12,9 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details; `errors` is there where fields are to blame."""
-
     model_config = ConfigDict(
         json_schema_extra={
+            "description": "RFC 9457 problem details; `errors` is there where fields are to blame.",
             "examples": [
                 {
                     "type": f"{TYPE_PREFIX}invalid-request",
@@ -31,7 +30,7 @@ class Problem(BaseModel):
                         }
                     ],
                 }
-            ]
+            ],
         }
     )
 

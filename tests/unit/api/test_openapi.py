@@ -1,6 +1,8 @@
 """The description is committed, and right."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from openapi_spec_validator import validate
 
 from functions.api.settings import Settings
 from mlops.models.churn.contract import CHURN, ChurnRequest
+from tests.project.files import ROOT
 from tests.tools.openapi import COMMITTED, described
 from tests.unit.api.batch_service import (
     BATCH,
@@ -37,6 +40,19 @@ def fits(schema: str, value: object) -> bool:
 
 def test_the_committed_description_is_the_apis() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == described(), "make openapi writes it anew"
+
+
+def test_it_says_the_same_without_docstrings() -> None:
+    """The images' bytecode has none."""
+    script = "from tests.tools.openapi import described; print(described())"
+    told = subprocess.run(
+        [sys.executable, "-OO", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(told.stdout) == DOCUMENT
 
 
 def test_the_served_description_is_the_committed_one(api: Service) -> None:

@@ -22,8 +22,7 @@ OWNER = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 class Format(StrEnum):
-    """Of an input and of results; the value is the file's suffix."""
-
+    # Of an input and of results; the value is the file's suffix.
     CSV = "csv"
     CSV_GZIP = "csv.gz"
     JSONL = "jsonl"

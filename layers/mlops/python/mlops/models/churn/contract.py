@@ -40,7 +40,12 @@ MEDIUM_FROM, HIGH_FROM = 0.4, 0.7
 
 
 class ChurnRequest(Request):
-    """One customer. Three fields are required; each further one makes the answer better."""
+    model_config = ConfigDict(
+        json_schema_extra={
+            "description": "One customer. Three fields are required;"
+            " each further one makes the answer better."
+        }
+    )
 
     customer_id: str = Field(
         min_length=1, max_length=128, description="Your id; it comes back unchanged."
@@ -141,10 +146,9 @@ def consistent(columns: Mapping[str, Codes]) -> NDArray[np.bool_]:
 
 
 class ChurnResponse(Response):
-    """The answer for one customer."""
-
     model_config = ConfigDict(
         json_schema_extra={
+            "description": "The answer for one customer.",
             "examples": [
                 {
                     "customer_id": "C12345",
@@ -153,7 +157,7 @@ class ChurnResponse(Response):
                     "model_version": "churn-model-v1.3.2",
                     "prediction_id": "pred_8f9a2b1c64d04e7f9a35c1d2e8b7f690",
                 }
-            ]
+            ],
         },
     )
 
