@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import batch, container, cost, files, handlers, memory, report, servers, targets
 from bench.ground import ROOT, Ground, NotMeasured, Report, Unequal, ground
+from bench.revision import revision
 
 RESULTS = ROOT / "bench/results.json"
 DOCUMENT = ROOT / "docs/performance.md"
@@ -86,6 +87,7 @@ def measure(wanted: Sequence[str], rounds: int, store: str) -> dict[str, Any]:
             found[COST] = {"not_measured": f"without {error}"}
     return {
         "date": datetime.now(UTC).date().isoformat(),
+        "commit": revision(ROOT),
         "machine": report.machine(),
         "rounds": rounds,
         "targets": targets.judged(found),

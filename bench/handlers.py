@@ -18,6 +18,7 @@ from bench.ground import (
     inside,
     python_of,
 )
+from bench.rounds import summary, turns
 
 REQUESTS = 1_000
 
@@ -34,17 +35,13 @@ def warm(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
             found[name] = {"p50_ms": [], "p95_ms": []}
         for number in range(rounds):
             report(f"warm: round {number + 1} of {rounds}")
-            for name, process in processes.items():
-                seconds = sorted(process.ask(do="time", event=asked, times=_times(name)))
+            for name in turns(processes, number):
+                seconds = sorted(processes[name].ask(do="time", event=asked, times=_times(name)))
                 found[name]["p50_ms"].append(statistics.median(seconds) * 1000)
                 found[name]["p95_ms"].append(seconds[int(len(seconds) * 0.95)] * 1000)
-        return {name: medians(figures) for name, figures in found.items()}
+        return {name: summary(figures) for name, figures in found.items()}
     finally:
         _close(processes)
-
-
-def medians(figures: dict[str, list[float]]) -> dict[str, float]:
-    return {figure: round(statistics.median(values), 3) for figure, values in figures.items()}
 
 
 def cold(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
@@ -54,9 +51,9 @@ def cold(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     found: dict[str, list[float]] = {name: [] for name in HANDLERS}
     for number in range(rounds):
         report(f"cold: round {number + 1} of {rounds}")
-        for name in HANDLERS:
+        for name in turns(HANDLERS, number):
             found[name].append(start(ground, name))
-    return {name: medians({"seconds": seconds}) for name, seconds in found.items()}
+    return {name: summary({"seconds": seconds}) for name, seconds in found.items()}
 
 
 _FIRST_ANSWER = """

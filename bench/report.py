@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.rounds import RANGE
+
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
@@ -44,8 +46,8 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     on = results["machine"]
-    yield f"{results['date']}, {on['processor']}, {on['cores']} cores, {on['system']}, Python"
-    yield f"{on['python']}; {results['rounds']} rounds."
+    yield f"{results['date']}, commit {results['commit'] or 'unknown'}, {on['processor']},"
+    yield f"{on['cores']} cores, {on['system']}, Python {on['python']}; {results['rounds']} rounds."
     if results["targets"]:
         yield "\n### Targets\n"
         yield from table(("figure", "wanted", "found", "met"), map(_target, results["targets"]))
@@ -71,9 +73,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _by_name(found: Mapping[str, Any]) -> Iterator[str]:
     """A row for each, a column for each figure, and beside it how much ours is of it."""
-    figures = [*found["ours"]]
+    figures = [figure for figure in found["ours"] if not figure.endswith(RANGE)]
     rows = [
-        (name, *(f"{values[figure]:,} ({_ratio(found, values, figure)})" for figure in figures))
+        (
+            name,
+            *(
+                f"{values[figure]:,}{_range(values, figure)} ({_ratio(found, values, figure)})"
+                for figure in figures
+            ),
+        )
         for name, values in found.items()
     ]
     head = ("", *(f"{_words(figure)} (ours to it)" for figure in figures))
@@ -82,6 +90,12 @@ def _by_name(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _ratio(found: Mapping[str, Any], values: Mapping[str, Any], figure: str) -> str:
     return f"{found['ours'][figure] / values[figure]:.2f}" if values[figure] else "-"
+
+
+def _range(values: Mapping[str, Any], figure: str, form: str = ",") -> str:
+    """The least and the greatest of its rounds; of what is measured once there are none."""
+    between = values.get(figure + RANGE)
+    return f", {between[0]:{form}} to {between[1]:{form}}" if between else ""
 
 
 def _http(found: Mapping[str, Any]) -> Iterator[str]:
@@ -93,7 +107,7 @@ def _http(found: Mapping[str, Any]) -> Iterator[str]:
         ratio = _ratio(found, values, "per_second") if "per_second" in found["ours"] else "-"
         notes = [values.get("version", ""), values.get("note", "")]
         notes += [f"{values['refused']} refused"] if values["refused"] else []
-        rates = f"{values['per_second']:,.0f}", ratio
+        rates = f"{values['per_second']:,.0f}{_range(values, 'per_second', ',.0f')}", ratio
         times = f"{values['p50_ms']:g} / {values['p95_ms']:g}"
         rows.append((name, *rates, times, "; ".join(filter(None, notes))))
     yield from table(("", "a second", "ours to it", "p50 / p95, ms", ""), rows)

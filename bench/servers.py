@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.ground import Customer, Ground, NotMeasured, Report, Unequal, python_of, version_of
+from bench.rounds import summary, turns
 
 CONNECTIONS = 16
 SECONDS = 3.0
@@ -274,8 +274,8 @@ def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
         taken: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for number in range(rounds):
             report(f"http: round {number + 1} of {rounds}")
-            for name, server in running.items():
-                taken[name].append(server.load(SECONDS))
+            for name in turns(running, number):
+                taken[name].append(running[name].load(SECONDS))
     finally:
         for server in running.values():
             server.close()
@@ -284,10 +284,8 @@ def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
 
 def _described(name: str, loads: list[dict[str, Any]]) -> dict[str, Any]:
     server = SERVERS[name]
-    described: dict[str, Any] = {
-        figure: round(statistics.median(load[figure] for load in loads), 2)
-        for figure in ("per_second", "p50_ms", "p95_ms")
-    }
+    figures = ("per_second", "p50_ms", "p95_ms")
+    described = summary({figure: [load[figure] for load in loads] for figure in figures}, digits=2)
     described["refused"] = sum(load["refused"] for load in loads)
     if server.peer:
         described["version"] = f"{server.package} {version_of(server.peer, server.package)}"

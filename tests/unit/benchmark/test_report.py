@@ -12,6 +12,7 @@ from tests.project.files import ROOT, make_targets
 
 RESULTS: dict[str, Any] = {
     "date": "2026-01-02",
+    "commit": "0123456789ab",
     "machine": {"processor": "Fast", "cores": 2, "system": "Linux x86_64", "python": "3.11.7"},
     "rounds": 3,
     "targets": [
@@ -19,7 +20,11 @@ RESULTS: dict[str, Any] = {
         {"figure": "image, to 487 MB", "wanted": "≤ 0.5", "found": None, "met": False},
     ],
     "parts": {
-        "warm": {"ours": {"p50_ms": 0.5}, "echo": {"p50_ms": 0.25}},
+        "warm": {
+            "ours": {"p50_ms": 0.5, "p50_ms_range": [0.4, 0.6]},
+            "echo": {"p50_ms": 0.25, "p50_ms_range": [0.2, 0.3]},
+        },
+        "memory": {"ours": {"resident_mb": 80.0}, "classic": {"resident_mb": 160.0}},
         "http": {
             "ours": {"per_second": 2000.0, "p50_ms": 8.0, "p95_ms": 9.5, "refused": 0},
             "slow": {
@@ -36,7 +41,7 @@ RESULTS: dict[str, Any] = {
 def test_what_is_around_the_markers_stays() -> None:
     document = f"# Title\n\n{BEGIN}\nformer figures\n{END}\n\nThe end.\n"
     once = written(document, RESULTS)
-    assert once.startswith(f"# Title\n\n{BEGIN}\n\n2026-01-02, Fast, 2 cores")
+    assert once.startswith(f"# Title\n\n{BEGIN}\n\n2026-01-02, commit 0123456789ab, Fast,\n2 cores")
     assert once.endswith(f"\n\n{END}\n\nThe end.\n")
     assert "former" not in once
     assert written(once, RESULTS) == once
@@ -55,7 +60,12 @@ def test_a_target_says_yes_or_no() -> None:
 
 
 def test_figures_stand_beside_the_ratio_of_ours_to_them() -> None:
-    assert "| echo | 0.25 (2.00) |" in markdown(RESULTS)
+    assert "| classic | 160.0 (0.50) |" in markdown(RESULTS)
+
+
+def test_what_was_measured_in_rounds_shows_their_range() -> None:
+    assert "|  | p50 ms (ours to it) |" in markdown(RESULTS)
+    assert "| echo | 0.25, 0.2 to 0.3 (2.00) |" in markdown(RESULTS)
 
 
 def test_no_peer_is_dropped() -> None:
