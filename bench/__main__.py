@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(wanted: Sequence[str], rounds: int, store: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    # As it starts: meanwhile the work tree may move on.
+    commit = revision(ROOT, written=[str(path.relative_to(ROOT)) for path in (RESULTS, DOCUMENT)])
     with ground(store) as made:
         for name in PARTS:
             if name in wanted or (COST in wanted and name in OF_COST):
@@ -87,7 +89,7 @@ def measure(wanted: Sequence[str], rounds: int, store: str) -> dict[str, Any]:
             found[COST] = {"not_measured": f"without {error}"}
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": revision(ROOT),
+        "commit": commit,
         "machine": report.machine(),
         "rounds": rounds,
         "targets": targets.judged(found),

@@ -94,9 +94,9 @@ class Ground:
 def python_of(peer: str | None) -> Path:
     """peer: None for ours, and for the floors. Raises NotMeasured where it is not installed."""
     python = _python(peer)
-    if not python.exists():
-        tool = python.parents[1].relative_to(ROOT)
-        raise NotMeasured(f"not installed: make {tool}/.done")
+    done = python.parents[1] / ".done"  # where pip failed, there is a Python all the same
+    if not done.exists():
+        raise NotMeasured(f"not installed: make {done.relative_to(ROOT)}")
     return python
 
 

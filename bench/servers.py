@@ -269,7 +269,7 @@ def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
             try:
                 running[name] = Running(ground, name)
                 running[name].load(1.0)  # warm
-            except (NotMeasured, Unequal, subprocess.CalledProcessError) as error:
+            except (NotMeasured, Unequal, subprocess.SubprocessError, OSError) as error:
                 found[name] = {"not_measured": str(error)}
         taken: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for number in range(rounds):

@@ -1,68 +1,11 @@
-"""Put load on the server and on the container: `make load`.
-
-Each run has its thresholds; one that is not kept makes the command fail.
-"""
+"""Put load on the server and on the container: `make load`."""
 
 # Locust is first: it replaces what blocks in the standard library.
 from load.traffic import drive  # isort: skip
 
-import argparse
-import signal
 import sys
-import time
 
-from load import page
-from load.picture import told
-from load.profiles import CONNECTIONS, PROFILES
-from load.record import broken, record
-from load.targets import TARGETS, CannotStart, machine
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m load", description=__doc__)
-    parser.add_argument("--target", choices=TARGETS, help="only this one")
-    parser.add_argument("--profile", choices=PROFILES["server"], help="only this one")
-    parser.add_argument("--draw", action="store_true", help="run nothing, draw what there is")
-    arguments = parser.parse_args()
-    # So that what was started is ended then, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    kept = True
-    if not arguments.draw:
-        runs = [
-            (target, name)
-            for target in TARGETS
-            for name in PROFILES[target]
-            if arguments.target in (None, target) and arguments.profile in (None, name)
-        ]
-        minutes = sum(PROFILES[target][name].seconds for target, name in runs) / 60
-        print(f"{len(runs)} runs, {minutes:.0f} minutes", flush=True)
-        try:
-            for target, name in runs:
-                kept &= run(target, name)
-        except CannotStart as problem:
-            print(problem, file=sys.stderr)
-            return 2
-    page.write()
-    return 0 if kept else 1
-
-
-def run(target: str, name: str) -> bool:
-    """Whether it kept to its thresholds. A target of its own for each: none inherits memory."""
-    profile = PROFILES[target][name]
-    print(f"{target}, {name}, {profile.seconds} s ...", flush=True)
-    date = time.strftime("%Y-%m-%d %H:%M")
-    with TARGETS[target]() as started:
-        measured = drive(started, profile, CONNECTIONS[target])
-    outcome = record(
-        target, name, profile, measured.answers, measured.memory, date=date, machine=machine()
-    )
-    outcome.write(page.file_of(target, name))
-    print(f"  {told(outcome)}")
-    problems = broken(outcome, profile)
-    for problem in problems:
-        print(f"  BROKEN: {problem}", flush=True)
-    return not problems
-
+from load.command import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:], drive))

@@ -36,8 +36,9 @@ def write() -> None:
 
 def results(runs: list[Record]) -> str:
     table = [
-        "| on | profile | requests | errors | p50 | p95 | p99 | slowest | memory | kept | when |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --- | --- |",
+        "| on | profile | requests | errors | p50 | p95 | p99 | slowest | memory | kept"
+        " | when | commit |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --- | --- | --- |",
         *map(_row, runs),
     ]
     pictures = [
@@ -57,5 +58,6 @@ def _row(run: Record) -> str:
         "" if growth is None else f"{growth:+.1%}",
         "no" if broken(run, PROFILES[run.target][run.profile]) else "yes",
         run.date,
+        run.commit or "",
     ]
     return f"| {' | '.join(cells)} |"

@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -39,11 +39,18 @@ class Memory:
     resident: int  # bytes
 
 
-@dataclass(frozen=True)
+@dataclass
+class Measured:
+    answers: list[Answer] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
     target: str
     profile: str
     date: str
+    commit: str | None = None  # results that were kept before had none
     machine: str
     planned: int
     requests: int
@@ -90,17 +97,19 @@ def record(
     target: str,
     name: str,
     profile: Profile,
-    answers: Sequence[Answer],
-    memory: Sequence[Memory],
+    measured: Measured,
     *,
     date: str,
+    commit: str | None,
     machine: str,
 ) -> Record:
+    answers = measured.answers
     times = [answer.milliseconds for answer in answers]
     return Record(
         target=target,
         profile=name,
         date=date,
+        commit=commit,
         machine=machine,
         planned=profile.planned,
         requests=len(answers),
@@ -110,7 +119,7 @@ def record(
         p99=percentile(times, 99),
         slowest=percentile(times, 100),
         slots=tuple(_slots(profile, answers)),
-        memory=tuple(Memory(round(each.second, 1), each.resident) for each in memory),
+        memory=tuple(Memory(round(each.second, 1), each.resident) for each in measured.memory),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import psutil
+from load.answers import Said, of_function, plain
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -31,12 +31,12 @@ _EVENT = json.loads((ROOT / "events/predict.json").read_text())
 
 @dataclass(frozen=True)
 class Target:
-    """ask: the body of a request. said: what an answer says; raises ValueError where it refuses."""
+    """ask: the body of a request."""
 
     url: str
     path: str
     ask: Callable[[dict[str, Any]], bytes]
-    said: Callable[[bytes], dict[str, Any]]
+    said: Said
     resident: Callable[[], int]
 
 
@@ -66,8 +66,8 @@ def server() -> Iterator[Target]:
             f"http://127.0.0.1:{port}",
             PATH,
             lambda customer: json.dumps(customer).encode(),
-            _object,
-            lambda: int(_serving(process.pid).memory_info().rss),
+            plain,
+            lambda: _resident_below(process.pid),
         )
         try:
             _wait_until_it_answers(target, lambda: process.poll() is None, said)
@@ -77,11 +77,13 @@ def server() -> Iterator[Target]:
             process.wait(CALL_SECONDS)
 
 
-def _serving(reloader: int) -> psutil.Process:
-    """The process that answers: the reloader's child, which has one to work on batches itself."""
+def _resident_below(reloader: int) -> int:
+    """Of the process that answers: the reloader's child, which works on batches in another."""
+    import psutil  # here, as only Locust's environment has it
+
     for child in psutil.Process(reloader).children():
         if "spawn_main" in " ".join(child.cmdline()):
-            return child
+            return int(child.memory_info().rss)
     raise CannotStart("the server has no process that answers")
 
 
@@ -105,7 +107,7 @@ def container() -> Iterator[Target]:
             f"http://{address}",
             "/2015-03-31/functions/function/invocations",
             lambda customer: json.dumps(_EVENT | {"body": json.dumps(customer)}).encode(),
-            _answer_of_function,
+            of_function,
             lambda: _resident_in(started),
         )
         _wait_until_it_answers(target, lambda: True, lambda: _docker("logs", started)[-2000:])
@@ -154,20 +156,6 @@ def _docker(*arguments: str) -> str:
     if done.returncode:
         raise CannotStart(f"docker {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    said = json.loads(content)
-    if not isinstance(said, dict):
-        raise ValueError(f"no object: {said}")
-    return said
-
-
-def _answer_of_function(content: bytes) -> dict[str, Any]:
-    answer = _object(content)
-    if answer.get("statusCode") != 200:
-        raise ValueError(f"the function answers {answer}")
-    return _object(answer["body"].encode())
 
 
 def _wait_until_it_answers(

@@ -1,7 +1,6 @@
 """Clients that ask a target as its profile plans it, each answer checked."""
 
 import time
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -10,17 +9,12 @@ from locust import FastHttpUser
 from locust.env import Environment
 from locust.exception import StopUser
 
+from load.answers import NO_ANSWER, wrong
 from load.profiles import Profile
-from load.record import Answer, Memory
+from load.record import Answer, Measured, Memory
 from load.targets import Target
 
-_LATE_SECONDS = 30  # for the last answers to come
-
-
-@dataclass
-class Measured:
-    answers: list[Answer] = field(default_factory=list)
-    memory: list[Memory] = field(default_factory=list)
+LATE_SECONDS = 30  # for the last answers to come
 
 
 def drive(target: Target, profile: Profile, connections: int) -> Measured:
@@ -53,7 +47,7 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
                 context={"due": due, "late": max(late, 0) * 1000},
                 catch_response=True,
             ) as response:
-                if problem := wrong(target, asked, response.status_code, response.content):
+                if problem := wrong(target.said, asked, response.status_code, response.content):
                     response.failure(problem)
 
         tasks = [ask_in_time]
@@ -79,29 +73,13 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
         runner.start(connections, spawn_rate=connections)
         runner.spawning_greenlet.join()
         gevent.sleep(max(0, profile.seconds - (time.perf_counter() - started)))
-        with gevent.Timeout(_LATE_SECONDS, False):
+        with gevent.Timeout(LATE_SECONDS, False):
             while runner.user_count:
                 gevent.sleep(0.1)
         # Each has one request at a time.
-        lost = Answer(float(profile.seconds - 1), _LATE_SECONDS * 1000, "there was no answer")
+        lost = Answer(float(profile.seconds - 1), LATE_SECONDS * 1000, NO_ANSWER)
         measured.answers.extend([lost] * runner.user_count)
     finally:
         watching.kill()
         runner.quit()
     return measured
-
-
-def wrong(target: Target, asked: dict[str, Any], status: int, content: bytes | None) -> str | None:
-    """What is wrong with an answer, so that one of another customer is noticed too."""
-    if status != 200:
-        return f"status {status}"
-    try:
-        said = target.said(content or b"")
-    except (ValueError, LookupError, TypeError) as error:
-        return f"no prediction: {error!r}"
-    if said.get("customer_id") != asked["customer_id"]:
-        return "the answer is of another customer"
-    probability = said.get("churn_probability")
-    if not isinstance(probability, float) or not 0 <= probability <= 1:
-        return "the answer has no probability"
-    return None

@@ -1,6 +1,7 @@
 """The picture of a run."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -50,8 +51,13 @@ def test_a_scale_ends_at_a_short_number(largest: float, end: float) -> None:
 def test_the_table_has_a_row_for_each_run() -> None:
     text = results([measured(), measured(GOOD[:9])])
     assert "| server | steady | 100 | 0 | 10.0 ms |" in text
-    assert text.count("| yes | 2026-11-24 |") == text.count("| no | 2026-11-24 |") == 1
+    for kept in ("yes", "no"):
+        assert text.count(f"| {kept} | 2026-11-24 | c0ffee123456 |") == 1
     assert "![Load on the server, steady](load/server-steady.svg)" in text
+
+
+def test_a_result_of_before_commits_were_kept_names_none() -> None:
+    assert "| yes | 2026-11-24 |  |" in results([replace(measured(), commit=None)])
 
 
 def test_the_page_and_its_pictures_show_the_results_that_are_kept() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from load.profiles import PROFILES, Profile, Stage
-from load.record import Answer, Memory, Record, broken, percentile, read, record
+from load.record import Answer, Measured, Memory, Record, broken, percentile, read, record
 
 SHORT = Profile((Stage(4, 25),), p95_ms=20, slot=2)
 SOAK = Profile((Stage(600, 1),), p95_ms=20, slot=5)
@@ -16,20 +16,26 @@ MEGABYTE = 1_000_000
 
 
 def measured(
-    answers: Sequence[Answer] = GOOD, memory: Sequence[Memory] = (), profile: Profile = SHORT
+    answers: Sequence[Answer] = GOOD, readings: Sequence[Memory] = (), profile: Profile = SHORT
 ) -> Record:
     return record(
-        "server", "steady", profile, answers, memory, date="2026-11-24", machine="2 virtual cores"
+        *("server", "steady", profile, Measured(list(answers), list(readings))),
+        date="2026-11-24",
+        commit="c0ffee123456",
+        machine="2 virtual cores",
     )
 
 
-def soaked(*, at_first: int, settled: int, in_the_end: int) -> Record:
+def memory(*, at_first: int, settled: int, in_the_end: int) -> list[Memory]:
     sizes = {0: at_first, 120: settled, 570: in_the_end}
-    memory = [
+    return [
         Memory(second, sizes[max(start for start in sizes if start <= second)] * MEGABYTE)
         for second in range(0, 601, 5)
     ]
-    return measured([Answer(float(second), 10.0) for second in range(600)], memory, SOAK)
+
+
+def soaked(**sizes: int) -> Record:
+    return measured([Answer(float(second), 10.0) for second in range(600)], memory(**sizes), SOAK)
 
 
 def test_a_run_that_keeps_to_its_profile_has_no_problem() -> None:
