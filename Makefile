@@ -100,6 +100,7 @@ $(VENV)/.test: tests/requirements.txt $(VENV)/.run
 
 .tools/%/.done: tests/tools/%.txt | $(VENV)/bin/python
 	@echo "Setting up .tools/$*, once ..."
+	@rm -f $@
 	@$(PYTHON) -m venv .tools/$*
 	@.tools/$*/bin/python $(PIP_INSTALL) -r $<
 	@touch $@

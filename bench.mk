@@ -10,9 +10,10 @@ BENCH := PYTHONPATH=.:layers/mlops/python .tools/bench/bin/python -m bench $(if 
 .PHONY: bench bench-warm bench-http bench-cold bench-memory bench-container bench-image bench-files
 .PHONY: bench-batch bench-cost bench-peers
 
-# One that cannot be installed stops nothing: it is listed as not measured.
-bench-peers: ## Install what it is compared with
-	@for peer in $(BENCH_PEERS); do $(MAKE) -s --no-print-directory ".tools/peer-$$peer/.done" \
+# One that cannot be installed stops nothing: it is listed as not measured. The classic stack is what
+# nearly all is compared with, and nothing is measured without it.
+bench-peers: $(BENCH_HANDLERS) ## Install what it is compared with
+	@for peer in $(filter-out classic,$(BENCH_PEERS)); do $(MAKE) -s --no-print-directory ".tools/peer-$$peer/.done" \
 	  || echo "$$peer cannot be installed, so it is not measured" >&2; done
 
 bench: $(BENCH_HANDLERS) bench-peers .tools/sam/.done ## Measure all parts, and write bench/results.json and docs/performance.md
@@ -21,7 +22,7 @@ bench: $(BENCH_HANDLERS) bench-peers .tools/sam/.done ## Measure all parts, and 
 bench-warm: $(BENCH_HANDLERS) ## Measure the handler alone, warm
 	@$(BENCH) warm
 
-bench-http: $(BENCH_READY) .tools/api/.done bench-peers ## Measure requests a second over HTTP, against five servers
+bench-http: $(BENCH_HANDLERS) bench-peers ## Measure requests a second over HTTP, against five servers
 	@$(BENCH) http
 
 bench-cold: $(BENCH_HANDLERS) ## Measure a new process until its first answer

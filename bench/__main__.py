@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from subprocess import SubprocessError
 from typing import Any
 
-from bench import batch, container, cost, files, handlers, memory, report, servers, targets
-from bench.ground import ROOT, Ground, NotMeasured, Report, Unequal, ground
+from bench import batch, container, cost, files, handlers, memory, report, requests, targets
+from bench.errors import NotMeasured, Unequal
+from bench.ground import ROOT, Ground, Report, ground
 from bench.revision import revision
 
 RESULTS = ROOT / "bench/results.json"
@@ -38,7 +39,7 @@ def _batch(ground: Ground, rounds: int, say: Report) -> dict[str, Any]:
 
 PARTS: Mapping[str, Callable[[Ground, int, Report], dict[str, Any]]] = {
     "warm": handlers.warm,
-    "http": servers.http,
+    "http": requests.http,
     "cold": handlers.cold,
     "memory": memory.memory,
     "container": container.container,
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(wanted: Sequence[str], rounds: int, store: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     # As it starts: meanwhile the work tree may move on.
-    commit = revision(ROOT, written=[str(path.relative_to(ROOT)) for path in (RESULTS, DOCUMENT)])
+    commit = revision(ROOT)
     with ground(store) as made:
         for name in PARTS:
             if name in wanted or (COST in wanted and name in OF_COST):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.ground import ROOT, Ground, NotMeasured, Report, Unequal, event
+from bench.errors import NotMeasured, Unequal
+from bench.ground import ROOT, Ground, Report, event
 from bench.rounds import summary, turns
 
 REQUESTS = 300

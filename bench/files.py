@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.ground import HANDLERS, MODULES, Ground, NotMeasured, Report, python_of
+from bench.errors import NotMeasured
+from bench.ground import HANDLERS, MODULES, Ground, Report, python_of
 from bench.handlers import start
 
 LARGEST = 5

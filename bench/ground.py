@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 
 from bench.batch import TELCO, opened
+from bench.errors import NotMeasured, Unequal
 from bench.interpreter import settings
 from mlops.inference.loading import SERVED_FILES
 from mlops.inference.manifest import MANIFEST, MODEL
@@ -27,14 +28,6 @@ CUSTOMERS = 20
 CLOSE = 2e-6
 
 Report = Callable[[str], None]
-
-
-class Unequal(Exception):
-    """Somebody answers something else than the model does."""
-
-
-class NotMeasured(Exception):
-    """Says why."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,8 @@ class Ground:
     def trees(self) -> Path:
         return self.folder / "trees.joblib"
 
-    def environment(self, python: Path) -> dict[str, str]:
+    def environment(self, python: Path, *, compiled: bool = False) -> dict[str, str]:
+        """compiled: whether bytecode is as in the image; ours and the floors always have it so."""
         ours = {
             "MLOPS_PINS": self.pin,
             "MLOPS_MODELS_DIR": str(self.models),
@@ -74,7 +68,8 @@ class Ground:
             "MLOPS_METRICS_NAMESPACE": "bench",
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
         }
-        bytecode = self.folder / "bytecode" if python == _python(None) else None
+        compiled = compiled or python == _python(None)
+        bytecode = self.folder / "bytecode" if compiled else None
         return {
             **settings(os.environ, bytecode=bytecode),
             **ours,
@@ -153,11 +148,13 @@ def _customers(predictor: Any) -> Iterator[Customer]:
 class Inside:
     """A handler in a process of its own: bench/inside.py."""
 
-    def __init__(self, ground: Ground, python: Path, module: str) -> None:
+    def __init__(self, ground: Ground, name: str) -> None:
+        """Raises NotMeasured."""
+        python, module, environment = way(ground, name)
         self._process = subprocess.Popen(
             [python, "-m", "bench.inside", module],
             cwd=ground.code,
-            env=ground.environment(python),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -184,13 +181,17 @@ HANDLERS: Mapping[str, tuple[str | None, str]] = {
 }
 LOADED = "echo, with the model loaded"
 """No less can be held by who has the same libraries: it says how much of ours is them."""
-MODULES = {**HANDLERS, LOADED: (None, "bench.peers.loaded")}
+ALIKE = "classic, compiled as ours"
+"""Nobody runs it so; it says how much of a difference is how Python compiles."""
+COMPARED = {**HANDLERS, ALIKE: HANDLERS["classic"]}
+MODULES = {**COMPARED, LOADED: (None, "bench.peers.loaded")}
 
 
-def inside(ground: Ground, name: str) -> Inside:
-    """Raises NotMeasured."""
+def way(ground: Ground, name: str) -> tuple[Path, str, dict[str, str]]:
+    """Python, module and environment of a handler. Raises NotMeasured."""
     peer, module = MODULES[name]
-    return Inside(ground, python_of(peer), module)
+    python = python_of(peer)
+    return python, module, ground.environment(python, compiled=name == ALIKE)
 
 
 def event(customer: Customer) -> dict[str, Any]:

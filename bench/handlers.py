@@ -6,17 +6,16 @@ import subprocess
 import time
 from typing import Any
 
+from bench.errors import NotMeasured
 from bench.ground import (
+    COMPARED,
     HANDLERS,
-    MODULES,
     Ground,
     Inside,
-    NotMeasured,
     Report,
     check_handler,
     event,
-    inside,
-    python_of,
+    way,
 )
 from bench.rounds import summary, turns
 
@@ -25,7 +24,7 @@ REQUESTS = 1_000
 
 def warm(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     """Milliseconds from event to answer: median over the rounds of each round's p50 and p95."""
-    processes = {name: inside(ground, name) for name in HANDLERS}
+    processes = {name: Inside(ground, name) for name in HANDLERS}
     try:
         asked = event(ground.customers[0])
         found: dict[str, dict[str, list[float]]] = {}
@@ -46,12 +45,12 @@ def warm(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
 
 def cold(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     """Seconds from the start of a process to its first answer, the process's own start included."""
-    for name in HANDLERS:
+    for name in COMPARED:
         start(ground, name)  # files are in memory then, for all
-    found: dict[str, list[float]] = {name: [] for name in HANDLERS}
+    found: dict[str, list[float]] = {name: [] for name in COMPARED}
     for number in range(rounds):
         report(f"cold: round {number + 1} of {rounds}")
-        for name in turns(HANDLERS, number):
+        for name in turns(COMPARED, number):
             found[name].append(start(ground, name))
     return {name: summary({"seconds": seconds}) for name, seconds in found.items()}
 
@@ -70,15 +69,14 @@ os._exit(0)
 
 def start(ground: Ground, name: str) -> float:
     """Seconds that a new process takes until it has answered once."""
-    peer, module = MODULES[name]
-    python = python_of(peer)
+    python, module, environment = way(ground, name)
     sent = json.dumps(event(ground.customers[0]))
     started = time.perf_counter()
     ran = subprocess.run(
         [python, "-c", _FIRST_ANSWER, module],
         input=sent,
         cwd=ground.code,
-        env=ground.environment(python),
+        env=environment,
         capture_output=True,
         text=True,
         timeout=120,

@@ -26,6 +26,7 @@ class Connection(asyncio.Protocol):
         self._done = done
         self._received = bytearray()
         self._started = 0.0
+        self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -42,9 +43,11 @@ class Connection(asyncio.Protocol):
         if now < self._until:
             self._ask()
         else:
+            self._ended = True
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.refused += not self._ended  # the request that was under way is lost
         if not self._done.done():
             self._done.set_result(None)
 

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
+from bench.errors import NotMeasured
 from bench.files import forget, opened_by
-from bench.ground import MODULES, Ground, NotMeasured, Report, event, inside
+from bench.ground import MODULES, Ground, Inside, Report, event
 from bench.handlers import REQUESTS, start
 
 
@@ -20,10 +21,11 @@ def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     for name in MODULES:
         report(f"memory: {name}")
         start(ground, name)  # bytecode is compiled now, for all
+        Inside(ground, name).close()
         if sys.platform == "linux":
             for path in opened_by(ground, name):
                 forget(path)
-        process = inside(ground, name)
+        process = Inside(ground, name)
         try:
             asked = event(ground.customers[0])
             process.ask(do="time", event=asked, times=REQUESTS)

@@ -106,7 +106,6 @@ def _http(found: Mapping[str, Any]) -> Iterator[str]:
             continue
         ratio = _ratio(found, values, "per_second") if "per_second" in found["ours"] else "-"
         notes = [values.get("version", ""), values.get("note", "")]
-        notes += [f"{values['refused']} refused"] if values["refused"] else []
         rates = f"{values['per_second']:,.0f}{_range(values, 'per_second', ',.0f')}", ratio
         times = f"{values['p50_ms']:g} / {values['p95_ms']:g}"
         rows.append((name, *rates, times, "; ".join(filter(None, notes))))

@@ -16,8 +16,6 @@ from load.profiles import CONNECTIONS, PROFILES, Profile
 from load.record import Measured, broken, record
 from load.targets import ROOT, TARGETS, CannotStart, Target, machine
 
-WRITTEN = ("docs/load.md", "docs/load", "load/results", "samconfig.toml")
-"""By the runs before, and by `make build`: the pins."""
 Drive = Callable[[Target, Profile, int], Measured]
 
 
@@ -54,7 +52,7 @@ def run(target: str, name: str, drive: Drive) -> bool:
     profile = PROFILES[target][name]
     print(f"{target}, {name}, {profile.seconds} s ...", flush=True)
     # As it starts: meanwhile the work tree may move on.
-    date, commit = time.strftime("%Y-%m-%d %H:%M"), revision(ROOT, WRITTEN)
+    date, commit = time.strftime("%Y-%m-%d %H:%M"), revision(ROOT)
     with TARGETS[target]() as started:
         measured = drive(started, profile, CONNECTIONS[target])
     outcome = record(target, name, profile, measured, date=date, commit=commit, machine=machine())

@@ -6,9 +6,11 @@ from typing import Any
 from bench.load import load
 
 
-def asked(status: bytes) -> dict[str, Any]:
+def asked(status: bytes, answers: int = 1_000_000) -> dict[str, Any]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1000):
+        for _ in range(answers):
+            if not await reader.read(1000):
+                break
             writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\n{}")
         writer.close()
 
@@ -30,3 +32,7 @@ def test_each_connection_asks_again_and_again() -> None:
 
 def test_answers_that_are_no_success_are_counted() -> None:
     assert asked(b"503 Busy")["refused"] >= 3
+
+
+def test_a_connection_that_is_closed_amid_it_is_counted() -> None:
+    assert asked(b"200 OK", answers=5)["refused"] == 3

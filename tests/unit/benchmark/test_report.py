@@ -26,9 +26,9 @@ RESULTS: dict[str, Any] = {
         },
         "memory": {"ours": {"resident_mb": 80.0}, "classic": {"resident_mb": 160.0}},
         "http": {
-            "ours": {"per_second": 2000.0, "p50_ms": 8.0, "p95_ms": 9.5, "refused": 0},
+            "ours": {"per_second": 2000.0, "p50_ms": 8.0, "p95_ms": 9.5},
             "slow": {
-                **{"per_second": 50.0, "p50_ms": 300.0, "p95_ms": 400.0, "refused": 3},
+                **{"per_second": 50.0, "p50_ms": 300.0, "p95_ms": 400.0},
                 **{"version": "slow 1.2", "note": "two processes"},
             },
             "broken": {"not_measured": "it does not\nstart"},
@@ -70,7 +70,7 @@ def test_what_was_measured_in_rounds_shows_their_range() -> None:
 
 def test_no_peer_is_dropped() -> None:
     text = markdown(RESULTS)
-    assert "| slow | 50 | 40.00 | 300 / 400 | slow 1.2; two processes; 3 refused |" in text
+    assert "| slow | 50 | 40.00 | 300 / 400 | slow 1.2; two processes |" in text
     assert "| broken | not measured |  |  | it does not start |" in text
 
 

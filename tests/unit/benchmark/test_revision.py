@@ -8,8 +8,6 @@ import pytest
 
 from bench.revision import revision
 
-WRITTEN = ("docs/load.md", "docs/load", "load/results")
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -18,6 +16,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     for file in (
         "Makefile",
+        "bench/results.json",
         "load/results/a.json",
         "docs/load.md",
         "docs/load/a.svg",
@@ -46,15 +45,17 @@ def repository(project: Path) -> Path:
 
 
 def test_it_is_named_by_twelve_digits(repository: Path) -> None:
-    found = revision(repository, WRITTEN)
+    found = revision(repository)
     assert found == git(repository, "rev-parse", "HEAD")[:12]
     assert re.fullmatch(r"[0-9a-f]{12}", found)
 
 
-@pytest.mark.parametrize("file", ["load/results/a.json", "docs/load.md", "docs/load/a.svg", "new"])
+@pytest.mark.parametrize(
+    "file", ["load/results/a.json", "docs/load/a.svg", "bench/results.json", "new"]
+)
 def test_what_runs_write_makes_nothing_dirty(repository: Path, file: str) -> None:
     (repository / file).write_text("after")
-    assert "dirty" not in (revision(repository, WRITTEN) or "-dirty")
+    assert "dirty" not in (revision(repository) or "-dirty")
 
 
 @pytest.mark.parametrize("staged", [False, True])
@@ -63,13 +64,13 @@ def test_what_else_is_changed_does(repository: Path, file: str, staged: bool) ->
     (repository / file).write_text("after")
     if staged:
         git(repository, "add", file)
-    assert revision(repository, WRITTEN) == git(repository, "rev-parse", "HEAD")[:12] + "-dirty"
+    assert revision(repository) == git(repository, "rev-parse", "HEAD")[:12] + "-dirty"
 
 
 def test_outside_of_git_there_is_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert revision(project, WRITTEN) is None
+    assert revision(project) is None
     monkeypatch.setenv("PATH", str(project))
-    assert revision(project, WRITTEN) is None
+    assert revision(project) is None
 
 
 def test_before_the_first_commit_and_in_the_repository_of_another_there_is_none(
@@ -77,6 +78,6 @@ def test_before_the_first_commit_and_in_the_repository_of_another_there_is_none(
 ) -> None:
     (repository / "unpacked").mkdir()
     (repository / "unpacked/Makefile").write_text("")
-    assert revision(repository / "unpacked", WRITTEN) is None
+    assert revision(repository / "unpacked") is None
     git(repository, "checkout", "--quiet", "--orphan", "new")
-    assert revision(repository, WRITTEN) is None
+    assert revision(repository) is None
