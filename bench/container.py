@@ -14,11 +14,9 @@ from typing import Any
 
 from bench.errors import NotMeasured, Unequal
 from bench.ground import ROOT, Ground, Report, event
-from bench.rounds import summary, turns
+from bench.rounds import MORE, summary, turns
 
 REQUESTS = 300
-TIMES_THE_ROUNDS = 3
-"""The other parts'. The two are close together, and a round of them takes two seconds."""
 BUILD_SECONDS = 900
 CALL_SECONDS = 120
 TAG = "mlops-bench"
@@ -125,7 +123,7 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
         events = [event(ground.customers[0])] * REQUESTS
         _asked(nothing, events)
         running = {"ours": ours, "noop": nothing}
-        rounds *= TIMES_THE_ROUNDS
+        rounds *= MORE
         for number in range(rounds):
             report(f"container: round {number + 1} of {rounds}")
             for which in turns(running, number):

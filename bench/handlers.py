@@ -17,7 +17,7 @@ from bench.ground import (
     event,
     way,
 )
-from bench.rounds import summary, turns
+from bench.rounds import MORE, summary, turns
 
 REQUESTS = 1_000
 
@@ -48,6 +48,7 @@ def cold(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     for name in COMPARED:
         start(ground, name)  # files are in memory then, for all
     found: dict[str, list[float]] = {name: [] for name in COMPARED}
+    rounds *= MORE
     for number in range(rounds):
         report(f"cold: round {number + 1} of {rounds}")
         for name in turns(COMPARED, number):

@@ -8,6 +8,10 @@ RANGE = "_range"
 """What the name of a figure ends with that has the least and greatest of another."""
 
 
+MORE = 3
+"""Times the rounds for what is one start, or a few hundred calls of a container."""
+
+
 def turns(names: Iterable[str], number: int) -> Sequence[str]:
     """Who is measured after whom: in every second round the other way round."""
     return list(names)[:: -1 if number % 2 else 1]
