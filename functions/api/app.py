@@ -78,8 +78,6 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # a redirect would repeat the path
         openapi_url="/openapi.json" if settings.docs else None,
-        # FastAPI's own would carry what a request says, and looks for takers with every request.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     install(app, telemetry)
     # What is asked most comes first, and at once: routes are tried in their order, and a router
