@@ -162,6 +162,8 @@ def _running(
     """Confined as on Lambda, and without a network."""
     running = docker(
         *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--network", "none"),
+        # What an engine does with a line of the log is no part of a function.
+        *("--log-driver", "none"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
         *("--volume", f"{emulator}:{EMULATOR}:ro", *options, image, *command),
     )
