@@ -9,8 +9,11 @@ RANGE = "_range"
 
 
 MORE = 6
-"""Times the rounds for what is one start, or a few hundred calls of a container. The quotient of two
-medians of 21 starts, of 0.24, was off by 0.01 from one run to the next; of 40 starts by 0.005."""
+"""Times the rounds for what is one start, or a few hundred calls of a container.
+
+The quotient of two medians of 21 starts, of 0.24, was off by 0.01 from one run to the next; of 40
+starts by 0.005.
+"""
 
 
 def turns(names: Iterable[str], number: int) -> Sequence[str]:

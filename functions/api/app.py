@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from structlog.typing import FilteringBoundLogger
 
 from functions.api.openapi import DocumentedApi
@@ -81,7 +82,7 @@ def create_app(
     )
     install(app, telemetry)
     # What is asked most comes first, and at once: routes are tried in their order, and a router
-    # that is included tries its own anew.
+    # that is included tries its own anew. FastAPI's own, of the documents, were there before.
     for contract in CONTRACTS.values():
         add_predict_route(
             app.router,
@@ -91,6 +92,7 @@ def create_app(
             release=settings.release,
             new_prediction_id=new_prediction_id,
         )
+    app.router.routes.sort(key=lambda route: not isinstance(route, APIRoute))
     app.include_later(lambda: _include_rest(app, settings, models, batch, telemetry))
     app.add_middleware(
         RequestLog,

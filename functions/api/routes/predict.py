@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from functions.api.body import read_model
 from functions.api.problems import BODY_PROBLEMS, documented
@@ -21,12 +22,24 @@ RELEASE_HEADER = "Release"
 class _WholeRoute(APIRoute):
     """Described by FastAPI, but handled by the endpoint alone.
 
-    It takes the request and gives the response: there is nothing left for FastAPI to solve, but it
-    would look for it each time, and read the endpoint's source the first time.
+    It takes the request and gives the response: there is nothing for FastAPI to solve or to close
+    after it, but it would look each time, and read the endpoint's source the first time. Errors
+    are for the application's handlers, as everybody's.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return self.endpoint
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]],
+        **described: Any,
+    ) -> None:
+        super().__init__(path, endpoint, **described)
+
+        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+        self.app = answered
 
 
 def add_predict_route(
