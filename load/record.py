@@ -50,7 +50,7 @@ class Record:
     target: str
     profile: str
     date: str
-    commit: str | None = None  # results that were kept before had none
+    commit: str | None = None  # where git knows of none
     machine: str
     planned: int
     requests: int

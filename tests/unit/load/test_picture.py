@@ -56,7 +56,7 @@ def test_the_table_has_a_row_for_each_run() -> None:
     assert "![Load on the server, steady](load/server-steady.svg)" in text
 
 
-def test_a_result_of_before_commits_were_kept_names_none() -> None:
+def test_a_result_without_a_commit_names_none() -> None:
     assert "| yes | 2026-11-24 |  |" in results([replace(measured(), commit=None)])
 
 
