@@ -101,6 +101,6 @@ $(VENV)/.test: tests/requirements.txt $(VENV)/.run
 .tools/%/.done: tests/tools/%.txt | $(VENV)/bin/python
 	@echo "Setting up .tools/$*, once ..."
 	@rm -f $@
-	@$(PYTHON) -m venv .tools/$*
+	@$(PYTHON) -m venv --clear .tools/$*
 	@.tools/$*/bin/python $(PIP_INSTALL) -r $<
 	@touch $@

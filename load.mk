@@ -4,6 +4,6 @@ TARGET ?=
 
 .PHONY: load
 
-# The server needs no engine, so nothing is built for it.
-load: $(REGISTERED) .tools/load/.done $(if $(filter server,$(TARGET)),,build) ## Put load on the API, 24 minutes; TARGET=server PROFILE=spike for a part
+# The server needs no engine, so nothing is built for it, nor for a target that there is not.
+load: $(REGISTERED) .tools/load/.done $(if $(filter container,$(or $(TARGET),container)),build) ## Put load on the API, 24 minutes; TARGET=server PROFILE=spike for a part
 	@.tools/load/bin/python -m load $${TARGET:+--target "$$TARGET"} $${PROFILE:+--profile "$$PROFILE"}

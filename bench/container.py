@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.errors import NotMeasured, Unequal
-from bench.ground import ROOT, Ground, Report, event
+from bench.errors import NotMeasured
+from bench.ground import ROOT, Ground, Report, check_answer, event
 from bench.rounds import MORE, summary, turns
 
 REQUESTS = 300
@@ -48,6 +48,7 @@ def docker(*arguments: str, stdin: str | None = None, seconds: float = CALL_SECO
         text=True,
         timeout=seconds,
         check=False,
+        start_new_session=True,  # no Ctrl-C breaks off a removal
     )
     if done.returncode != 0:
         raise NotMeasured(f"docker {arguments[0]}: {(done.stdout + done.stderr).strip()[-600:]}")
@@ -118,8 +119,8 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
             command=("noop.lambda_handler",),
         ) as nothing,
     ):
-        bodies = [_body(_asked(ours, [event(customer)])["last"]) for customer in ground.customers]
-        ground.require_equal("the container", [body["churn_probability"] for body in bodies])
+        for customer in ground.customers:
+            check_answer("the container", customer, _asked(ours, [event(customer)])["last"])
         events = [event(ground.customers[0])] * REQUESTS
         _asked(nothing, events)
         running = {"ours": ours, "noop": nothing}
@@ -131,12 +132,6 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
                 found[which]["p50_ms"].append(statistics.median(seconds) * 1000)
                 found[which]["p95_ms"].append(seconds[int(len(seconds) * 0.95)] * 1000)
     return {which: summary(figures) for which, figures in found.items()}
-
-
-def _body(answer: dict[str, Any]) -> Any:
-    if answer.get("statusCode") != 200:
-        raise Unequal(f"the container answers {answer}")
-    return json.loads(answer["body"])
 
 
 def _asked(running: str, events: list[dict[str, Any]]) -> dict[str, Any]:

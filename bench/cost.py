@@ -80,7 +80,7 @@ def _of(
 def _break_even(millions: float, of: str) -> dict[str, float]:
     a_month = millions * MILLION
     return {
-        f"break_even_a_month_{of}": round(a_month, -5),
+        f"break_even_a_month_{of}": round(a_month / 100_000) * 100_000,
         f"break_even_a_second_{of}": round(a_month / HOURS_A_MONTH / 3600, 1),
     }
 

@@ -13,6 +13,7 @@ from bench.ground import (
     Ground,
     Inside,
     Report,
+    check_answer,
     check_handler,
     event,
     way,
@@ -63,15 +64,19 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 import importlib
 handle = importlib.import_module(sys.argv[1]).lambda_handler
 answer = handle(json.load(sys.stdin), types.SimpleNamespace(aws_request_id="bench"))
-print(answer["statusCode"], file=answers, flush=True)
+print(json.dumps(answer), file=answers, flush=True)
 os._exit(0)
 """
 
 
 def start(ground: Ground, name: str) -> float:
-    """Seconds that a new process takes until it has answered once."""
+    """Seconds that a new process takes until it has answered once, as the model does.
+
+    Raises NotMeasured, Unequal.
+    """
     python, module, environment = way(ground, name)
-    sent = json.dumps(event(ground.customers[0]))
+    customer = ground.customers[0]
+    sent = json.dumps(event(customer))
     started = time.perf_counter()
     ran = subprocess.run(
         [python, "-c", _FIRST_ANSWER, module],
@@ -84,8 +89,9 @@ def start(ground: Ground, name: str) -> float:
         check=False,
     )
     seconds = time.perf_counter() - started
-    if ran.stdout != "200\n":
-        raise NotMeasured(f"{name} does not start: {ran.stdout}{ran.stderr}")
+    if ran.returncode:
+        raise NotMeasured(f"{name} does not start: {ran.stderr}")
+    check_answer(name, customer, json.loads(ran.stdout))
     return seconds
 
 

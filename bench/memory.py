@@ -3,9 +3,8 @@
 import sys
 from typing import Any
 
-from bench.errors import NotMeasured
 from bench.files import forget, opened_by
-from bench.ground import MODULES, Ground, Inside, Report, event
+from bench.ground import MODULES, Ground, Inside, Report, check_handler, event
 from bench.handlers import REQUESTS, start
 
 
@@ -16,7 +15,7 @@ def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     kernel has read in one piece: 13 MB more of ours where its libraries were just written. So all
     begin with none of them in memory, as in a new environment.
     """
-    del rounds  # once is enough: it hardly varies
+    del rounds  # once is enough: begun alike, it varies by 0.1 MB
     found = {}
     for name in MODULES:
         report(f"memory: {name}")
@@ -27,11 +26,8 @@ def memory(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
                 forget(path)
         process = Inside(ground, name)
         try:
-            asked = event(ground.customers[0])
-            process.ask(do="time", event=asked, times=REQUESTS)
-            answer = process.ask(do="answer", event=asked)
-            if answer["statusCode"] != 200:
-                raise NotMeasured(f"{name} answers {answer}")
+            process.ask(do="time", event=event(ground.customers[0]), times=REQUESTS)
+            check_handler(ground, name, process)
             found[name] = {"resident_mb": round(process.ask(do="resident") / 1e6, 1)}
         finally:
             process.close()

@@ -135,17 +135,17 @@ def _image(found: Mapping[str, Any]) -> Iterator[str]:
 def _batch(found: Mapping[str, Any]) -> Iterator[str]:
     rates, many = found["rows_per_second"], found["many"]
     rows = [
-        (f"{found['rows']:,}", f"{rates['columns']:,}", f"{rates['plain']:,}", f"{found['ratio']}"),
-        (
-            f"{many['columns']['rows']:,}",
-            *(
-                f"{many[way]['rows_per_second']:,} ({many[way]['resident_mb']:,} MB)"
-                for way in ("columns", "plain")
-            ),
-            f"{many['ratio']}",
-        ),
+        [f"{found['rows']:,}", f"{rates['columns']:,}", f"{rates['plain']:,}", f"{found['ratio']}"]
     ]
+    if "ratio" in many:
+        ours, plain = (
+            f"{many[way]['rows_per_second']:,} ({many[way]['resident_mb']:,} MB)"
+            for way in ("columns", "plain")
+        )
+        rows.append([f"{many['columns']['rows']:,}", ours, plain, f"{many['ratio']}"])
     yield from table(("rows", "ours, rows a second", "pydantic and pandas", "ratio"), rows)
+    if "not_measured" in many:
+        yield f"\nOf more rows not measured: {many['not_measured']}"
     grown = ", ".join(
         f"{int(rows):,} rows {seconds:g} s" for rows, seconds in found["growth"]["seconds"].items()
     )
@@ -156,7 +156,7 @@ def _cost(found: Mapping[str, Any]) -> Iterator[str]:
     kinds = [name for name, values in found.items() if isinstance(values, dict)]
     figures = [*found[kinds[0]]]
     rows = ((_words(figure), *(f"{found[kind][figure]:,}" for kind in kinds)) for figure in figures)
-    yield from table(("dollars, where it says nothing else", *kinds), rows)
+    yield from table(("dollars, times in ms, break-even in requests", *kinds), rows)
     yield f"\nPrices of {found['prices_of']}: {found['prices_from']}."
 
 

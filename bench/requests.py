@@ -7,17 +7,19 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
-from bench.errors import NotMeasured, Unequal
+from bench.errors import NotMeasured, Unequal, require_close
 from bench.ground import Customer, Ground, Report, python_of, version_of
 from bench.rounds import summary, turns
 from bench.servers import PATIENCE_SECONDS, SERVERS, free_port
 
 CONNECTIONS = 16
 SECONDS = 3.0
+END_SECONDS = 10
 
 
 class Running:
@@ -47,9 +49,10 @@ class Running:
         try:
             self._wait(ground.customers[0])
             if read := self._server.probability:
-                ground.require_equal(name, [read(self._ask(row)) for row in ground.customers])
+                for customer in ground.customers:
+                    require_close(name, read(self._ask(customer)), customer.probability)
         except BaseException:
-            self.close()
+            end([self])
             raise
 
     def load(self, seconds: float) -> dict[str, Any]:
@@ -59,19 +62,23 @@ class Running:
             input=self._body,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
-            check=True,
+            check=False,
         )
+        if ran.returncode:
+            raise NotMeasured(self._said("it answers no more"))
         found: dict[str, Any] = json.loads(ran.stdout)
         if refused := found.pop("refused"):
             raise NotMeasured(f"{refused} requests were refused or lost")
         return found
 
-    def close(self) -> None:
-        for how, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, how)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(patience)
+    def signal(self, number: signal.Signals) -> None:
+        """Also to the processes it started, which may be there when it is not."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def wait(self) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
 
     def _wait(self, customer: Customer) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -83,8 +90,12 @@ class Running:
             except OSError as error:
                 problem = error
                 time.sleep(0.2)
-        said = self._log.read_text(errors="replace").strip()[-600:]
-        raise NotMeasured(f"it does not start ({problem}): {said}")
+        raise NotMeasured(self._said(f"it does not start ({problem})"))
+
+    def _said(self, what: str) -> str:
+        ended = self._process.poll()
+        how = "" if ended is None else f", and ended with {ended}"
+        return f"{what}{how}: {self._log.read_text(errors='replace').strip()[-600:]}"
 
     def _ask(self, customer: Customer) -> Any:
         asked = urllib.request.Request(  # noqa: S310 -- always http, to this machine
@@ -94,6 +105,16 @@ class Running:
         )
         with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 -- as above
             return json.load(answer)
+
+
+def end(servers: Iterable[Running]) -> None:
+    """All at once, as each takes its time."""
+    servers = list(servers)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for server in servers:
+            server.signal(number)
+        for server in servers:
+            server.wait()
 
 
 # What is not to be read of an answer, too.
@@ -115,7 +136,7 @@ def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
                 running[name].load(1.0)  # warm
             except _FAILS as error:
                 found[name] = {"not_measured": str(error)}
-        taken: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
+        taken: dict[str, list[dict[str, Any]]] = {name: [] for name in running if name not in found}
         for number in range(rounds):
             report(f"http: round {number + 1} of {rounds}")
             for name in turns(taken, number):
@@ -125,8 +146,7 @@ def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
                     found[name] = {"not_measured": str(error)}
                     del taken[name]
     finally:
-        for server in running.values():
-            server.close()
+        end(running.values())
     return found | {name: _described(name, loads) for name, loads in taken.items()}
 
 

@@ -28,10 +28,13 @@ def of_function(content: bytes) -> dict[str, Any]:
     return plain(answer["body"].encode())
 
 
-def wrong(said: Said, asked: dict[str, Any], status: int, content: bytes | None) -> str | None:
+def wrong(
+    said: Said, asked: dict[str, Any], expected: float, status: int, content: bytes | None
+) -> str | None:
     """What is wrong with an answer, so that one of another customer is noticed too.
 
-    status: 0 where the connection was refused or broke, or nothing came in time.
+    expected: the probability. status: 0 where the connection was refused or broke, or nothing came
+    in time.
     """
     if status != 200:
         return f"status {status}" if status else NO_ANSWER
@@ -44,4 +47,6 @@ def wrong(said: Said, asked: dict[str, Any], status: int, content: bytes | None)
     probability = found.get("churn_probability")
     if not isinstance(probability, float) or not 0 <= probability <= 1:
         return "the answer has no probability"
+    if probability != expected:
+        return "the answer is another one than before the load"
     return None

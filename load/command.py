@@ -4,11 +4,11 @@ Each run has its thresholds; one that is not kept makes the command fail.
 """
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 
+from bench.ending import end_on_signals
 from bench.revision import revision
 from load import page
 from load.picture import told
@@ -25,8 +25,7 @@ def main(given: Sequence[str], drive: Drive) -> int:
     parser.add_argument("--profile", choices=PROFILES["server"], help="only this one")
     parser.add_argument("--draw", action="store_true", help="run nothing, draw what there is")
     arguments = parser.parse_args(given)
-    # So that what was started is ended then, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_on_signals()
     kept = True
     if not arguments.draw:
         runs = [

@@ -1,6 +1,7 @@
 """What load is put on: `make run`'s server, and the API's container under the runtime emulator."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -10,8 +11,8 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,19 @@ PATH = "/v1/predict/churn"
 _EVENT = json.loads((ROOT / "events/predict.json").read_text())
 
 
+CUSTOMER = {"customer_id": "C0", "tenure": 24, "monthly_charges": 79.50}
+
+
 @dataclass(frozen=True)
 class Target:
-    """ask: the body of a request."""
+    """ask: the body of a request. expected: the probability of CUSTOMER, as it answered alone."""
 
     url: str
     path: str
     ask: Callable[[dict[str, Any]], bytes]
     said: Said
     resident: Callable[[], int]
+    expected: float = math.nan
 
 
 class CannotStart(Exception):
@@ -70,8 +75,7 @@ def server() -> Iterator[Target]:
             lambda: _resident_below(process.pid),
         )
         try:
-            _wait_until_it_answers(target, lambda: process.poll() is None, said)
-            yield target
+            yield _answering(target, lambda: process.poll() is None, said)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(CALL_SECONDS)
@@ -81,9 +85,10 @@ def _resident_below(reloader: int) -> int:
     """Of the process that answers: the reloader's child, which works on batches in another."""
     import psutil  # here, as only Locust's environment has it
 
-    for child in psutil.Process(reloader).children():
-        if "spawn_main" in " ".join(child.cmdline()):
-            return int(child.memory_info().rss)
+    with suppress(psutil.Error):
+        for child in psutil.Process(reloader).children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                return int(child.memory_info().rss)
     raise CannotStart("the server has no process that answers")
 
 
@@ -110,8 +115,7 @@ def container() -> Iterator[Target]:
             of_function,
             lambda: _resident_in(started),
         )
-        _wait_until_it_answers(target, lambda: True, lambda: _docker("logs", started)[-2000:])
-        yield target
+        yield _answering(target, lambda: True, lambda: _docker("logs", started)[-2000:])
     finally:
         _docker("rm", "--force", "--volumes", started)
 
@@ -150,6 +154,7 @@ def _docker(*arguments: str) -> str:
             text=True,
             timeout=CALL_SECONDS,
             check=False,
+            start_new_session=True,  # no Ctrl-C breaks off a removal
         )
     except FileNotFoundError:
         raise CannotStart("there is no docker command") from None
@@ -158,25 +163,23 @@ def _docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _wait_until_it_answers(
-    target: Target, is_up: Callable[[], bool], log: Callable[[], str]
-) -> None:
-    asked = {"customer_id": "C0", "tenure": 24, "monthly_charges": 79.50}
+def _answering(target: Target, is_up: Callable[[], bool], log: Callable[[], str]) -> Target:
+    """When it answers. Raises CannotStart."""
     request = Request(  # noqa: S310 -- http, on this machine
         target.url + target.path,
-        data=target.ask(asked),
+        data=target.ask(CUSTOMER),
         headers={"Content-Type": "application/json"},
     )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and is_up():
         try:
             with urlopen(request, timeout=5) as response:  # noqa: S310 -- as above
-                target.said(response.read())
-        except (OSError, ValueError):
+                expected = target.said(response.read())["churn_probability"]
+        except (OSError, LookupError, ValueError):
             time.sleep(0.2)
         else:
             time.sleep(SETTLE_SECONDS)
-            return
+            return replace(target, expected=expected)
     raise CannotStart(f"it does not answer:\n{log()}")
 
 

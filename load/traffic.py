@@ -1,6 +1,7 @@
 """Clients that ask a target as its profile plans it, each answer checked."""
 
 import time
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,7 @@ from locust.exception import StopUser
 from load.answers import NO_ANSWER, wrong
 from load.profiles import Profile
 from load.record import Answer, Measured, Memory
-from load.targets import Target
+from load.targets import CUSTOMER, CannotStart, Target
 
 LATE_SECONDS = 30  # for the last answers to come
 
@@ -35,11 +36,7 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
                 gevent.sleep(-late)
             # Who had to wait for the answer before has waited since then. That a timer rings late
             # is not the target's.
-            asked = {
-                "customer_id": f"C{next(customers)}",
-                "tenure": 24,
-                "monthly_charges": 79.50,
-            }
+            asked = CUSTOMER | {"customer_id": f"C{next(customers)}"}
             with self.client.post(
                 target.path,
                 data=target.ask(asked),
@@ -47,7 +44,10 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
                 context={"due": due, "late": max(late, 0) * 1000},
                 catch_response=True,
             ) as response:
-                if problem := wrong(target.said, asked, response.status_code, response.content):
+                if problem := wrong(
+                    *(target.said, asked, target.expected),
+                    *(response.status_code, response.content),
+                ):
                     response.failure(problem)
 
         tasks = [ask_in_time]
@@ -61,9 +61,10 @@ def drive(target: Target, profile: Profile, connections: int) -> Measured:
 
     def watch() -> None:
         # Where nobody can say what is resident any more, readings end, and a soak is not kept.
-        while True:
-            measured.memory.append(Memory(time.perf_counter() - started, target.resident()))
-            gevent.sleep(profile.slot)
+        with suppress(CannotStart):
+            while True:
+                measured.memory.append(Memory(time.perf_counter() - started, target.resident()))
+                gevent.sleep(profile.slot)
 
     environment = Environment(user_classes=[Customer])
     environment.events.request.add_listener(note)

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.errors import (
@@ -70,6 +71,8 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         404, "model-not-found", "There is no such model", "GET /v1/models lists those there are."
     ),
     RequestValidationError: INVALID,
+    # Nobody reads it; but what clients do is no error of ours. The status is nginx's word for it.
+    ClientDisconnect: Kind(499, "client-closed-request", "The client hung up amid its request"),
     JobNotFound: Kind(404, "job-not-found", "There is no such job", "Jobs are their submitters'."),
     JobConflict: Kind(
         409,

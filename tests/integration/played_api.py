@@ -30,8 +30,8 @@ class Answering(BaseHTTPRequestHandler):
         else:
             self.predict(asked["customer_id"])
 
-    def predict(self, customer: str) -> None:
-        self.answer(200, {"customer_id": customer, "churn_probability": 0.5})
+    def predict(self, customer: str, probability: float = 0.5) -> None:
+        self.answer(200, {"customer_id": customer, "churn_probability": probability})
 
     def answer(self, status: int, said: Any) -> None:
         content = json.dumps(said).encode()
@@ -60,6 +60,7 @@ FAULTS: dict[str, Callable[[Answering, str], None]] = {
     "none": Answering.predict,
     "refuses": lambda api, customer: api.answer(503, {"detail": "busy"}),
     "mistakes": lambda api, customer: api.predict("C0"),
+    "errs": lambda api, customer: api.predict(customer, 0.500001),
     "raves": lambda api, customer: api.answer(200, [customer]),
     "hangs up": lambda api, customer: api.hang_up(),
     "garbles": lambda api, customer: api.garble(),

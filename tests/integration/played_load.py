@@ -25,7 +25,7 @@ PLANNED = 40
 @contextmanager
 def played() -> Iterator[Target]:
     url = f"http://127.0.0.1:{sys.argv[1]}"
-    yield Target(url, "/", lambda asked: json.dumps(asked).encode(), plain, lambda: 1)
+    yield Target(url, "/", lambda asked: json.dumps(asked).encode(), plain, lambda: 1, 0.5)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ def test_an_api_without_fault_passes(tmp_path: Path) -> None:
     [
         ("refuses", "status 503"),
         ("mistakes", "the answer is of another customer"),
+        ("errs", "the answer is another one than before the load"),
         ("raves", "no prediction: ValueError('a list, no object')"),
         ("hangs up", "there was no answer"),
         ("garbles", "there was no answer"),

@@ -1,10 +1,12 @@
 """One JSON line a request; customers appear as hashes only."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
 
 import pytest
+from starlette.types import Message
 
 from functions.api.settings import Settings
 from mlops.errors import StoreUnavailable
@@ -190,3 +192,30 @@ def test_only_what_failed_here_counts_as_an_error() -> None:
 def test_there_are_no_metrics_without_a_name_for_them(api: Service) -> None:
     api.predict()
     assert not {"_aws", "errors"} & api.log_lines()[0].keys()
+
+
+def test_a_client_that_hangs_up_amid_its_request_is_no_failure_of_ours() -> None:
+    api = service()
+    came: Iterator[Message] = iter(
+        [
+            {"type": "http.request", "body": BODY[:9], "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Message:
+        return next(came)
+
+    async def send(message: Message) -> None:
+        pass
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PREDICT,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    asyncio.run(api.app(scope, receive, send))
+    (line,) = api.log_lines()
+    assert (line["status"], line["problem"]) == (499, "client-closed-request")

@@ -8,22 +8,27 @@ import pytest
 from load.answers import Said, of_function, plain, wrong
 
 ASKED = {"customer_id": "C7", "tenure": 24, "monthly_charges": 79.50}
-GOOD = {"customer_id": "C7", "churn_probability": 0.25}
+EXPECTED = 0.25
+GOOD = {"customer_id": "C7", "churn_probability": EXPECTED}
 
 
 def problem(said: object, status: int = 200, by: Said = plain) -> str | None:
-    return wrong(by, ASKED, status, json.dumps(said).encode())
+    return wrong(by, ASKED, EXPECTED, status, json.dumps(said).encode())
 
 
 def functions(said: object, status: int = 200) -> dict[str, Any]:
     return {"statusCode": status, "body": json.dumps(said)}
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
-def test_a_prediction_for_who_was_asked_about_is_right(probability: float) -> None:
+def test_a_prediction_for_who_was_asked_about_is_right() -> None:
+    assert problem(GOOD) is None
+    assert problem(functions(GOOD), by=of_function) is None
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.249999, 0.250001, 1.0])
+def test_a_prediction_that_is_not_as_before_is_wrong(probability: float) -> None:
     said = GOOD | {"churn_probability": probability}
-    assert problem(said) is None
-    assert problem(functions(said), by=of_function) is None
+    assert problem(said) == "the answer is another one than before the load"
 
 
 @pytest.mark.parametrize("status", [201, 301, 404, 422, 500, 503])
@@ -33,7 +38,7 @@ def test_a_status_other_than_200_is_wrong_whatever_is_said(status: int) -> None:
 
 def test_no_answer_is_an_error() -> None:
     """Locust's status where a connection is refused or breaks."""
-    assert wrong(plain, ASKED, 0, None) == "there was no answer"
+    assert wrong(plain, ASKED, EXPECTED, 0, None) == "there was no answer"
 
 
 @pytest.mark.parametrize("customer", ["C8", "", None, 7])
@@ -51,7 +56,7 @@ def test_what_is_no_probability_is_wrong(probability: object) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"<html>", b'{"customer_id": "C7"', b"\xff", b"[]"])
 def test_what_is_no_object_is_wrong(content: bytes | None) -> None:
-    found = wrong(plain, ASKED, 200, content)
+    found = wrong(plain, ASKED, EXPECTED, 200, content)
     assert found is not None and found.startswith("no prediction: ")
 
 

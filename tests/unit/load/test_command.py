@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ending import SIGNALS
 from load import command, page
 from load.answers import plain
 from load.profiles import PROFILES, Profile
@@ -39,7 +40,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Run]:
     """The command's exit code and what it says, where each run measures the next of `found`."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     for name, place in {"RESULTS": tmp_path, "PICTURES": tmp_path, "PAGE": tmp_path / "p"}.items():
         monkeypatch.setattr(page, name, place)
     page.PAGE.write_text(f"before\n{page.BEGIN}{page.END}after\n")
@@ -65,7 +66,8 @@ def run(
         return code, said.out + said.err
 
     yield ran
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 STEADY = ("--target=server", "--profile=steady")
