@@ -19,8 +19,8 @@ from bench.servers import PATIENCE_SECONDS, SERVERS, free_port
 
 CONNECTIONS = 16
 SECONDS, SHORTER = 1.0, 3
-"""A turn is short, and there are more of them: a neighbour takes the processor for seconds, of which
-one server would have all."""
+"""Turns are short, and there are more of them: what a neighbour takes for seconds, no single server
+loses."""
 END_SECONDS = 10
 
 
