@@ -1,6 +1,7 @@
 """What all parts stand on: one model, the same customers, the code compiled as in the image."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -208,5 +209,5 @@ def check_answer(name: str, customer: Customer, answer: Mapping[str, Any]) -> No
     if answer.get("statusCode") != 200:
         raise Unequal(f"{name} answers {answer}")
     if name not in FLOORS:
-        probability = json.loads(answer["body"])["churn_probability"]
+        probability = json.loads(answer["body"]).get("churn_probability", math.nan)
         require_close(name, probability, customer.probability)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-FLOORS = ("ours", "echo")
+NO_PEERS = ("ours", "echo")
 IMAGE_MB = 487
 """Of the classic stack's image, whose half ours may have at most."""
 
@@ -32,7 +32,7 @@ def _between(figure: str, ours: str, theirs: str) -> Callable[[Any], float]:
 
 def _to_best_peer(part: Mapping[str, Any]) -> float:
     """Raises KeyError where a peer was not measured: it might have been the best."""
-    peers = [found["per_second"] for name, found in part.items() if name not in FLOORS]
+    peers = [found["per_second"] for name, found in part.items() if name not in NO_PEERS]
     return float(part["ours"]["per_second"] / max(peers))
 
 

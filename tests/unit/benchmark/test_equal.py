@@ -29,6 +29,11 @@ def test_who_answers_something_else_is_not(probability: float) -> None:
         check_answer("classic", ASKED, said(probability))
 
 
+def test_who_says_no_probability_is_not() -> None:
+    with pytest.raises(Unequal, match="classic answers nan"):
+        check_answer("classic", ASKED, {"statusCode": 200, "body": "{}"})
+
+
 @pytest.mark.parametrize("name", ["classic", "echo", LOADED])
 @pytest.mark.parametrize("answer", [said(0.25, 503), {"errorType": "Unhandled"}])
 def test_who_refuses_is_not(name: str, answer: dict[str, Any]) -> None:
