@@ -172,6 +172,8 @@ def many(store: str, written: Path, plain: bool = False) -> dict[str, Any]:
     else:
         results = in_columns(content, served)
     seconds = time.perf_counter() - started
+    if results.count(b"\n") != MANY + 1:
+        raise NotMeasured("results are missing")
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     written.write_bytes(results)
     return {

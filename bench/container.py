@@ -9,18 +9,16 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from bench.engine import CALL_SECONDS, CONFINED, docker, with_emulator
 from bench.errors import NotMeasured
 from bench.ground import ROOT, Ground, Report, check_answer, event
 from bench.rounds import MORE, summary, turns
 
 REQUESTS = 300
 BUILD_SECONDS = 900
-CALL_SECONDS = 120
 TAG = "mlops-bench"
-EMULATOR = "/usr/local/bin/aws-lambda-rie"
 
 # Runs inside the container: what is between it and this process would be measured too.
 _ASK = """
@@ -35,24 +33,6 @@ for event in task["events"]:
     seconds.append(time.perf_counter() - started)
 print(json.dumps({"seconds": seconds, "last": json.loads(answer)}))
 """
-
-
-def docker(*arguments: str, stdin: str | None = None, seconds: float = CALL_SECONDS) -> str:
-    """Raises NotMeasured."""
-    if shutil.which("docker") is None:
-        raise NotMeasured("there is no docker command")
-    done = subprocess.run(
-        ["docker", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-        start_new_session=True,  # no Ctrl-C breaks off a removal
-    )
-    if done.returncode != 0:
-        raise NotMeasured(f"docker {arguments[0]}: {(done.stdout + done.stderr).strip()[-600:]}")
-    return done.stdout.strip()
 
 
 def _built(ground: Ground) -> str:
@@ -103,19 +83,19 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     report("container: building")
     name = _built(ground)
     (architecture,) = json.loads(docker("image", "inspect", name))
-    emulator = _emulator(architecture["Architecture"])
+    emulator = with_emulator(ROOT, architecture["Architecture"])
     noop = str(ROOT / "bench/peers/noop.py")
     found: dict[str, dict[str, list[float]]] = {
         which: {"p50_ms": [], "p95_ms": []} for which in ("ours", "noop")
     }
     with (
         _running(
-            emulator,
             name,
+            *emulator,
             *("--env", f"MLOPS_PINS={ground.pin}", "--env", "MLOPS_METRICS_NAMESPACE=bench"),
         ) as ours,
         _running(
-            *(emulator, name, "--volume", f"{noop}:/var/task/noop.py:ro"),
+            *(name, *emulator, "--volume", f"{noop}:/var/task/noop.py:ro"),
             command=("noop.lambda_handler",),
         ) as nothing,
     ):
@@ -141,26 +121,13 @@ def _asked(running: str, events: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _emulator(architecture: str) -> Path:
-    """AWS's runtime emulator, which the SAM CLI brings along."""
-    name = {"amd64": "x86_64", "arm64": "arm64"}[architecture]
-    found = [*ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")]
-    if not found:
-        raise NotMeasured("there is no runtime emulator: make .tools/sam/.done")
-    return found[0]
-
-
 @contextmanager
-def _running(
-    emulator: Path, image: str, *options: str, command: tuple[str, ...] = ()
-) -> Iterator[str]:
+def _running(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[str]:
     """Confined as on Lambda, and without a network."""
     running = docker(
-        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--network", "none"),
+        *(*CONFINED, "--network", "none"),
         # What an engine does with a line of the log is no part of a function.
-        *("--log-driver", "none"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-        *("--volume", f"{emulator}:{EMULATOR}:ro", *options, image, *command),
+        *("--log-driver", "none", *options, image, *command),
     )
     try:
         _wait(running)

@@ -89,7 +89,7 @@ def start(ground: Ground, name: str) -> float:
         check=False,
     )
     seconds = time.perf_counter() - started
-    if ran.returncode:
+    if ran.returncode or not ran.stdout:
         raise NotMeasured(f"{name} does not start: {ran.stderr}")
     check_answer(name, customer, json.loads(ran.stdout))
     return seconds

@@ -73,7 +73,7 @@ class Running:
             raise NotMeasured(f"{refused} requests were refused or lost")
         return found
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Also to the processes it started, which may be there when it is not."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
@@ -114,7 +114,7 @@ def end(servers: Iterable[Running]) -> None:
     servers = list(servers)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for server in servers:
-            server.signal(number)
+            server.send_signal(number)
         for server in servers:
             server.wait()
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from bench.engine import CONFINED, docker, with_emulator
+from bench.errors import NotMeasured
 from load.answers import Said, of_function, plain
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,13 +98,11 @@ def _resident_below(reloader: int) -> int:
 def container() -> Iterator[Target]:
     """The image that `make build` built, confined as on Lambda."""
     image, architecture = _image()
-    name = {"amd64": "x86_64", "arm64": "arm64"}[architecture]
-    (emulator,) = ROOT.glob(f".tools/sam/lib/python*/**/aws-lambda-rie-{name}")
+    with _startable():
+        emulator = with_emulator(ROOT, architecture)
     started = _docker(
-        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--memory", "512m"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *(*CONFINED, "--memory", "512m", *emulator),
         *("--publish", "127.0.0.1::8080", "--log-opt", "max-size=10m"),
-        *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),
         *("--env", f"MLOPS_PINS={_pin()}", "--env", "MLOPS_METRICS_NAMESPACE=load"),
         image,
     )
@@ -147,20 +147,16 @@ def _resident_in(started: str) -> int:
 
 
 def _docker(*arguments: str) -> str:
+    with _startable():
+        return docker(*arguments)
+
+
+@contextmanager
+def _startable() -> Iterator[None]:
     try:
-        done = subprocess.run(
-            ["docker", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=CALL_SECONDS,
-            check=False,
-            start_new_session=True,  # no Ctrl-C breaks off a removal
-        )
-    except FileNotFoundError:
-        raise CannotStart("there is no docker command") from None
-    if done.returncode:
-        raise CannotStart(f"docker {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout.strip()
+        yield
+    except NotMeasured as problem:
+        raise CannotStart(str(problem)) from None
 
 
 def _answering(target: Target, is_up: Callable[[], bool], log: Callable[[], str]) -> Target:

@@ -12,17 +12,21 @@ EXPECTED = 0.25
 GOOD = {"customer_id": "C7", "churn_probability": EXPECTED}
 
 
-def problem(said: object, status: int = 200, by: Said = plain) -> str | None:
-    return wrong(by, ASKED, EXPECTED, status, json.dumps(said).encode())
+def problem(
+    said: object, status: int = 200, by: Said = plain, expected: float = EXPECTED
+) -> str | None:
+    return wrong(by, ASKED, expected, status, json.dumps(said).encode())
 
 
 def functions(said: object, status: int = 200) -> dict[str, Any]:
     return {"statusCode": status, "body": json.dumps(said)}
 
 
-def test_a_prediction_for_who_was_asked_about_is_right() -> None:
-    assert problem(GOOD) is None
-    assert problem(functions(GOOD), by=of_function) is None
+@pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
+def test_a_prediction_for_who_was_asked_about_is_right(probability: float) -> None:
+    said = GOOD | {"churn_probability": probability}
+    assert problem(said, expected=probability) is None
+    assert problem(functions(said), by=of_function, expected=probability) is None
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.249999, 0.250001, 1.0])
