@@ -80,12 +80,13 @@ def test_a_redriven_chunk_is_no_failure_once_its_last_tries_time_is_over(
     assert bench.status().state is JobState.SUCCEEDED
 
 
-def test_a_chunk_that_is_not_what_was_cut_is_not_merged() -> None:
+@pytest.mark.parametrize("left", [0, 5, 100_000])
+def test_a_chunk_that_is_not_what_was_cut_is_not_merged(left: int) -> None:
     bench = Bench()
     bench.submit(LARGE)
     bench.step()
     key = Keys("job-1").chunk(1, "input")
-    overwrite(bench.objects, key, bench.objects.get(key).content[:100_000])
+    overwrite(bench.objects, key, bench.objects.get(key).content[:left])
     bench.step()
     with pytest.raises(JobDamaged):
         bench.step(last=True)

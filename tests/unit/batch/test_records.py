@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mlops.batch import splitting
 from mlops.batch.job import Format, Limits
-from mlops.batch.records import cells, csv_records, json_records
+from mlops.batch.records import csv_records, json_records
 from mlops.batch.splitting import split
 from mlops.errors import InputRefused
 
@@ -42,7 +42,6 @@ def test_records_are_those_of_the_csv_module(table: list[list[str]], end: str) -
         for start, stop in zip(records.starts, records.ends, strict=True)
     ]
     assert found == table
-    assert cells(content, records).tolist() == [len(row) for row in table]
     assert records.used == len(content)
     assert records.lines.tolist() == [content[:start].count(b"\n") for start in records.starts]
 

@@ -2,24 +2,26 @@
 written as in JSON; what is no number stays a text, of which the contract says what is wrong."""
 
 import csv
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as arrow_csv
-from numpy.typing import NDArray
 
 from mlops.batch.reading import (
     Numbers,
     Rows,
     codes_by_name,
+    for_rows,
     numbers_by_name,
     require_columns,
 )
-from mlops.batch.records import Records, cells, csv_records
+from mlops.batch.records import Positions, csv_records
+from mlops.batch.splitting import Chunk
 from mlops.errors import InputRefused
 from mlops.models.rules import Rules
 from mlops.models.validation import Fault
@@ -28,81 +30,90 @@ _NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
-def read_csv(content: bytes, rules: Rules, first_line: int) -> Rows:
+def read_csv(chunk: Chunk, rules: Rules) -> Rows:
     """Raises InputRefused for a header that does not fit."""
-    records = csv_records(content)
-    names = header_of(content, records)
+    content = chunk.content
+    names, start = _header(content)
     require_columns(names, rules, line=1)
-    body = Records(
-        records.starts[1:], records.ends[1:], records.lines[1:], records.used, records.used_lines
-    )
-    lines = first_line + body.lines - body.lines[:1]
-    counts = cells(content, body)
+
+    def lines() -> Positions:
+        feeds = csv_records(content).lines[1:]
+        return feeds - feeds[:1] + (chunk.first_line or 1)
+
+    text, undecodable = _as_utf8(content, start)
+    table, cells = _table(text, names, rules)
     faults = {
-        int(row): Fault("row", "cells", f"{counts[row]} cells; the header has {len(names)}")
-        for row in np.flatnonzero(counts != len(names))
+        row: Fault("row", "cells", f"{count} cells; the header has {len(names)}")
+        for row, count in cells.items()
     }
-    start = int(records.ends[0]) + 1
-    text, undecodable = _as_utf8(content, body)
-    faults |= {
-        int(row): Fault("row", "encoding", f"line {lines[row]} is not UTF-8") for row in undecodable
-    }
-    table = _table(text if undecodable else pa.py_buffer(content).slice(start), names, rules)
-    whole = np.flatnonzero(counts == len(names))
-    if len(table) != len(whole):
-        raise AssertionError("the columnar reader and our own count of the rows differ")
-    if len(whole) < len(body):
-        places = np.full(len(body), -1, np.int64)
-        places[whole] = np.arange(len(whole))
-        table = table.take(pa.array(places, mask=places < 0))
+    if undecodable:
+        found = lines()
+        faults |= {
+            row: Fault("row", "encoding", f"line {found[row]} is not UTF-8") for row in undecodable
+        }
+    if cells:
+        whole = np.ones(len(table) + len(cells), dtype=np.bool_)
+        whole[[*cells]] = False
+        table = table.take(pa.array(np.cumsum(whole) - 1, mask=~whole))
     return _rows(table, rules, faults, lines)
 
 
-def header_of(content: bytes, records: Records) -> list[str]:
-    """Raises InputRefused where it is not UTF-8."""
+def _header(content: bytes) -> tuple[list[str], int]:
+    """Its names, and where the first row begins. Raises InputRefused where it is not UTF-8."""
+    file = io.BytesIO(content)
     try:
-        header = content[records.starts[0] : records.ends[0]].decode()
+        return next(csv.reader(line.decode() for line in file)), file.tell()
     except UnicodeDecodeError as error:
         raise InputRefused("not UTF-8", 1) from error
-    return next(csv.reader([header]))
 
 
-def _as_utf8(content: bytes, records: Records) -> tuple[bytes, list[int]]:
-    """The records, with what is not UTF-8 in them replaced; and which these are."""
+def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
+    """The rows, with what is not UTF-8 in them replaced; and which these are."""
     try:
         content.decode()
     except UnicodeDecodeError:
         pass
     else:
-        return b"", []
+        return pa.py_buffer(content).slice(start), []
     texts, wrong = [], []
-    for row, (start, end) in enumerate(zip(records.starts, records.ends, strict=True)):
-        record = content[start:end]
+    records = csv_records(content)
+    for row, (begin, end) in enumerate(zip(records.starts[1:], records.ends[1:], strict=True)):
+        record = content[begin:end]
         text = record.decode(errors="replace").encode()
         texts.append(text)
         if text != record:
             wrong.append(row)
-    return b"\n".join([*texts, b""]), wrong
+    return pa.py_buffer(b"\n".join([*texts, b""])), wrong
 
 
-def _table(body: Any, names: list[str], rules: Rules) -> pa.Table:
-    kinds = dict.fromkeys(names, pa.string()) | {
-        rule.name: _TEXTS for rule in rules.categories if rule.name in names
-    }
-    return arrow_csv.read_csv(
+def _table(body: pa.Buffer, names: list[str], rules: Rules) -> tuple[pa.Table, dict[int, int]]:
+    """The rows with a cell for each name; and how many cells the others have, by position."""
+    cells: dict[int, int] = {}
+
+    def skip(row: Any) -> str:
+        cells[row.number - 1] = row.actual_columns
+        return "skip"
+
+    table = arrow_csv.read_csv(
         pa.BufferReader(body),
         read_options=arrow_csv.ReadOptions(
             column_names=names, use_threads=False, block_size=max(len(body), 1)
         ),
-        parse_options=arrow_csv.ParseOptions(
-            newlines_in_values=True, invalid_row_handler=lambda row: "skip"
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=arrow_csv.ConvertOptions(
+            check_utf8=False,  # that was done
+            column_types=dict.fromkeys(names, _TEXTS) | {rules.subject.name: pa.string()},
+            strings_can_be_null=False,
         ),
-        convert_options=arrow_csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
-    ).combine_chunks()
+    )
+    return table, cells
 
 
 def _rows(
-    table: pa.Table, rules: Rules, faults: Mapping[int, Fault], lines: NDArray[np.intp]
+    table: pa.Table,
+    rules: Rules,
+    faults: Mapping[int, Fault],
+    lines: Callable[[], Positions],
 ) -> Rows:
     columns = {name: _one(table.column(name)) for name in table.column_names}
     well_formed = np.ones(len(table), dtype=np.bool_)
@@ -128,17 +139,23 @@ def _rows(
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     """An array in one piece, which a table need not have, and an empty one has not."""
-    return column.combine_chunks()
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _numbers(column: pa.Array) -> Numbers:
-    column = compute.fill_null(column, "")
-    readable = compute.match_substring_regex(column, rf"\A{_NUMBER}\z")
-    values = compute.cast(compute.if_else(readable, column, None), pa.float64())
-    return Numbers(
-        values=values.to_numpy(zero_copy_only=False),
-        given=compute.not_equal(column, "").to_numpy(zero_copy_only=False),
-    )
+def _numbers(columns: Sequence[pa.DictionaryArray]) -> list[Numbers]:
+    """Each distinct text is read once; those of all columns together."""
+    texts = pa.concat_arrays([column.dictionary for column in columns])
+    readable = compute.match_substring_regex(texts, rf"\A{_NUMBER}\z")
+    numbers = compute.cast(compute.if_else(readable, texts, None), pa.float64())
+    values = numbers.to_numpy(zero_copy_only=False)
+    given = compute.not_equal(texts, "").to_numpy(zero_copy_only=False)
+    ends = np.cumsum([len(column.dictionary) for column in columns])[:-1]
+    return [
+        Numbers(for_rows(column, of_values, np.nan), for_rows(column, of_given, False))
+        for column, of_values, of_given in zip(
+            columns, np.split(values, ends), np.split(given, ends), strict=True
+        )
+    ]
 
 
 def _number(text: str) -> object:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlops.batch.reading import Numbers, Rows
 from mlops.batch.records import json_records
+from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
@@ -19,9 +20,9 @@ _NUMBERS = frozenset({int, float})
 _NONE = type(None)
 
 
-def read_json(content: bytes, rules: Rules, first_line: int) -> Rows:
+def read_json(chunk: Chunk, rules: Rules) -> Rows:
+    content = chunk.content
     records = json_records(content)
-    lines = first_line + records.lines - records.lines[:1]
     rows: list[Any] = []
     faults: dict[int, Fault] = {}
     for row, (start, end) in enumerate(
@@ -49,7 +50,7 @@ def read_json(content: bytes, rules: Rules, first_line: int) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
-        lines=lines,
+        lines=lambda: records.lines - records.lines[:1] + (chunk.first_line or 1),
     )
 
 

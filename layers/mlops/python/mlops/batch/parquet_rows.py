@@ -1,5 +1,7 @@
 """Parquet: columns have types already; those that do not fit are refused as a whole."""
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
@@ -13,13 +15,14 @@ from mlops.batch.reading import (
     numbers_by_name,
     require_columns,
 )
+from mlops.batch.splitting import Chunk
 from mlops.errors import InputRefused
 from mlops.models.rules import Rules
 
 
-def read_parquet(content: bytes, rules: Rules) -> Rows:
+def read_parquet(chunk: Chunk, rules: Rules) -> Rows:
     """Raises InputRefused for columns or types that do not fit."""
-    file = parquet.ParquetFile(pa.BufferReader(content))
+    file = parquet.ParquetFile(pa.BufferReader(chunk.content))
     require_types(file.schema_arrow, rules)
     table = file.read().combine_chunks()
     columns = {name: _whole(table.column(name), name) for name in table.column_names}
@@ -34,7 +37,7 @@ def read_parquet(content: bytes, rules: Rules) -> Rows:
 
     return Rows(
         subjects=_subjects(columns[rules.subject.name], rules.subject.longest),
-        numbers=numbers_by_name(columns, rules, len(table), _numbers),
+        numbers=numbers_by_name(columns, rules, len(table), partial(map, _numbers)),
         categories=codes_by_name(texts, rules, len(table)),
         well_formed=np.ones(len(table), dtype=np.bool_),
         faults={},

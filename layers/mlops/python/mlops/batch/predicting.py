@@ -6,6 +6,7 @@ and say the same words about it.
 """
 
 import hashlib
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,12 +22,18 @@ from mlops.batch.parquet_rows import read_parquet
 from mlops.batch.reading import Rows
 from mlops.batch.splitting import Chunk, slices
 from mlops.batch.tables import merge, to_bytes
+from mlops.errors import JobDamaged
 from mlops.inference.loading import ServedModel
 from mlops.models.columns import Columns
 from mlops.models.contract import Contract
 from mlops.models.rules import NumberRule, Rules, rules_of
 from mlops.models.validation import Fault, validate
 
+_READERS: Mapping[Format, Callable[[Chunk, Rules], Rows]] = {
+    Format.CSV: read_csv,
+    Format.JSONL: read_json,
+    Format.PARQUET: read_parquet,
+}
 _ROW_DIGITS = 12
 _ROWS_PER_SLICE = 5_000
 """What a thread takes at a time: a chunk for two of them, since each slice has its own costs."""
@@ -53,14 +60,19 @@ def predict_chunk(
 ) -> Predicted:
     """Equal arguments give equal bytes, with however many threads.
 
-    Raises InputRefused, ModelUnusable.
+    Raises InputRefused, JobDamaged, ModelUnusable.
     """
+    rules = rules_of(served.contract)
 
     def predict(part: Chunk) -> Predicted:
-        return _predict(part, input.plain, output, job_id, served)
+        return _predict(part, input.plain, output, job_id, served, rules)
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(predict, slices(chunk, input.plain, _ROWS_PER_SLICE)))
+    if sum(part.done + part.failed for part in parts) != chunk.rows:
+        raise JobDamaged(
+            job_id, f"the chunk from row {chunk.first_row:,} on has not the rows that were cut"
+        )
     return Predicted(
         results=merge([part.results for part in parts], output.plain),
         errors=merge([part.errors for part in parts], output.plain),
@@ -70,9 +82,8 @@ def predict_chunk(
 
 
 def _predict(
-    chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel
+    chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel, rules: Rules
 ) -> Predicted:
-    rules = rules_of(served.contract)
     rows = read(chunk, input, rules)
     sure = accepted(rows, rules, served.contract)
     columns = _columns(rows, rules)
@@ -104,10 +115,7 @@ def _predict(
 
 def read(chunk: Chunk, format: Format, rules: Rules) -> Rows:
     """Raises InputRefused."""
-    if format.plain is Format.PARQUET:
-        return read_parquet(chunk.content, rules)
-    reader = read_csv if format.plain is Format.CSV else read_json
-    return reader(chunk.content, rules, chunk.first_line or 1)
+    return _READERS[format.plain](chunk, rules)
 
 
 def accepted(rows: Rows, rules: Rules, contract: Contract) -> NDArray[np.bool_]:
@@ -168,7 +176,7 @@ def _prediction_ids(job_id: str, rows: NDArray[np.intp]) -> pa.Array:
 
 def _errors(rows: Rows, first_row: int, failed: list[tuple[int, Fault]]) -> pa.Table:
     places = [position for position, _ in failed]
-    lines = None if rows.lines is None else rows.lines[places]
+    lines = rows.lines()[places] if places and rows.lines else None
     return pa.table(
         {
             "row": pa.array([first_row + place for place in places], pa.int64()),

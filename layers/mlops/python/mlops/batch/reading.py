@@ -1,7 +1,8 @@
 """A chunk's rows as columns, one reader a format. Nothing is checked here but the rows' form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,8 @@ from mlops.errors import InputRefused
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
 from mlops.models.validation import Fault
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Rows:
     well_formed: bool of shape (n,); False where the columns do not tell all there is in a row.
     faults: what is wrong with the form of a row, by its position.
     value: a row by its position as the API would get it, where its form is right.
-    lines: of each row in the input; None where there are none.
+    lines: of each row in the input, looked for where somebody asks; None where there are none.
     """
 
     subjects: pa.Array
@@ -39,7 +42,7 @@ class Rows:
     well_formed: NDArray[np.bool_]
     faults: Mapping[int, Fault]
     value: Callable[[int], object]
-    lines: NDArray[np.intp] | None = None
+    lines: Callable[[], NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         return len(self.well_formed)
@@ -60,14 +63,13 @@ def numbers_by_name(
     columns: Mapping[str, pa.Array],
     rules: Rules,
     rows: int,
-    read: Callable[[pa.Array], Numbers],
+    read: Callable[[Sequence[pa.Array]], Iterable[Numbers]],
 ) -> dict[str, Numbers]:
     """Of all number fields; absent where there is no such column."""
     absent = Numbers(np.full(rows, np.nan), np.zeros(rows, dtype=np.bool_))
-    return {
-        rule.name: read(columns[rule.name]) if rule.name in columns else absent
-        for rule in rules.numbers
-    }
+    names = [rule.name for rule in rules.numbers if rule.name in columns]
+    found = read([columns[name] for name in names]) if names else ()
+    return {rule.name: absent for rule in rules.numbers} | dict(zip(names, found, strict=True))
 
 
 def codes_by_name(
@@ -90,7 +92,15 @@ def _codes(column: pa.DictionaryArray, rule: CategoryRule, absent: str | None) -
     positions: dict[str | None, int] = {name: place for place, name in enumerate(rule.categories)}
     positions[absent] = ABSENT
     found = column.dictionary.to_pylist()
-    known = np.array([*(positions.get(name, UNKNOWN) for name in found), ABSENT], np.int16)
-    # A null has the position behind the last one, where `known` says ABSENT.
-    indices = compute.fill_null(column.indices, len(found)).to_numpy(zero_copy_only=False)
-    return Codes(known[indices], rule.categories)
+    known = np.array([positions.get(name, UNKNOWN) for name in found], np.int16)
+    return Codes(for_rows(column, known, ABSENT), rule.categories)
+
+
+def for_rows(column: pa.DictionaryArray, known: NDArray[_T], missing: object) -> NDArray[_T]:
+    """What is known of each distinct text, for each row; `missing` for those that have none."""
+    indices = column.indices
+    if indices.null_count:
+        known = np.append(known, np.asarray(missing, known.dtype))
+        indices = compute.fill_null(indices, len(known) - 1)
+    found: NDArray[_T] = known[indices.to_numpy(zero_copy_only=False)]
+    return found

@@ -35,7 +35,7 @@ def json_records(text: bytes) -> Records:
     """One record a line: JSON has no line feeds inside of its texts."""
     data = np.frombuffer(text, np.uint8)
     newlines = np.flatnonzero(data == _NEWLINE)
-    return _records(data, newlines, newlines)
+    return _records(data, newlines, np.arange(len(newlines)))
 
 
 def csv_records(text: bytes, line: int = 1) -> Records:
@@ -48,21 +48,10 @@ def csv_records(text: bytes, line: int = 1) -> Records:
     data = np.frombuffer(text, np.uint8)
     newlines = np.flatnonzero(data == _NEWLINE)
     quotes = _quotes(text, data)
-    ends = newlines[~_inside(quotes, newlines)] if len(quotes) else newlines
+    ending = np.flatnonzero(~_inside(quotes, newlines))
     _require_closed_lines(text, data, quotes, newlines, line)
     _require_whole_cells(data, quotes, newlines, line)
-    return _records(data, ends, newlines)
-
-
-def cells(text: bytes, records: Records) -> NDArray[np.intp]:
-    """How many cells each record of a CSV text has."""
-    data = np.frombuffer(text, np.uint8)
-    commas = np.flatnonzero(data == _COMMA)
-    quotes = _quotes(text, data)
-    if len(quotes):
-        commas = commas[~_inside(quotes, commas)]
-    counted = np.searchsorted(commas, records.ends) - np.searchsorted(commas, records.starts)
-    return counted + 1
+    return _records(data, newlines[ending], ending)
 
 
 def is_open(text: bytes) -> bool:
@@ -70,19 +59,15 @@ def is_open(text: bytes) -> bool:
     return text.count(b'"') % 2 == 1
 
 
-def _records(data: NDArray[np.uint8], ends: Positions, newlines: Positions) -> Records:
-    starts = np.concatenate([np.zeros(1, np.intp), ends[:-1] + 1]) if len(ends) else ends
+def _records(data: NDArray[np.uint8], ends: Positions, ending: Positions) -> Records:
+    """ending: of each record, the number of the line feed that ends it."""
+    starts = np.concatenate([np.zeros(1, np.intp), ends + 1])
+    lines = np.concatenate([np.zeros(1, np.intp), ending + 1])
+    used, used_lines = int(starts[-1]), int(lines[-1])
+    starts, lines = starts[:-1], lines[:-1]
     lengths = ends - starts
     blank = (lengths == 0) | ((lengths == 1) & (data[starts] == _RETURN))
-    lines = np.searchsorted(newlines, starts)
-    used = int(ends[-1]) + 1 if len(ends) else 0
-    return Records(
-        starts=starts[~blank],
-        ends=ends[~blank],
-        lines=lines[~blank],
-        used=used,
-        used_lines=int(np.searchsorted(newlines, used)),
-    )
+    return Records(starts[~blank], ends[~blank], lines[~blank], used, used_lines)
 
 
 def _quotes(text: bytes, data: NDArray[np.uint8]) -> Positions:

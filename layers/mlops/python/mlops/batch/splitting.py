@@ -4,7 +4,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -61,23 +61,29 @@ def split(content: bytes, format: Format, limits: Limits) -> Iterator[Chunk]:
 
 
 def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
-    """Cut a chunk of text into smaller ones of so many rows; Parquet is left whole."""
-    if format is Format.PARQUET or chunk.rows <= rows:
+    """Cut a chunk of text into smaller ones of at most so many rows; Parquet is left whole.
+
+    They say how many rows there are, whatever the chunk says.
+    """
+    if format is Format.PARQUET:
         return [chunk]
-    found = list(_split_text(iter([chunk.content]), format, rows))
-    return [
-        replace(
-            part,
-            first_row=chunk.first_row + part.first_row - 1,
-            first_line=_shifted(part.first_line, found[0].first_line, chunk.first_line),
+    records = _records(chunk.content, format)
+    first = 1 if format is Format.CSV else 0
+    found = []
+    for begin in range(first, len(records), rows):
+        end = min(begin + rows, len(records))
+        header = chunk.content[: records.starts[first]]
+        content = chunk.content[records.starts[begin] : records.ends[end - 1] + 1]
+        lines = int(records.lines[begin] - records.lines[first])
+        found.append(
+            Chunk(
+                content=header + content,
+                rows=end - begin,
+                first_row=chunk.first_row + begin - first,
+                first_line=(chunk.first_line or 1) + lines,
+            )
         )
-        for part in found
-    ]
-
-
-def _shifted(line: int | None, first: int | None, begin: int | None) -> int | None:
-    """A line of a chunk as a line of its input, where the chunk's `first` one is `begin`."""
-    return None if line is None or first is None or begin is None else begin + line - first
+    return found
 
 
 def _blocks(content: bytes, compressed: bool, limit: int) -> Iterator[bytes]:
@@ -108,7 +114,7 @@ def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[
     line, rest = 1, b""
     for block in _until_end(blocks):
         text = rest + block
-        records = csv_records(text, line) if is_csv else json_records(text)
+        records = _records(text, format, line)
         _require_short(text, records, line)
         skip = 0
         if is_csv and not header and len(records):
@@ -120,6 +126,10 @@ def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[
     if is_csv and is_open(rest):
         raise InputRefused("a quote that is never closed", line)
     yield from growing.end(header)
+
+
+def _records(text: bytes, format: Format, line: int = 1) -> Records:
+    return csv_records(text, line) if format is Format.CSV else json_records(text)
 
 
 def _until_end(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -137,8 +137,6 @@ class Worker:
                 first_line=plan.first_line(number),
             )
             predicted = self._predict(job, chunk)
-            if predicted.done + predicted.failed != chunk.rows:
-                raise JobDamaged(job.job_id, f"chunk {number} has not the rows that were cut")
             self._create(keys.chunk(number, "results"), predicted.results)
             self._create(keys.chunk(number, "errors"), predicted.errors)
             self._create(keys.done_chunk(number, predicted.done, predicted.failed), b"")
