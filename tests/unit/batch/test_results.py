@@ -1,58 +1,19 @@
 """What a submitter gets: complete, in order, the same bytes each time."""
 
-import csv
-import gzip
 import io
-import json
-from typing import Any
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from mlops.batch.job import Format, Limits
-from mlops.batch.predicting import predict_chunk
-from mlops.batch.splitting import slices, split
-from mlops.batch.tables import merge
-from tests.unit.batch.bench import HEADER, START, VERSION, Bench, csv_of, load
+from mlops.batch.job import Format
+from tests.unit.batch.bench import HEADER, START, Bench, csv_of
+from tests.unit.batch.files import as_format, as_rows, rows
 from tests.unit.inference.building import predicted
 
 COLUMNS = ["customer_id", "churn_probability", "risk_category", "model_version", "prediction_id"]
 FORMATS = pytest.mark.parametrize("format", Format)
-
-
-def as_format(rows: list[dict[str, Any]], format: Format) -> bytes:
-    if format is Format.PARQUET:
-        sink = io.BytesIO()
-        parquet.write_table(pa.Table.from_pylist(rows), sink)
-        return sink.getvalue()
-    if format.plain is Format.JSONL:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-    else:
-        file = io.StringIO(newline="")
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-        text = file.getvalue()
-    content = text.encode()
-    return gzip.compress(content) if format.compressed else content
-
-
-def as_rows(content: bytes, format: Format) -> list[dict[str, Any]]:
-    if format is Format.PARQUET:
-        found: list[dict[str, Any]] = parquet.read_table(pa.BufferReader(content)).to_pylist()
-        return found
-    text = (gzip.decompress(content) if format.compressed else content).decode()
-    if format.plain is Format.JSONL:
-        return [json.loads(line) for line in text.splitlines()]
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def rows(count: int) -> list[dict[str, Any]]:
-    return [
-        {"customer_id": f"C{n // 2}", "tenure": n % 73, "monthly_charges": 20.5}
-        for n in range(count)
-    ]
 
 
 @FORMATS
@@ -100,31 +61,6 @@ def test_the_same_job_gives_the_same_bytes(order: str) -> None:
     assert written[0] == written[1]
 
 
-@pytest.mark.parametrize("format", [Format.CSV, Format.JSONL])
-def test_threads_change_nothing(format: Format) -> None:
-    """Slices of a chunk come together as if there had been none."""
-    content = as_format(rows(9_000), format).replace(b'"tenure": 7,', b'"tenure": -7,')
-    content = content.replace(b",20.5\r\n", b",20.5\r\n\r\n", 1).replace(b",20.5", b",x", 3_000)
-    (chunk,) = split(content, format, Limits())
-    served = load(VERSION.pin)
-    ran = [
-        predict_chunk(part, format, Format.CSV, "job-1", served, threads=threads)
-        for part, threads in ((chunk, 1), (chunk, 4))
-    ]
-    assert ran[0] == ran[1]
-    singles = [
-        predict_chunk(part, format, Format.CSV, "job-1", served)
-        for part in slices(chunk, format, 1_000)
-    ]
-    assert merge([part.results for part in singles], Format.CSV) == ran[0].results
-    assert merge([part.errors for part in singles], Format.CSV) == ran[0].errors
-    assert ran[0].failed > 50
-    lines = content.split(b"\n")
-    wrong = b",x" if format is Format.CSV else b"-7"
-    for error in as_rows(ran[0].errors, Format.CSV):
-        assert wrong in lines[int(error["line"]) - 1]
-
-
 def test_errors_name_row_and_line() -> None:
     text = (
         "\ufeff" + HEADER + '"C\r\n1",1,1\r\n\r\nC2,,2\r\nC3,3\r\nC4,4,4,4\r\n"C5",x,-5\r\nC6,6,6'
@@ -135,6 +71,10 @@ def test_errors_name_row_and_line() -> None:
     found = [
         (int(error["row"]), int(error["line"]), error["field"], error["type"])
         for error in as_rows(bench.errors(), Format.CSV)
+    ]
+    assert [error["detail"] for error in as_rows(bench.errors(), Format.CSV)][1:3] == [
+        "2 cells; the header has 3",
+        "4 cells; the header has 3",
     ]
     assert found == [
         (2, 5, "tenure", "missing"),
@@ -160,6 +100,41 @@ def test_a_row_that_is_not_utf8_is_one_error_with_its_line() -> None:
     assert len(as_rows(bench.results(), Format.CSV)) == 4
 
 
+def test_rows_of_wrong_form_are_told_apart_whatever_is_between_them() -> None:
+    content = HEADER.encode() + b'C1,1,1\n\nC2,2\n\r\nC\xff3,3,3\n"C\n4",4\n\nC5,5,5\nC\xff6,6\n'
+    bench = Bench()
+    bench.submit(content)
+    bench.drain()
+    found = [
+        (error["row"], error["line"], error["type"], error["detail"])
+        for error in as_rows(bench.errors(), Format.CSV)
+    ]
+    assert found == [
+        ("2", "4", "cells", "2 cells; the header has 3"),
+        ("3", "6", "encoding", "line 6 is not UTF-8"),
+        ("4", "7", "cells", "2 cells; the header has 3"),
+        ("6", "11", "encoding", "line 11 is not UTF-8"),
+    ]
+    kept = [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)]
+    assert kept == ["C1", "C5"]
+
+
+@FORMATS
+@pytest.mark.parametrize("bad", [range(1, 5_001), range(5_001, 10_001), range(1, 20_001)])
+def test_where_no_row_was_predicted_results_have_the_same_columns(
+    format: Format, bad: Sequence[int]
+) -> None:
+    """All rows of a slice, of a chunk, or of the whole job were refused."""
+    bench = Bench()
+    bench.submit(csv_of(max(10_000, *bad), bad=bad), output=format)
+    bench.drain()
+    assert bench.status().rows_failed == len(bad)
+    assert len(as_rows(bench.results(format), format)) == bench.status().rows_done
+    if format is Format.PARQUET:
+        types = parquet.read_schema(pa.BufferReader(bench.results(format))).types
+        assert types == [pa.string(), pa.float64(), pa.string(), pa.string(), pa.string()]
+
+
 def test_lines_count_on_through_chunks() -> None:
     content = csv_of(20_001, bad=[10_000, 10_001, 20_001])
     bench = Bench()
@@ -177,7 +152,13 @@ def test_a_thousand_bad_rows_of_many_do_not_keep_the_others() -> None:
     assert (status.rows_done, status.rows_failed, status.rows_total) == (9_000, 1_000, 10_000)
 
 
-@pytest.mark.parametrize("risky", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize(
+    "risky",
+    [
+        *("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠SUM(A1)"),
+        "=cmd|' /C calc'!A0",
+    ],
+)
 def test_no_cell_is_a_formula(risky: str) -> None:
     row = {"customer_id": risky, "tenure": 1, "monthly_charges": 1.0}
     bench = Bench()

@@ -50,6 +50,13 @@ def test_every_model_has_rules(model: str) -> None:
     assert rules_of(CONTRACTS[model]).names == set(CONTRACTS[model].request.model_fields)
 
 
+@pytest.mark.parametrize("model", CONTRACTS)
+def test_columns_of_answers_have_a_type_without_rows_too(model: str) -> None:
+    columns = CONTRACTS[model].answer_columns(np.empty(0))
+    assert columns
+    assert all(column.dtype != object for column in columns.values())
+
+
 class NoLimit(Good):
     who: str
 

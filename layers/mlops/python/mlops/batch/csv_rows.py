@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ import pyarrow.csv as arrow_csv
 from mlops.batch.reading import (
     Numbers,
     Rows,
+    by_row,
     codes_by_name,
-    for_rows,
     numbers_by_name,
     require_columns,
 )
@@ -36,9 +37,9 @@ def read_csv(chunk: Chunk, rules: Rules) -> Rows:
     names, start = _header(content)
     require_columns(names, rules, line=1)
 
+    @cache
     def lines() -> Positions:
-        feeds = csv_records(content).lines[1:]
-        return feeds - feeds[:1] + (chunk.first_line or 1)
+        return chunk.lines(csv_records(content).lines[1:])
 
     text, undecodable = _as_utf8(content, start)
     table, cells = _table(text, names, rules)
@@ -46,11 +47,9 @@ def read_csv(chunk: Chunk, rules: Rules) -> Rows:
         row: Fault("row", "cells", f"{count} cells; the header has {len(names)}")
         for row, count in cells.items()
     }
-    if undecodable:
-        found = lines()
-        faults |= {
-            row: Fault("row", "encoding", f"line {found[row]} is not UTF-8") for row in undecodable
-        }
+    faults |= {
+        row: Fault("row", "encoding", f"line {lines()[row]} is not UTF-8") for row in undecodable
+    }
     if cells:
         whole = np.ones(len(table) + len(cells), dtype=np.bool_)
         whole[[*cells]] = False
@@ -87,10 +86,14 @@ def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
 
 
 def _table(body: pa.Buffer, names: list[str], rules: Rules) -> tuple[pa.Table, dict[int, int]]:
-    """The rows with a cell for each name; and how many cells the others have, by position."""
+    """The rows with a cell for each name; and how many cells the others have, by position.
+
+    body: UTF-8.
+    """
     cells: dict[int, int] = {}
 
     def skip(row: Any) -> str:
+        # Counted from 1, without blank lines. With threads there would be no number.
         cells[row.number - 1] = row.actual_columns
         return "skip"
 
@@ -101,7 +104,7 @@ def _table(body: pa.Buffer, names: list[str], rules: Rules) -> tuple[pa.Table, d
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=arrow_csv.ConvertOptions(
-            check_utf8=False,  # that was done
+            check_utf8=False,
             column_types=dict.fromkeys(names, _TEXTS) | {rules.subject.name: pa.string()},
             strings_can_be_null=False,
         ),
@@ -151,7 +154,7 @@ def _numbers(columns: Sequence[pa.DictionaryArray]) -> list[Numbers]:
     given = compute.not_equal(texts, "").to_numpy(zero_copy_only=False)
     ends = np.cumsum([len(column.dictionary) for column in columns])[:-1]
     return [
-        Numbers(for_rows(column, of_values, np.nan), for_rows(column, of_given, False))
+        Numbers(by_row(column, of_values, np.nan), by_row(column, of_given, False))
         for column, of_values, of_given in zip(
             columns, np.split(values, ends), np.split(given, ends), strict=True
         )

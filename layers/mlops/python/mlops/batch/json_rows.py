@@ -50,7 +50,7 @@ def read_json(chunk: Chunk, rules: Rules) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
-        lines=lambda: records.lines - records.lines[:1] + (chunk.first_line or 1),
+        lines=lambda: chunk.lines(records.lines),
     )
 
 

@@ -67,12 +67,10 @@ def predict_chunk(
     def predict(part: Chunk) -> Predicted:
         return _predict(part, input.plain, output, job_id, served, rules)
 
+    cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
+    _require_rows(sum(part.rows for part in cut), chunk, job_id)
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(predict, slices(chunk, input.plain, _ROWS_PER_SLICE)))
-    if sum(part.done + part.failed for part in parts) != chunk.rows:
-        raise JobDamaged(
-            job_id, f"the chunk from row {chunk.first_row:,} on has not the rows that were cut"
-        )
+        parts = list(pool.map(predict, cut))
     return Predicted(
         results=merge([part.results for part in parts], output.plain),
         errors=merge([part.errors for part in parts], output.plain),
@@ -81,10 +79,17 @@ def predict_chunk(
     )
 
 
+def _require_rows(found: int, chunk: Chunk, job_id: str) -> None:
+    if found != chunk.rows:
+        at = f"from row {chunk.first_row:,} on"
+        raise JobDamaged(job_id, f"a chunk has not the rows that were cut, {at}")
+
+
 def _predict(
     chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel, rules: Rules
 ) -> Predicted:
     rows = read(chunk, input, rules)
+    _require_rows(len(rows), chunk, job_id)
     sure = accepted(rows, rules, served.contract)
     columns = _columns(rows, rules)
     failed: list[tuple[int, Fault]] = []

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
+from mlops.batch.records import Positions
 from mlops.errors import InputRefused
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
@@ -42,7 +43,7 @@ class Rows:
     well_formed: NDArray[np.bool_]
     faults: Mapping[int, Fault]
     value: Callable[[int], object]
-    lines: Callable[[], NDArray[np.intp]] | None = None
+    lines: Callable[[], Positions] | None = None
 
     def __len__(self) -> int:
         return len(self.well_formed)
@@ -93,10 +94,10 @@ def _codes(column: pa.DictionaryArray, rule: CategoryRule, absent: str | None) -
     positions[absent] = ABSENT
     found = column.dictionary.to_pylist()
     known = np.array([positions.get(name, UNKNOWN) for name in found], np.int16)
-    return Codes(for_rows(column, known, ABSENT), rule.categories)
+    return Codes(by_row(column, known, ABSENT), rule.categories)
 
 
-def for_rows(column: pa.DictionaryArray, known: NDArray[_T], missing: object) -> NDArray[_T]:
+def by_row(column: pa.DictionaryArray, known: NDArray[_T], missing: object) -> NDArray[_T]:
     """What is known of each distinct text, for each row; `missing` for those that have none."""
     indices = column.indices
     if indices.null_count:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
-from mlops.batch.records import Records, csv_records, is_open, json_records
+from mlops.batch.records import Positions, Records, csv_records, is_open, json_records
 from mlops.batch.tables import as_parquet
 from mlops.errors import InputRefused
 
@@ -39,6 +39,10 @@ class Chunk:
     first_row: int
     first_line: int | None
 
+    def lines(self, feeds: Positions) -> Positions:
+        """feeds: how many line feeds of its content are before each of its rows, of shape (n,)."""
+        return feeds - feeds[:1] + (self.first_line or 1)
+
 
 def split(content: bytes, format: Format, limits: Limits) -> Iterator[Chunk]:
     """Yield the chunks of an input in its order.
@@ -63,24 +67,24 @@ def split(content: bytes, format: Format, limits: Limits) -> Iterator[Chunk]:
 def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
     """Cut a chunk of text into smaller ones of at most so many rows; Parquet is left whole.
 
-    They say how many rows there are, whatever the chunk says.
+    Those of text say how many rows they have, whatever the chunk says.
     """
     if format is Format.PARQUET:
         return [chunk]
-    records = _records(chunk.content, format)
-    first = 1 if format is Format.CSV else 0
+    content = chunk.content
+    records = _records_of(content, format)
+    body = 1 if format is Format.CSV else 0
+    header = content[records.starts[0] : records.starts[body]] if len(records) > body else b""
+    lines = chunk.lines(records.lines[body:])
     found = []
-    for begin in range(first, len(records), rows):
+    for begin in range(body, len(records), rows):
         end = min(begin + rows, len(records))
-        header = chunk.content[: records.starts[first]]
-        content = chunk.content[records.starts[begin] : records.ends[end - 1] + 1]
-        lines = int(records.lines[begin] - records.lines[first])
         found.append(
             Chunk(
-                content=header + content,
+                content=header + content[records.starts[begin] : records.ends[end - 1] + 1],
                 rows=end - begin,
-                first_row=chunk.first_row + begin - first,
-                first_line=(chunk.first_line or 1) + lines,
+                first_row=chunk.first_row + begin - body,
+                first_line=int(lines[begin - body]),
             )
         )
     return found
@@ -114,7 +118,7 @@ def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[
     line, rest = 1, b""
     for block in _until_end(blocks):
         text = rest + block
-        records = _records(text, format, line)
+        records = _records_of(text, format, line)
         _require_short(text, records, line)
         skip = 0
         if is_csv and not header and len(records):
@@ -128,7 +132,7 @@ def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[
     yield from growing.end(header)
 
 
-def _records(text: bytes, format: Format, line: int = 1) -> Records:
+def _records_of(text: bytes, format: Format, line: int = 1) -> Records:
     return csv_records(text, line) if format is Format.CSV else json_records(text)
 
 

@@ -69,7 +69,8 @@ class Contract:
     other: bool of shape (n,). It may doubt a row they take, but not take one they refuse."""
     answer_columns: Callable[[NDArray[np.float64]], Mapping[str, NDArray[Any]]]
     """For whole columns what `answer` makes of predictions: the response's fields between the
-    subject and the model's version, in their order."""
+    subject and the model's version, in their order. None of dtype object: where there are no rows,
+    nobody could tell what it is of."""
     segments: tuple[str, ...]
     """Fields of few values, by which what is found of many rows is told apart."""
 

@@ -191,7 +191,7 @@ def answer(
 
 
 def answer_columns(predictions: NDArray[np.float64]) -> Mapping[str, NDArray[Any]]:
-    categories = np.array(get_args(RiskCategory), dtype=object)
+    categories = np.array(get_args(RiskCategory))
     above = np.searchsorted((MEDIUM_FROM, HIGH_FROM), predictions, side="right")
     return {"churn_probability": predictions, "risk_category": categories[above]}
 
