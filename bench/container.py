@@ -1,4 +1,4 @@
-"""The image: its size, and its function under the runtime emulator beside one that does nothing."""
+"""The image: its size, and its function under the runtime emulator beside two floors."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from bench.engine import CALL_SECONDS, CONFINED, docker, with_emulator
@@ -79,31 +79,30 @@ def _compressed(name: str) -> int:
 
 
 def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
-    """Milliseconds from the emulator's door and back: the median of each round's p50 and p95."""
+    """Milliseconds from the emulator's door and back: the median of each round's p50 and p95.
+
+    Beside what does nothing an echo tells how much of the rest is FastAPI's and Mangum's.
+    """
     report("container: building")
     name = _built(ground)
     (architecture,) = json.loads(docker("image", "inspect", name))
     emulator = with_emulator(ROOT, architecture["Architecture"])
-    noop = str(ROOT / "bench/peers/noop.py")
-    found: dict[str, dict[str, list[float]]] = {
-        which: {"p50_ms": [], "p95_ms": []} for which in ("ours", "noop")
-    }
-    with (
-        _running(
-            name,
-            *emulator,
-            *("--env", f"MLOPS_PINS={ground.pin}", "--env", "MLOPS_METRICS_NAMESPACE=bench"),
-        ) as ours,
-        _running(
-            *(name, *emulator, "--volume", f"{noop}:/var/task/noop.py:ro"),
-            command=("noop.lambda_handler",),
-        ) as nothing,
-    ):
+    floors = (*emulator, "--volume", f"{ROOT / 'bench'}:/var/task/bench:ro")
+    ours = (f"MLOPS_PINS={ground.pin}", "--env", "MLOPS_METRICS_NAMESPACE=bench")
+    events = [event(ground.customers[0])] * REQUESTS
+    with ExitStack() as ending:
+        running = {"ours": ending.enter_context(_running(name, *emulator, "--env", *ours))}
+        for floor in ("echo", "noop"):
+            handler = f"bench.peers.{floor}.lambda_handler"
+            running[floor] = ending.enter_context(_running(name, *floors, command=(handler,)))
+        found: dict[str, dict[str, list[float]]] = {
+            which: {"p50_ms": [], "p95_ms": []} for which in running
+        }
         for customer in ground.customers:
-            check_answer("the container", customer, _asked(ours, [event(customer)])["last"])
-        events = [event(ground.customers[0])] * REQUESTS
-        _asked(nothing, events)
-        running = {"ours": ours, "noop": nothing}
+            for which, one in running.items():
+                check_answer(which, customer, _asked(one, [event(customer)])["last"])
+        for one in running.values():
+            _asked(one, events)
         rounds *= MORE
         for number in range(rounds):
             report(f"container: round {number + 1} of {rounds}")

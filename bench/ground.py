@@ -177,7 +177,7 @@ LOADED = "echo, with the model loaded"
 """What is held by who has the same libraries, and does nothing with them."""
 ALIKE = "classic, compiled as ours"
 """Nobody runs it so; it says how much of a difference is how Python compiles."""
-FLOORS = ("echo", LOADED)
+FLOORS = ("echo", "noop", LOADED)
 """They predict nothing."""
 COMPARED = {**HANDLERS, ALIKE: HANDLERS["classic"]}
 MODULES = {**COMPARED, LOADED: (None, "bench.peers.loaded")}

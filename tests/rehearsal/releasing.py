@@ -15,7 +15,7 @@ from tests.rehearsal.models import Make
 # A tenth of a few hundred requests a look. Everything else is as it is deployed anywhere.
 COMPRESSED: Final = {
     "CanaryLooks": "5",
-    "CanaryLookSeconds": "12",
+    "CanaryLookSeconds": "18",
     "CanaryTickSeconds": "1",
     "CanaryLogDelaySeconds": "1",
     "CanaryMinRequests": "140",

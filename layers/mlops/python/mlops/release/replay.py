@@ -71,7 +71,7 @@ def replayed(
     flips = np.zeros(len(requests), dtype=np.bool_)
     before, after = contract.answer_columns(old), contract.answer_columns(new)
     for name, values in before.items():
-        if values.dtype == object:  # a category; numbers differ all the time
+        if not np.issubdtype(values.dtype, np.number):  # a category; numbers differ all the time
             flips |= values != after[name]
     details = {
         **_changes(distance, flips, both),
