@@ -125,7 +125,7 @@ def _running(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterat
     """Confined as on Lambda, and without a network."""
     running = docker(
         *(*CONFINED, "--network", "none"),
-        # What an engine does with a line of the log is no part of a function.
+        # An engine passes lines of the log on, whoever takes them. Nobody keeps them.
         *("--log-driver", "none", *options, image, *command),
     )
     try:

@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from functions.api.gateway import behind_gateway
 from tests.conftest import ROOT
@@ -28,6 +28,25 @@ def test_a_start_warns_of_nothing() -> None:
         check=True,
         timeout=60,
     )
+
+
+def test_an_event_is_read_once() -> None:
+    class Headers(dict[str, str]):
+        read = 0
+
+        def items(self) -> Any:
+            self.read += 1
+            return super().items()
+
+    async def heard(request: Request) -> str:
+        return request.headers["x-said"]
+
+    headers = Headers({"X-Said": "this"})
+    app = FastAPI()
+    app.get("/")(heard)
+    handler: Any = behind_gateway(app)
+    answer = handler(EVENT | {"headers": headers}, SimpleNamespace())
+    assert (answer["body"], headers.read) == ('"this"', 1)
 
 
 def test_one_loop_serves_the_whole_process() -> None:

@@ -57,7 +57,7 @@ class Codes:
 
 
 def to_columns(
-    rows: Sequence[object], numeric: Sequence[str], codes: Mapping[str, Mapping[str, float]]
+    rows: Sequence[object], numeric: Sequence[str], codes: Mapping[str, dict[str, float]]
 ) -> Columns:
     """Read the named attributes of `rows`: those of `numeric`, then those of `codes`.
 
@@ -65,9 +65,11 @@ def to_columns(
     """
     # numpy makes NaN of None.
     values = [
-        [getattr(row, name) for name in numeric]
-        + [known.get(getattr(row, name)) for name, known in codes.items()]
-        for row in rows
+        [
+            *map(attributes.__getitem__, numeric),
+            *map(dict.get, codes.values(), map(attributes.__getitem__, codes)),
+        ]
+        for attributes in map(vars, rows)
     ]
     shape = len(rows), len(numeric) + len(codes)
     return Columns(np.array(values, dtype=np.float32).reshape(shape))

@@ -88,7 +88,7 @@ class Contract:
         return to_columns(requests, self.numeric, self._codes)
 
     @cached_property
-    def _codes(self) -> Mapping[str, Mapping[str, float]]:
+    def _codes(self) -> Mapping[str, dict[str, float]]:
         return {
             name: {category: float(place) for place, category in enumerate(self.categories[name])}
             for name in self.categorical
