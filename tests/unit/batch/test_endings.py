@@ -7,6 +7,10 @@ from mlops.batch.jobs import Submission
 from mlops.batch.progress import JobState
 from mlops.errors import (
     JobEnded,
+    MlopsError,
+    ModelNotFound,
+    ModelUnusable,
+    PinMismatch,
     VersionNotFound,
 )
 from mlops.inference.loading import ServedModel
@@ -113,11 +117,27 @@ def unknown(pin: Pin) -> ServedModel:
     raise VersionNotFound(str(pin.version))
 
 
-def test_a_pin_that_somebody_named_and_leads_to_nothing_fails_the_job_and_rings_no_alarm() -> None:
-    bench = Bench(model=unknown)
+@pytest.mark.parametrize(
+    "error",
+    [
+        VersionNotFound("churn-model-v1.0.0"),
+        PinMismatch("churn-model-v1.0.0", "sha256:1", "sha256:2"),
+        ModelUnusable("churn-model-v1.0.0", "it was trained on other columns"),
+        # Accepted by a release that had the model, and worked on by one that has it not.
+        ModelNotFound("churn"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_pin_that_somebody_named_and_leads_to_nothing_fails_the_job_and_rings_no_alarm(
+    error: MlopsError,
+) -> None:
+    def load(pin: Pin) -> ServedModel:
+        raise error
+
+    bench = Bench(model=load)
     bench.submit(csv_of(3), pin=VERSION.pin)
     bench.drain()  # nothing is raised, so nothing comes to the dead letters
-    assert bench.status().reason == "There is no version churn-model-v1.0.0 in the store"
+    assert bench.status().reason == str(error)
 
 
 def test_a_model_of_the_release_that_is_not_there_is_nobodys_mistake_but_ours() -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from mlops.batch import splitting
 from mlops.batch.job import Format, Keys, Limits
 from mlops.batch.jobs import Submission
 from mlops.batch.progress import JobState
@@ -156,18 +157,39 @@ def test_parquet_of_any_row_groups_is_whole(group: int, encoded: bool) -> None:
     assert numbers == list(range(1, 25_001))
 
 
-@pytest.mark.parametrize("column", ["customer_id", "partner"])
-def test_parquet_that_is_not_utf8_is_refused(column: str) -> None:
-    fields = {name: pa.array(["Yes"]) for name in ("customer_id", "partner")}
-    raw = pa.array([b"\xe9"], pa.binary())
-    fields[column] = pa.Array.from_buffers(pa.string(), 1, raw.buffers())
+def test_each_chunk_of_parquet_has_its_own_texts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row group's dictionary has all of its texts, and would count against each chunk's size."""
+    monkeypatch.setattr(splitting, "MAX_CHUNK_BYTES", 400_000)
+    rows = 30_000
+    ids = [f"{row * 0x9E3779B97F4A7C15 % 2**64:036x}" for row in range(rows)]
     sink = pa.BufferOutputStream()
-    ones = pa.array([1])
+    parquet.write_table(pa.table({"customer_id": ids}), sink, row_group_size=rows)
+    content = bytes(sink.getvalue())
+    chunks = [chunk.content for chunk in split(content, Format.PARQUET, Limits())]
+    found = [parquet.read_table(pa.BufferReader(chunk)) for chunk in chunks]
+    assert pa.concat_tables(found).column("customer_id").to_pylist() == ids
+    assert sum(map(len, chunks)) < 1.5 * len(content)
+
+
+@pytest.mark.parametrize("column", ["customer_id", "partner"])
+@pytest.mark.parametrize("before", [0, 15_000])
+def test_parquet_that_is_not_utf8_is_refused(column: str, before: int) -> None:
+    """Wherever that is, nothing is predicted."""
+    good = [b"Yes"] * before
+    fields = {name: pa.array([*good, b"Yes"]) for name in ("customer_id", "partner")}
+    fields[column] = pa.array([*good, b"\xe9"])
+    fields = {
+        name: pa.Array.from_buffers(pa.string(), before + 1, raw.buffers())
+        for name, raw in fields.items()
+    }
+    sink = pa.BufferOutputStream()
+    ones = pa.array([1] * (before + 1))
     parquet.write_table(pa.table({**fields, "tenure": ones, "monthly_charges": ones}), sink)
     bench = Bench()
     bench.submit(bytes(sink.getvalue()), Format.PARQUET)
     bench.drain()
     assert f"column {column} holds texts that are not UTF-8" in (bench.status().reason or "")
+    assert not list(bench.objects.keys(Keys("job-1").done))
 
 
 def test_a_long_row_is_named_by_its_line() -> None:

@@ -118,7 +118,12 @@ def test_an_exact_pin_is_kept_and_an_unknown_model_refused() -> None:
     status = bench.jobs.submit("job-1", replace(INLINE, pin=pin))
     assert status.job is not None
     assert status.job.pin == pin
-    for wrong in (replace(INLINE, model="fraud"), replace(INLINE, model="fraud", pin=pin)):
+    of_fraud = Pin.parse(f"fraud-model-v1.0.0@sha256:{'0' * 64}")
+    for wrong in (
+        replace(INLINE, model="fraud"),
+        replace(INLINE, model="fraud", pin=pin),
+        replace(INLINE, model="fraud", pin=of_fraud),
+    ):
         with pytest.raises(ModelNotFound):
             bench.jobs.submit("job-2", wrong)
 

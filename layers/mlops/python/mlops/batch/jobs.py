@@ -105,8 +105,11 @@ class Jobs:
             key = self._uploads.key(submission.input, submission.owner)
         with suppress(JobNotFound):
             return self._same(self._read(job_id), submission)
-        pin = submission.pin or self._pins.get(submission.model)
-        if pin is None or pin.version.model != submission.model:
+        ours = self._pins.get(submission.model)
+        if ours is None:
+            raise ModelNotFound(submission.model, tuple(self._pins))
+        pin = submission.pin or ours
+        if pin.version.model != submission.model:
             raise ModelNotFound(submission.model, tuple(self._pins))
         if submission.input is None:
             self._lay_down(job_id, key, _as_lines(submission.rows or ()))

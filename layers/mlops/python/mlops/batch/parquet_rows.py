@@ -25,7 +25,7 @@ def read_parquet(chunk: Chunk, rules: Rules) -> Rows:
     file = parquet.ParquetFile(pa.BufferReader(chunk.content))
     require_types(file.schema_arrow, rules)
     table = file.read().combine_chunks()
-    columns = {name: _whole(table.column(name), name) for name in table.column_names}
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
 
     texts = {
         rule.name: _encoded(columns[rule.name]) for rule in rules.categories if rule.name in columns
@@ -84,15 +84,6 @@ def _numbers(column: pa.Array) -> Numbers:
         values=values.to_numpy(zero_copy_only=False),
         given=compute.is_valid(column).to_numpy(zero_copy_only=False),
     )
-
-
-def _whole(column: pa.ChunkedArray, name: str) -> pa.Array:
-    """In one piece. Raises InputRefused for texts that are not UTF-8."""
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise InputRefused(f"column {name} holds texts that are not UTF-8") from error
-    return column.combine_chunks()
 
 
 def _encoded(column: pa.Array) -> pa.DictionaryArray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
@@ -243,7 +244,7 @@ def _parquet_file(content: bytes) -> parquet.ParquetFile:
 def _tables(file: parquet.ParquetFile) -> Iterator[pa.Table]:
     """10,000 rows each, whatever groups they were written in: batches may end where groups do."""
     held: list[pa.RecordBatch] = []
-    for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+    for batch in map(_compact, file.iter_batches(batch_size=_PARQUET_ROWS)):
         if batch.nbytes > MAX_CHUNK_BYTES:
             raise _too_large()
         while (missing := ROWS_PER_CHUNK - sum(map(len, held))) <= len(batch):
@@ -253,6 +254,28 @@ def _tables(file: parquet.ParquetFile) -> Iterator[pa.Table]:
             held.append(batch)
     if held:
         yield pa.Table.from_batches(held)
+
+
+def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With no texts but its own: a dictionary has those of all batches of its row group so far.
+
+    Raises InputRefused for texts that are not UTF-8.
+    """
+    columns = [*map(_with_its_own_texts, batch.columns)]
+    for name, column in zip(batch.schema.names, columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InputRefused(f"column {name} holds texts that are not UTF-8") from error
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def _with_its_own_texts(column: pa.Array) -> pa.Array:
+    if not pa.types.is_dictionary(column.type):
+        return column
+    used = column.indices.unique().drop_null()
+    places = compute.index_in(column.indices, value_set=used)
+    return pa.DictionaryArray.from_arrays(places, column.dictionary.take(used))
 
 
 def _too_large() -> InputRefused:

@@ -23,6 +23,8 @@ from mlops.errors import (
     JobDamaged,
     JobNotFound,
     MlopsError,
+    ModelNotFound,
+    ModelUnusable,
     ObjectExists,
     ObjectNotFound,
     OutOfTime,
@@ -199,13 +201,13 @@ class Worker:
         )
 
     def _served(self, job: Job) -> ServedModel:
-        """Raises InputRefused where the submitter has named a pin that leads to nothing.
+        """Raises InputRefused where the submitter has named a pin that leads to no model of today.
 
         Where it is the release's own, that is no fault of theirs: it is raised as it is.
         """
         try:
             return self._model(job.pin)
-        except (VersionNotFound, PinMismatch) as error:
+        except (ModelNotFound, VersionNotFound, PinMismatch, ModelUnusable) as error:
             if job.pin_asked:
                 raise InputRefused(str(error)) from error
             raise
