@@ -20,10 +20,11 @@ class LazyApi(FastAPI):
         self.router.default = self._route_again
 
     def include_rest(self) -> None:
+        """Where it fails, the next request has it tried again."""
         if self._include is not None:
-            include, self._include = self._include, None
+            self._include()
+            self._include = None
             self.router.default = self._not_found
-            include()
 
     async def _route_again(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.include_rest()

@@ -50,6 +50,20 @@ def test_the_rest_can_be_asked_for_at_once() -> None:
     assert (api.status("POST", "/later"), api.included) == (200, 1)
 
 
+def test_a_rest_that_cannot_be_had_today_can_be_tomorrow() -> None:
+    answers = iter([OSError("too many open files"), None])
+
+    def include() -> None:
+        if problem := next(answers):
+            raise problem
+        app.add_api_route("/later", lambda: "later")
+
+    app = LazyApi()
+    app.include_later(include)
+    client = TestClient(app, raise_server_exceptions=False)
+    assert [client.get("/later").status_code for _ in range(3)] == [500, 200, 200]
+
+
 def test_an_app_without_a_rest_has_none() -> None:
     app = LazyApi()
     app.include_rest()

@@ -99,3 +99,11 @@ def test_a_model_that_fails_while_it_predicts() -> None:
     failing = predictor(failing_model())
     with pytest.raises(ModelUnusable, match=r"churn-model-v1\.0\.0: it cannot predict"):
         failing.predict(columns(1))
+
+
+def test_a_model_that_predicts_no_probability() -> None:
+    """This one makes no number of what is missing."""
+    with pytest.raises(ModelUnusable, match="not between 0 and 1"):
+        LINEAR.predict(columns(1, NAN))
+    with pytest.raises(ModelUnusable, match="not between 0 and 1"):
+        LINEAR.predict_one(columns(NAN))

@@ -76,15 +76,21 @@ class Predictor:
         Rounded here, for everybody: a category that is derived from the number then agrees with
         the number the client sees. Raises ModelUnusable where the model fails on such columns.
         """
-        return self._run(columns)[:, 1].astype(np.float64).round(DECIMALS)
+        found = self._run(columns)[:, 1]
+        if not ((found >= 0) & (found <= 1)).all():
+            raise self._no_probability()
+        return found.astype(np.float64).round(DECIMALS)
 
     def predict_one(self, columns: Columns) -> float:
         """The probability of a single row, to the bit what `predict` says of it.
 
         Raises ModelUnusable where the model fails on it.
         """
+        found = self._run(columns).item(1)
+        if not 0 <= found <= 1:
+            raise self._no_probability()
         # As numpy rounds, but without it: its calls would take half as long as the model.
-        return round(self._run(columns).item(1) * _SCALE) / _SCALE
+        return round(found * _SCALE) / _SCALE
 
     def _run(self, columns: Columns) -> NDArray[np.float32]:
         """Both classes' probabilities, of shape (n, 2)."""
@@ -93,6 +99,9 @@ class Predictor:
         except _REFUSED as error:
             raise ModelUnusable(self._version, f"it cannot predict: {error}") from error
         return found[0]
+
+    def _no_probability(self) -> ModelUnusable:
+        return ModelUnusable(self._version, "it predicts what is not between 0 and 1")
 
 
 def _described(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[Any]]]:
