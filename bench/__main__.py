@@ -6,12 +6,12 @@ not met makes the command fail.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from subprocess import SubprocessError
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench import batch, container, cost, files, handlers, memory, report, requests, targets
 from bench.ending import end_on_signals
@@ -59,10 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--quick", action="store_true", help="one round; writes no file, judges not"
     )
     parser.add_argument("--json", action="store_true", help="answer with JSON")
-    parser.add_argument("--store", default=os.environ.get("MLOPS_STORE") or ".mlops")
+    parser.add_argument(
+        "--store", default=".mlops", help="folder of the registry that has the model (.mlops)"
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - {*PARTS, COST}:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    if urlsplit(options.store).scheme:
+        parser.error(f"--store is a folder, not {options.store}")
     end_on_signals()
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     results = measure(options.parts or [*PARTS, COST], rounds, options.store)

@@ -26,24 +26,25 @@ def main(given: Sequence[str], drive: Drive) -> int:
     parser.add_argument("--draw", action="store_true", help="run nothing, draw what there is")
     arguments = parser.parse_args(given)
     end_on_signals()
-    kept = True
-    if not arguments.draw:
-        runs = [
-            (target, name)
-            for target in TARGETS
-            for name in PROFILES[target]
-            if arguments.target in (None, target) and arguments.profile in (None, name)
-        ]
+    runs = [
+        (target, name)
+        for target in TARGETS
+        for name in PROFILES[target]
+        if arguments.target in (None, target) and arguments.profile in (None, name)
+    ]
+    if arguments.draw:
+        runs = []
+    else:
         minutes = sum(PROFILES[target][name].seconds for target, name in runs) / 60
         print(f"{len(runs)} runs, {minutes:.0f} minutes", flush=True)
-        try:
-            for target, name in runs:
-                kept &= run(target, name, drive)
-        except CannotStart as problem:
-            print(problem, file=sys.stderr)
-            return 2
-    page.write()
-    return 0 if kept else 1
+    try:
+        kept = [run(target, name, drive) for target, name in runs]
+    except CannotStart as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    finally:
+        page.write()  # of those that were run, the results are kept
+    return 0 if all(kept) else 1
 
 
 def run(target: str, name: str, drive: Drive) -> bool:

@@ -131,6 +131,16 @@ def test_what_cannot_start_is_told_and_no_result(run: Run) -> None:
     assert not page.file_of("server", "steady").exists()
 
 
+def test_what_was_run_before_that_is_on_the_page(run: Run) -> None:
+    targets = iter([played, broken_down])
+    code, _ = run(
+        "--profile=steady",
+        found=[Measured(list(GOOD))],
+        target=lambda: next(targets)(),
+    )
+    assert (code, page.PAGE.read_text().count("| yes |")) == (2, 1)
+
+
 def test_a_part_leaves_the_results_of_the_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run(*STEADY, found=[Measured(list(GOOD))])
     monkeypatch.setattr(command, "revision", lambda *_: "decaf0123456-dirty")
