@@ -1,6 +1,10 @@
 """Cancelling and retrying; what of it can meet what."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mlops.batch.job import Format, Keys, Task
 from mlops.batch.jobs import Submission
@@ -14,8 +18,10 @@ from mlops.errors import (
     VersionNotFound,
 )
 from mlops.inference.loading import ServedModel
+from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
-from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, task_of
+from mlops.models.columns import Columns
+from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load, task_of
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
@@ -138,6 +144,29 @@ def test_a_pin_that_somebody_named_and_leads_to_nothing_fails_the_job_and_rings_
     bench.submit(csv_of(3), pin=VERSION.pin)
     bench.drain()  # nothing is raised, so nothing comes to the dead letters
     assert bench.status().reason == str(error)
+
+
+class NoNumber(Predictor):
+    def __init__(self) -> None:
+        pass
+
+    def predict(self, columns: Columns) -> NDArray[np.float64]:
+        return np.array([0.5] * (len(columns) - 1) + [float("nan")])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_model_that_predicts_no_probability_fails_the_whole_job(named: bool) -> None:
+    """Of a broken model nothing is worth a line; whose fault it is depends on who named it."""
+    bench = Bench(model=lambda pin: replace(load(pin), predictor=NoNumber()))
+    bench.submit(csv_of(3), pin=VERSION.pin if named else None)
+    if named:
+        bench.drain()
+    else:
+        with pytest.raises(ModelUnusable):
+            bench.step(last=True)
+    assert bench.status().state is JobState.FAILED
+    assert "what is not between 0 and 1" in (bench.status().reason or "")
+    assert bench.written() == {}
 
 
 def test_a_model_of_the_release_that_is_not_there_is_nobodys_mistake_but_ours() -> None:

@@ -171,6 +171,19 @@ def test_each_chunk_of_parquet_has_its_own_texts_alone(monkeypatch: pytest.Monke
     assert sum(map(len, chunks)) < 1.5 * len(content)
 
 
+def test_long_texts_that_parquet_repeats_stay_references() -> None:
+    """In each thousand rows they come in another order."""
+    texts = [letter * 30_000 for letter in "abc"]
+    column = [texts[row * row * 7 // 5 % 3] for row in range(20_000)]
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.table({"customer_id": column}), sink)
+    chunks = [*split(bytes(sink.getvalue()), Format.PARQUET, Limits())]
+    assert [chunk.rows for chunk in chunks] == [10_000, 10_000]
+    for chunk in chunks:
+        written = parquet.ParquetFile(pa.BufferReader(chunk.content)).metadata.row_group(0)
+        assert written.total_byte_size < 200_000
+
+
 @pytest.mark.parametrize("column", ["customer_id", "partner"])
 @pytest.mark.parametrize("before", [0, 15_000])
 def test_parquet_that_is_not_utf8_is_refused(column: str, before: int) -> None:

@@ -123,6 +123,7 @@ def test_an_exact_pin_is_kept_and_an_unknown_model_refused() -> None:
         replace(INLINE, model="fraud"),
         replace(INLINE, model="fraud", pin=pin),
         replace(INLINE, model="fraud", pin=of_fraud),
+        replace(INLINE, pin=of_fraud),
     ):
         with pytest.raises(ModelNotFound):
             bench.jobs.submit("job-2", wrong)

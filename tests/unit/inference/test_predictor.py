@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from mlops.errors import ModelUnusable
-from mlops.inference.predictor import Predictor
+from mlops.inference.predictor import Predictor, are_probabilities
 from mlops.models.churn.contract import CHURN
 from mlops.models.columns import Columns
 from tests.unit.inference.building import failing_model, onnx_model, predicted
@@ -101,9 +101,16 @@ def test_a_model_that_fails_while_it_predicts() -> None:
         failing.predict(columns(1))
 
 
-def test_a_model_that_predicts_no_probability() -> None:
-    """This one makes no number of what is missing."""
+@pytest.mark.parametrize("found", [NAN, 1.5, -0.25])
+def test_what_is_no_probability(found: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one row it is an error; of many, whoever asks has to look."""
+    model = predictor(onnx_model())
+    monkeypatch.setattr(model, "_run", lambda _: np.array([[0, found]], np.float32))
     with pytest.raises(ModelUnusable, match="not between 0 and 1"):
-        LINEAR.predict(columns(1, NAN))
-    with pytest.raises(ModelUnusable, match="not between 0 and 1"):
-        LINEAR.predict_one(columns(NAN))
+        model.predict_one(columns(1))
+    assert not are_probabilities(model.predict(columns(1)))
+
+
+def test_what_is_one() -> None:
+    assert are_probabilities(np.array([0, 0.5, 1]))
+    assert are_probabilities(np.array([]))

@@ -16,6 +16,7 @@ from mlops.batch.reading import (
     require_columns,
 )
 from mlops.batch.splitting import Chunk
+from mlops.batch.tables import is_text, values_of
 from mlops.errors import InputRefused
 from mlops.models.rules import Rules
 
@@ -51,30 +52,15 @@ def require_types(schema: pa.Schema, rules: Rules) -> None:
     numbers = {rule.name for rule in rules.numbers}
     wrong = []
     for field in schema:
-        fits, needed = (_is_number, "a number") if field.name in numbers else (_is_text, "text")
+        fits, needed = (_is_number, "a number") if field.name in numbers else (is_text, "text")
         if not fits(field.type):
-            wrong.append(f"{field.name} is {_values(field.type)}, not {needed}")
+            wrong.append(f"{field.name} is {values_of(field.type)}, not {needed}")
     if wrong:
         raise InputRefused(f"columns of the wrong type: {'; '.join(wrong)}")
 
 
 def _is_number(kind: pa.DataType) -> bool:
     found: bool = types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
-    return found
-
-
-def _values(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if types.is_dictionary(kind) else kind
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    kind = _values(kind)
-    found: bool = (
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_null(kind)
-    )
     return found
 
 

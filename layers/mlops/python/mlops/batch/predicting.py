@@ -22,8 +22,9 @@ from mlops.batch.parquet_rows import read_parquet
 from mlops.batch.reading import Rows
 from mlops.batch.splitting import Chunk, slices
 from mlops.batch.tables import merge, to_bytes
-from mlops.errors import JobDamaged
+from mlops.errors import JobDamaged, ModelUnusable
 from mlops.inference.loading import ServedModel
+from mlops.inference.predictor import NO_PROBABILITY, are_probabilities
 from mlops.models.columns import Columns
 from mlops.models.contract import Contract
 from mlops.models.rules import NumberRule, Rules, rules_of
@@ -104,6 +105,8 @@ def _predict(
     predictions = served.predictor.predict(
         columns if len(kept) == len(rows) else columns.take(kept)
     )
+    if not are_probabilities(predictions):
+        raise ModelUnusable(served.version, NO_PROBABILITY)
     results = {
         rules.subject.name: rows.subjects.take(pa.array(kept)),
         **served.contract.answer_columns(predictions),

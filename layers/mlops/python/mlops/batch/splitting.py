@@ -13,7 +13,7 @@ import pyarrow.parquet as parquet
 
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
 from mlops.batch.records import Positions, Records, csv_records, is_open, json_records
-from mlops.batch.tables import as_parquet
+from mlops.batch.tables import as_parquet, is_text
 from mlops.errors import InputRefused
 
 MAX_RECORD_BYTES = 64 * 1024
@@ -221,7 +221,8 @@ def _split_parquet(content: bytes, limits: Limits) -> Iterator[Chunk]:
             raise InputRefused(f"The input has more than {limits.rows:,} rows")
         first_row = 1
         for table in _tables(file):
-            written = as_parquet(table)
+            # A column whose dictionaries differ is written with each text where it stands.
+            written = as_parquet(table.unify_dictionaries())
             if len(written) > MAX_CHUNK_BYTES:
                 raise _too_large()
             yield Chunk(written, len(table), first_row, None)
@@ -263,10 +264,11 @@ def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
     """
     columns = [*map(_with_its_own_texts, batch.columns)]
     for name, column in zip(batch.schema.names, columns, strict=True):
-        try:
-            column.validate(full=True)
-        except pa.ArrowInvalid as error:
-            raise InputRefused(f"column {name} holds texts that are not UTF-8") from error
+        if is_text(column.type):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise InputRefused(f"column {name} holds texts that are not UTF-8") from error
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 

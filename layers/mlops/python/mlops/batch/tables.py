@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
+from pyarrow import types
 
 from mlops.batch.job import Format
 
@@ -55,6 +56,22 @@ def _harmless(table: pa.Table, name: str) -> pa.Table:
         return table
     escaped = compute.if_else(risky, compute.binary_join_element_wise("'", texts, ""), texts)
     return table.set_column(table.schema.get_field_index(name), name, escaped)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Also where each row refers to its text in a dictionary; and where there is none at all."""
+    kind = values_of(kind)
+    found: bool = (
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_null(kind)
+    )
+    return found
+
+
+def values_of(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def as_parquet(table: pa.Table) -> bytes:

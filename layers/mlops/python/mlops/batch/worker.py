@@ -6,8 +6,8 @@ is done again.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -118,7 +118,9 @@ class Worker:
                 self._finish(job, progress.keys, [self._predict(job, first)])
                 return
             # Columns that do not fit are refused here, and not once a chunk.
-            read(first, job.input_format, rules_of(self._served(job).contract))
+            with _blaming_the_pin(job):
+                contract = self._model(job.pin).contract
+            read(first, job.input_format, rules_of(contract))
             plan = self._store(chain((first, second), chunks), progress.keys, attempt)
         missing = progress.missing(plan)
         self._queue.send([Task(job.job_id, chunk).to_text() for chunk in missing])
@@ -190,27 +192,15 @@ class Worker:
         self._note(keys.summary, self._now(), rows=rows, pin=str(job.pin))
 
     def _predict(self, job: Job, chunk: Chunk) -> Predicted:
-        served = self._served(job)
-        return predict_chunk(
-            chunk,
-            job.input_format,
-            job.output_format,
-            job.job_id,
-            served,
-            threads=self._threads,
-        )
-
-    def _served(self, job: Job) -> ServedModel:
-        """Raises InputRefused where the submitter has named a pin that leads to no model of today.
-
-        Where it is the release's own, that is no fault of theirs: it is raised as it is.
-        """
-        try:
-            return self._model(job.pin)
-        except (ModelNotFound, VersionNotFound, PinMismatch, ModelUnusable) as error:
-            if job.pin_asked:
-                raise InputRefused(str(error)) from error
-            raise
+        with _blaming_the_pin(job):
+            return predict_chunk(
+                chunk,
+                job.input_format,
+                job.output_format,
+                job.job_id,
+                self._model(job.pin),
+                threads=self._threads,
+            )
 
     def _input(self, job: Job) -> bytes:
         """Raises InputRefused where it is gone, or not what was submitted."""
@@ -239,6 +229,20 @@ class Worker:
     def _note(self, key: str, at: datetime, **facts: object) -> None:
         with suppress(ObjectExists):
             note(self._objects, key, at, **facts)
+
+
+@contextmanager
+def _blaming_the_pin(job: Job) -> Iterator[None]:
+    """Raises InputRefused where the submitter has named a pin that leads to no model of today.
+
+    Where it is the release's own, that is no fault of theirs: it is raised as it is.
+    """
+    try:
+        yield
+    except (ModelNotFound, VersionNotFound, PinMismatch, ModelUnusable) as error:
+        if job.pin_asked:
+            raise InputRefused(str(error)) from error
+        raise
 
 
 def _in_words(error: Exception) -> str:

@@ -17,6 +17,7 @@ OUTPUT = "probabilities"
 LAYOUT = "layout"
 """Key of the model's metadata under which it says what columns it was trained on."""
 DECIMALS = 6
+NO_PROBABILITY = "it predicts what is not between 0 and 1"
 _SCALE = 10.0**DECIMALS
 
 # The binding raises one class a status code, without a common base.
@@ -74,21 +75,19 @@ class Predictor:
         """Probabilities of shape (n,), rounded to six decimals.
 
         Rounded here, for everybody: a category that is derived from the number then agrees with
-        the number the client sees. Raises ModelUnusable where the model fails on such columns.
+        the number the client sees. A broken model may say what is no probability: see
+        `are_probabilities`. Raises ModelUnusable where the model fails on such columns.
         """
-        found = self._run(columns)[:, 1]
-        if not ((found >= 0) & (found <= 1)).all():
-            raise self._no_probability()
-        return found.astype(np.float64).round(DECIMALS)
+        return self._run(columns)[:, 1].astype(np.float64).round(DECIMALS)
 
     def predict_one(self, columns: Columns) -> float:
         """The probability of a single row, to the bit what `predict` says of it.
 
-        Raises ModelUnusable where the model fails on it.
+        Raises ModelUnusable where the model fails on it, or says what is no probability.
         """
         found = self._run(columns).item(1)
         if not 0 <= found <= 1:
-            raise self._no_probability()
+            raise ModelUnusable(self._version, NO_PROBABILITY)
         # As numpy rounds, but without it: its calls would take half as long as the model.
         return round(found * _SCALE) / _SCALE
 
@@ -100,8 +99,10 @@ class Predictor:
             raise ModelUnusable(self._version, f"it cannot predict: {error}") from error
         return found[0]
 
-    def _no_probability(self) -> ModelUnusable:
-        return ModelUnusable(self._version, "it predicts what is not between 0 and 1")
+
+def are_probabilities(predictions: NDArray[np.float64]) -> bool:
+    """Whether all lie between 0 and 1; NaN does not."""
+    return bool(((predictions >= 0) & (predictions <= 1)).all())
 
 
 def _described(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[Any]]]:
