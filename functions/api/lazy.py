@@ -22,7 +22,12 @@ class LazyApi(FastAPI):
     def include_rest(self) -> None:
         """Where it fails, the next request has it tried again."""
         if self._include is not None:
-            self._include()
+            routes = [*self.router.routes]
+            try:
+                self._include()
+            except BaseException:
+                self.router.routes[:] = routes
+                raise
             self._include = None
             self.router.default = self._not_found
 

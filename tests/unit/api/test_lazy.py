@@ -54,6 +54,7 @@ def test_a_rest_that_cannot_be_had_today_can_be_tomorrow() -> None:
     answers = iter([OSError("too many open files"), None])
 
     def include() -> None:
+        app.add_api_route("/first", lambda: "first")
         if problem := next(answers):
             raise problem
         app.add_api_route("/later", lambda: "later")
@@ -62,6 +63,8 @@ def test_a_rest_that_cannot_be_had_today_can_be_tomorrow() -> None:
     app.include_later(include)
     client = TestClient(app, raise_server_exceptions=False)
     assert [client.get("/later").status_code for _ in range(3)] == [500, 200, 200]
+    paths = [getattr(route, "path", None) for route in app.router.routes]
+    assert (paths.count("/first"), paths.count("/later")) == (1, 1)
 
 
 def test_an_app_without_a_rest_has_none() -> None:
