@@ -27,6 +27,10 @@ def test_all_parts_were_measured_of_a_commit() -> None:
     assert KEPT["commit"] and not KEPT["commit"].endswith("-dirty")
 
 
+def test_the_container_is_beside_both_floors() -> None:
+    assert {*KEPT["parts"]["container"]} == {"ours", "echo", "noop"}
+
+
 def test_the_page_shows_them() -> None:
     page = DOCUMENT.read_text()
     assert written(page, KEPT) == page
