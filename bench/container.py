@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from bench.engine import CALL_SECONDS, CONFINED, docker, with_emulator
+from bench.engine import CALL_SECONDS, confined, docker, with_emulator
 from bench.errors import NotMeasured
 from bench.ground import ROOT, Ground, Report, check_answer, event
 from bench.rounds import MORE, summary, turns
@@ -75,6 +75,8 @@ def _compressed(name: str) -> int:
         assert saving.stdout
         while block := saving.stdout.read(1 << 20):
             size += len(packer.compress(block))
+    if saving.returncode:
+        raise NotMeasured(f"docker save ended with {saving.returncode}")
     return size + len(packer.flush())
 
 
@@ -123,16 +125,11 @@ def _asked(running: str, events: list[dict[str, Any]]) -> dict[str, Any]:
 @contextmanager
 def _running(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[str]:
     """Confined as on Lambda, and without a network."""
-    running = docker(
-        *(*CONFINED, "--network", "none"),
-        # An engine passes lines of the log on, whoever takes them. Nobody keeps them.
-        *("--log-driver", "none", *options, image, *command),
-    )
-    try:
+    # An engine passes lines of the log on, whoever takes them. Nobody keeps them.
+    alone = ("--network", "none", "--log-driver", "none")
+    with confined(*alone, *options, image, *command) as running:
         _wait(running)
         yield running
-    finally:
-        docker("rm", "--force", "--volumes", running)
 
 
 def _wait(running: str) -> None:

@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -11,6 +13,16 @@ def end_on_signals() -> None:
     """Have the first signal raise SystemExit, and no second one break off what is ended then."""
     for number in SIGNALS:
         signal.signal(number, _end)
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """What is done meanwhile is done whole; a signal that comes is heard after it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

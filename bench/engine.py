@@ -2,16 +2,19 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
+from bench.ending import signals_wait
 from bench.errors import NotMeasured
 
 CALL_SECONDS = 120
-CONFINED = (
-    *("run", "--detach", "--read-only", "--tmpfs=/tmp"),
+_CONFINED = (
+    *("--detach", "--read-only", "--tmpfs=/tmp"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
 )
-"""What starts a container that may do as much as a function."""
 
 
 def docker(*arguments: str, stdin: str | None = None, seconds: float = CALL_SECONDS) -> str:
@@ -30,6 +33,23 @@ def docker(*arguments: str, stdin: str | None = None, seconds: float = CALL_SECO
     if done.returncode != 0:
         raise NotMeasured(f"docker {arguments[0]}: {(done.stdout + done.stderr).strip()[-600:]}")
     return done.stdout.strip()
+
+
+@contextmanager
+def confined(*arguments: str) -> Iterator[str]:
+    """The name of a container that may do as much as a function. Raises NotMeasured.
+
+    It is removed at the end, also where a signal comes while it starts, or that takes too long.
+
+    arguments: of `docker run`, the image among them.
+    """
+    name = f"mlops-{uuid4().hex[:12]}"
+    try:
+        with signals_wait():  # broken off, the engine might create it after its removal
+            docker("run", "--name", name, *_CONFINED, *arguments)
+        yield name
+    finally:
+        docker("rm", "--force", "--volumes", name)
 
 
 def with_emulator(project: Path, architecture: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 MADE_AT_LEAST = 0.99
 """Of the requests that were planned. Who answers late is asked less, and would look better."""
 GROWTH_AT_MOST = 0.05
-"""Of resident memory, from the end of the second minute on."""
-SETTLED = 120  # seconds: by then caches and pools are as large as they get
+"""Of resident memory in a soak, from its first half minute to its last."""
+SOAK_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Profile:
 
     @property
     def is_soak(self) -> bool:
-        return self.seconds > 2 * SETTLED
+        return self.seconds >= SOAK_SECONDS
 
     def due(self) -> Iterator[float]:
         """When each request is to be made, in seconds after the start."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-from load.profiles import GROWTH_AT_MOST, MADE_AT_LEAST, SETTLED, Profile
+from load.profiles import GROWTH_AT_MOST, MADE_AT_LEAST, Profile
 
 _LOOK = 30  # seconds over which memory is read at either end: one reading may be an odd one
 _LONGEST = 200  # characters of an error that are shown
@@ -63,12 +63,12 @@ class Record:
     memory: tuple[Memory, ...]
 
     def growth(self) -> float | None:
-        """Of memory since it had settled, as a share; nothing where the run was too short."""
+        """Of memory since the start, as a share; nothing where it was not read until the end."""
         end = max((each.second for each in self.memory), default=0.0)
         planned = self.slots[-1].second if self.slots else 0
-        if end < max(SETTLED + 2 * _LOOK, planned - _LOOK):
+        if end < max(3 * _LOOK, planned - _LOOK):
             return None
-        before = [each for each in self.memory if SETTLED <= each.second < SETTLED + _LOOK]
+        before = [each for each in self.memory if each.second < _LOOK]
         after = [each for each in self.memory if each.second >= end - _LOOK]
         return _resident(after) / _resident(before) - 1
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from bench.engine import CONFINED, docker, with_emulator
+from bench.engine import confined, docker, with_emulator
 from bench.errors import NotMeasured
 from load.answers import Said, of_function, plain
 
@@ -100,13 +100,12 @@ def container() -> Iterator[Target]:
     image, architecture = _image()
     with _startable():
         emulator = with_emulator(ROOT, architecture)
-    started = _docker(
-        *(*CONFINED, "--memory", "512m", *emulator),
+    arguments = (
+        *("--memory", "512m", *emulator),
         *("--publish", "127.0.0.1::8080", "--log-opt", "max-size=10m"),
         *("--env", f"MLOPS_PINS={_pin()}", "--env", "MLOPS_METRICS_NAMESPACE=load"),
-        image,
     )
-    try:
+    with _startable(), confined(*arguments, image) as started:
         address = _docker("port", started, "8080/tcp").splitlines()[0]
         target = Target(
             f"http://{address}",
@@ -116,8 +115,6 @@ def container() -> Iterator[Target]:
             lambda: _resident_in(started),
         )
         yield _answering(target, lambda: True, lambda: _docker("logs", started)[-2000:])
-    finally:
-        _docker("rm", "--force", "--volumes", started)
 
 
 @cache

@@ -26,7 +26,7 @@ def test_it_tells_what_it_shows() -> None:
 
 
 def test_every_slot_is_a_point_and_lies_within_the_picture() -> None:
-    outcome = soaked(at_first=100, settled=100, in_the_end=103)
+    outcome = soaked(at_first=100, in_the_end=103)
     picture = draw(outcome, 600)
     assert "memory +3.0%" in picture
     lines = re.findall(r'<polyline points="([^"]*)"', picture)
