@@ -29,9 +29,9 @@ BATCHES = 5
 def _batch(made: Ground, rounds: int, say: Report) -> dict[str, Any]:
     batches = BATCHES * rounds
     found = batch.compare(10_000, batches, made.store, lambda text: say(f"batch: {text}"))
-    found["growth"] = batch.growth(made.store, say)
+    found["growth"] = batch.growth(rounds, made.store, say)
     try:
-        found["many"] = batch.compare_many(made.store, made.folder, say)
+        found["many"] = batch.compare_many(rounds, made.store, made.folder, say)
     except (NotMeasured, Unequal, SubprocessError) as error:  # which is no reason to lose the above
         found["many"] = {"not_measured": str(error)}
     return found

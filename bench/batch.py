@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from bench.errors import NotMeasured, Unequal, require_close
-from bench.rounds import turns
+from bench.rounds import summary, turns
 from mlops.batch.job import Format, Limits
 from mlops.batch.predicting import predict_chunk
 from mlops.batch.splitting import split
@@ -39,9 +39,12 @@ from mlops.models.churn.data import load
 
 TELCO = Path("data/telco_churn.csv.gz")
 NUMBERS = frozenset(CHURN.numeric)
-MANY = 1_000_000
+MANY, MANY_ROUNDS = 1_000_000, 3
 MANY_SECONDS = 1_800
-SIZES = (1_000, 10_000, 100_000, MANY)
+SIZES = (10_000, 100_000, MANY)
+"""From a chunk on. A smaller batch is a slice for one thread, and mostly what every batch takes:
+with it, growth would look slower than it is."""
+SIZE_ROUNDS = 3
 THREADS = min(2, os.cpu_count() or 1)
 """As many as the function has processors: more would make it look cheaper than it is."""
 
@@ -116,7 +119,7 @@ def compare(rows: int, rounds: int, store: str, report: Callable[[str], None]) -
         "rows": rows,
         "rounds": rounds,
         "rows_per_second": {name: round(rate) for name, rate in rates.items()},
-        "ratio": round(rates["columns"] / rates["plain"], 1),
+        "ratio": round(rates["columns"] / rates["plain"], 3),
     }
 
 
@@ -159,7 +162,7 @@ def _answers(results: bytes) -> Iterator[tuple[str, str]]:
         yield row["customer_id"], row["churn_probability"]
 
 
-def many(store: str, written: Path, plain: bool = False) -> dict[str, Any]:
+def many(store: str, written: Path, plain: bool = False) -> dict[str, float]:
     """A million rows, in this process alone: how long, and how much memory.
 
     written: where the results go.
@@ -176,45 +179,58 @@ def many(store: str, written: Path, plain: bool = False) -> dict[str, Any]:
         raise NotMeasured("results are missing")
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     written.write_bytes(results)
-    return {
-        "rows": MANY,
-        "seconds": round(seconds, 2),
-        "rows_per_second": round(MANY / seconds),
-        "resident_mb": round(resident / 1e6),
-    }
+    return {"seconds": seconds, "resident_mb": resident / 1e6}
 
 
-def compare_many(store: str, folder: Path, report: Callable[[str], None]) -> dict[str, Any]:
+def compare_many(
+    rounds: int, store: str, folder: Path, report: Callable[[str], None]
+) -> dict[str, Any]:
     """Both ways, each in a process whose memory holds nothing else. Raises NotMeasured, Unequal."""
-    found: dict[str, Any] = {}
-    for way, options in (("columns", ()), ("plain", ("--plain",))):
-        report(f"batch: {MANY:,} rows, {way}")
-        ran = subprocess.run(
-            [sys.executable, "-m", "bench.batch", store, folder / way, *options],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=MANY_SECONDS,
-        )
-        if ran.returncode:
-            raise NotMeasured(f"{way} ended with {ran.returncode}: {ran.stderr.strip()[-600:]}")
-        found[way] = json.loads(ran.stdout)
-    require_equal(*((folder / way).read_bytes() for way in found))
-    ratio = found["plain"]["seconds"] / found["columns"]["seconds"]
-    return found | {"ratio": round(ratio, 1)}
+    ways: dict[str, tuple[str, ...]] = {"columns": (), "plain": ("--plain",)}
+    rounds = min(rounds, MANY_ROUNDS)
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    for number in range(rounds):
+        for way in turns(ways, number):
+            report(f"batch: {MANY:,} rows, {way}, round {number + 1} of {rounds}")
+            found[way].append(_alone(store, folder / way, *ways[way]))
+        require_equal(*((folder / way).read_bytes() for way in ways))
+    medians = {
+        way: summary({name: [run[name] for run in runs] for name in runs[0]})
+        for way, runs in found.items()
+    }
+    ratio = medians["plain"]["seconds"] / medians["columns"]["seconds"]
+    return {"rows": MANY, "rounds": rounds, **medians, "ratio": round(ratio, 3)}
 
 
-def growth(store: str, report: Callable[[str], None]) -> dict[str, Any]:
+def _alone(store: str, written: Path, *options: str) -> dict[str, float]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.batch", store, written, *options],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=MANY_SECONDS,
+    )
+    if ran.returncode:
+        ended = f"{written.name} ended with {ran.returncode}"
+        raise NotMeasured(f"{ended}: {ran.stderr.strip()[-600:]}")
+    found: dict[str, float] = json.loads(ran.stdout)
+    return found
+
+
+def growth(rounds: int, store: str, report: Callable[[str], None]) -> dict[str, Any]:
     """Seconds by number of rows, and the exponent: 1 where twice the rows take twice as long."""
     served, _ = opened(store)
-    in_columns(telco_csv(SIZES[0]), served)
-    seconds = {}
-    for rows in SIZES:
-        report(f"batch: {rows:,} rows")
-        content = telco_csv(rows)
-        seconds[rows] = min(_seconds(content, served) for _ in range(3 if rows < MANY else 1))
+    contents = {rows: telco_csv(rows) for rows in SIZES}
+    in_columns(contents[SIZES[0]], served)
+    rounds = min(rounds, SIZE_ROUNDS)
+    found: dict[int, list[float]] = {rows: [] for rows in SIZES}
+    for number in range(rounds):
+        for rows in turns(SIZES, number):
+            report(f"batch: {rows:,} rows, round {number + 1} of {rounds}")
+            found[rows].append(_seconds(contents[rows], served))
+    seconds = {rows: statistics.median(times) for rows, times in found.items()}
     return {
-        "seconds": {f"{rows}": round(found, 4) for rows, found in seconds.items()},
+        "seconds": {f"{rows}": round(median, 4) for rows, median in seconds.items()},
         "exponent": round(exponent(seconds), 3),
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PRICES_OF = "March 2026"
-PRICES_FROM = "AWS's price lists of Lambda, API Gateway, Fargate and S3, US East (N. Virginia)"
+PRICES_FROM = "AWS's price lists of Lambda, API Gateway, Fargate, S3 and SQS, US East (N. Virginia)"
 MILLION = 1_000_000
 HOURS_A_MONTH = 730
 API_MB, BATCH_MB = 1769, 3538
@@ -16,6 +16,11 @@ CHUNK_WRITES, CHUNK_READS = 6, 5
 """Requests to S3 for a chunk: to put or to list, and to get."""
 JOB_WRITES, JOB_READS = 11, 6
 """For a job besides: to cut it up, to merge it, to say how it stands."""
+MESSAGES = 3
+"""Requests to SQS for a message: to send, to receive, to delete."""
+S3_SECONDS = 0.1
+"""Of a request, for which the function waits and is billed. Nobody measured it here: S3's guide to
+performance speaks of tens of milliseconds for small requests, and of 100 to 200 to a first byte."""
 CONTAINER_VCPU, CONTAINER_GB = 1, 2
 
 
@@ -30,6 +35,7 @@ class Prices:
     million_http_api: float = 1.00
     million_s3_writes: float = 5.00
     million_s3_reads: float = 0.40
+    million_sqs_requests: float = 0.40
 
 
 PRICES = {
@@ -53,28 +59,38 @@ def _of(
     prices: Prices, warm_ms: float, cold_seconds: float | None, batch_seconds: float
 ) -> dict[str, Any]:
     billed_ms = math.ceil(warm_ms)
-    compute = MILLION * billed_ms / 1000 * API_MB / 1024 * prices.gb_second
-    single = compute + prices.million_requests
+    api_second, batch_second = (mb / 1024 * prices.gb_second for mb in (API_MB, BATCH_MB))
+    single = MILLION * billed_ms / 1000 * api_second + prices.million_requests
     over_http = single + prices.million_http_api
-    chunks = MILLION / CHUNK_ROWS
-    batch = batch_seconds * BATCH_MB / 1024 * prices.gb_second
-    batch += (chunks + 2) * prices.million_requests / MILLION  # to cut the job up, and to merge it
-    objects = (JOB_WRITES + chunks * CHUNK_WRITES) * prices.million_s3_writes
-    objects += (JOB_READS + chunks * CHUNK_READS) * prices.million_s3_reads
+    computing = batch_seconds * batch_second
     month = HOURS_A_MONTH * (CONTAINER_VCPU * prices.vcpu_hour + CONTAINER_GB * prices.gb_hour)
     found = {
         "billed_ms": billed_ms,
         "million_single": round(single, 3),
         "million_single_with_http_api": round(over_http, 3),
-        "million_batch_rows": round(batch, 5),
-        "million_batch_rows_with_s3_requests": round(batch + objects / MILLION, 5),
+        "million_batch_rows_computing_alone": round(computing, 5),
+        "million_batch_rows": round(computing + _around_batch(prices, batch_second), 5),
         "container_month": round(month, 2),
         **_break_even(month / over_http, "with_http_api"),
         **_break_even(month / single, "of_functions_alone"),
     }
     if cold_seconds is not None:
-        found["warm_requests_a_cold_start_costs"] = round(cold_seconds * 1000 / billed_ms)
+        cold = cold_seconds * api_second * MILLION
+        found["warm_requests_a_cold_start_costs"] = round(cold / single, 1)
     return found
+
+
+def _around_batch(prices: Prices, batch_second: float) -> float:
+    """Dollars of a million rows for all but computing: messages, objects, and waiting for these."""
+    chunks = MILLION / CHUNK_ROWS
+    writes, reads = JOB_WRITES + chunks * CHUNK_WRITES, JOB_READS + chunks * CHUNK_READS
+    messages = chunks + 2  # to cut the job up, and to merge it
+    requests = (
+        messages * (prices.million_requests + MESSAGES * prices.million_sqs_requests)
+        + writes * prices.million_s3_writes
+        + reads * prices.million_s3_reads
+    )
+    return requests / MILLION + (writes + reads) * S3_SECONDS * batch_second
 
 
 def _break_even(millions: float, of: str) -> dict[str, float]:

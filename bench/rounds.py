@@ -2,8 +2,9 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 RANGE = "_range"
 """What the name of a figure ends with that has the least and greatest of another."""
 
@@ -16,7 +17,7 @@ starts by 0.005.
 """
 
 
-def turns(names: Iterable[str], number: int) -> Sequence[str]:
+def turns(names: Iterable[T], number: int) -> Sequence[T]:
     """Who is measured after whom: in every second round the other way round."""
     return list(names)[:: -1 if number % 2 else 1]
 

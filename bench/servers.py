@@ -3,8 +3,9 @@
 import json
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,14 @@ def _mlservers(answer: Any) -> float:
     return float(answer["outputs"][0]["data"][1])
 
 
-def _mlserver_settings(ground: Ground, python: Path, port: int) -> None:
+def _mlserver_settings(
+    ground: Ground, python: Path, port: int, more: Mapping[str, Any] | None = None
+) -> None:
     del python
     folder = ground.folder / "mlserver"
     ports = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
-    _write(folder / "settings.json", {"host": "127.0.0.1", "debug": False, **ports})
+    settings = {"host": "127.0.0.1", "debug": False, **ports, **(more or {})}
+    _write(folder / "settings.json", settings)
     for name, model in (("churn", ground.pipeline), ("trees", ground.trees)):
         runtime = {"implementation": "mlserver_sklearn.SKLearnModel", "name": name}
         _write(
@@ -136,6 +140,16 @@ SERVERS: dict[str, Server] = {
         _mlservers,
         "as above; the client encodes the categories itself",
         _mlserver_settings,
+        package="mlserver",
+    ),
+    "mlserver numpy, in one process": Server(
+        "mlserver",
+        ("mlserver", "start", "{folder}/mlserver"),
+        "/v2/models/trees/infer",
+        _as_numpy,
+        _mlservers,
+        "likewise, with no workers",
+        partial(_mlserver_settings, more={"parallel_workers": 0}),
         package="mlserver",
     ),
     "bentoml": Server(

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bench.__main__ import COST, DOCUMENT, PARTS, RESULTS
+from bench.__main__ import COST, DOCUMENT, PARTS, RESULTS, ROUNDS
 from bench.cost import cost
 from bench.report import written
 from bench.targets import TARGETS, judged
@@ -25,6 +25,10 @@ def test_all_parts_were_measured_of_a_commit() -> None:
     assert {*PARTS, COST} == {*KEPT["parts"]}
     assert "not_measured" not in json.dumps(KEPT["parts"])
     assert KEPT["commit"] and not KEPT["commit"].endswith("-dirty")
+
+
+def test_they_are_of_as_many_rounds_as_a_run_has() -> None:
+    assert KEPT["rounds"] >= ROUNDS
 
 
 def test_the_container_is_beside_both_floors() -> None:

@@ -30,8 +30,10 @@ def test_a_millisecond_begun_is_billed() -> None:
 
 
 def test_batch_is_billed_by_its_seconds() -> None:
-    once, twice = (costs(1.0, None, seconds)["x86_64"]["million_batch_rows"] for seconds in (5, 10))
-    assert twice - once == pytest.approx(5 * 3538 / 1024 * 0.0000166667, abs=2e-5)
+    once, twice = (costs(1.0, None, seconds)["x86_64"] for seconds in (5, 10))
+    assert once["million_batch_rows_computing_alone"] == pytest.approx(2.879e-4, abs=1e-5)
+    more = twice["million_batch_rows"] - once["million_batch_rows"]
+    assert more == pytest.approx(5 * 3538 / 1024 * 0.0000166667, abs=2e-5)
 
 
 def test_arm_is_cheaper_at_equal_times() -> None:
@@ -63,10 +65,19 @@ def test_a_job_asks_its_store_no_more_than_it_is_billed_for(chunks: int) -> None
     assert asked["get"] + asked["stat"] == JOB_READS + chunks * CHUNK_READS
 
 
-def test_requests_to_s3_cost_more_than_the_rows() -> None:
+def test_batch_costs_more_than_its_computing() -> None:
     found = costs(1.0, None, 2.5)["x86_64"]
-    objects = found["million_batch_rows_with_s3_requests"] - found["million_batch_rows"]
-    assert objects == pytest.approx(611 * 5e-6 + 506 * 0.4e-6, abs=2e-5)
+    around = found["million_batch_rows"] - found["million_batch_rows_computing_alone"]
+    objects = 611 * 5e-6 + 506 * 0.4e-6
+    messages = 102 * (0.2e-6 + 3 * 0.4e-6)
+    waiting = 1117 * 0.1 * 3538 / 1024 * 0.0000166667
+    assert around == pytest.approx(objects + messages + waiting, abs=2e-5)
+
+
+def test_a_cold_start_is_billed_as_time_and_a_warm_request_mostly_as_a_request() -> None:
+    """0.5 s of 1,769 MB are 14.4 millionths of a dollar, a request of a millisecond is 0.229."""
+    found = costs(1.0, 0.5, 2.5)["x86_64"]
+    assert found["warm_requests_a_cold_start_costs"] == pytest.approx(14.396 / 0.2288, abs=0.1)
 
 
 def test_it_is_computed_of_what_was_measured() -> None:

@@ -48,6 +48,7 @@ def test_the_limits_are_those_that_were_set() -> None:
         "image, to 487 MB": "≤ 0.5",
         "batch of 10,000 rows, to the plain way": "≥ 8",
         "batch of 1,000,000 rows, to the plain way": "≥ 8",
+        "batch's time, power of the rows": "≤ 1.1",
     }
 
 
@@ -61,6 +62,16 @@ def test_what_was_not_measured_is_not_met(part: str) -> None:
 def test_the_limit_itself_is_met() -> None:
     parts = {"cold": {"ours": EVEN, "echo": EVEN, "classic": EVEN | {"seconds": 4.0}}}
     assert by_figure(parts)["cold start, to classic"] == (0.25, True)
+
+
+def test_a_ratio_is_judged_as_it_was_found() -> None:
+    """No rounding makes a target of what is short of it."""
+    part = {"ratio": 7.96, "many": {"ratio": 8.0}, "growth": {"exponent": 1.101}}
+    assert [line["met"] for line in judged({"batch": part})] == [False, True, False]
+    warm = {"p50_ms": 0.06669, "p95_ms": 0.06666}
+    found = by_figure({"warm": {"ours": warm, "echo": EVEN, "classic": EVEN}})
+    assert found["warm handler p50, to classic"] == (0.067, False)
+    assert found["warm handler p95, to classic"] == (0.067, True)
 
 
 def test_parts_that_were_not_asked_for_are_not_judged() -> None:
