@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import joblib
 import numpy as np
@@ -111,15 +112,14 @@ def _dumped(estimator: object) -> bytes:
     return buffer.getvalue()
 
 
+def _unnamed(plan: TrainingPlan, data: Dataset, row: int) -> dict[str, Any]:
+    """The row, about its number: files are kept and sent on, and none needs to know whom."""
+    return data.requests[row] | {plan.contract.subject_field: f"row {row}"}
+
+
 def _holdout(plan: TrainingPlan, data: Dataset, rows: NDArray[np.intp]) -> bytes:
-    """The rows held out, about row numbers: nobody who compares models needs to know whom."""
-    subject = plan.contract.subject_field
-    return holdout_to_bytes(
-        Holdout(
-            tuple(data.requests[row] | {subject: f"row {row}"} for row in rows.tolist()),
-            data.labels[rows],
-        )
-    )
+    requests = tuple(_unnamed(plan, data, row) for row in rows.tolist())
+    return holdout_to_bytes(Holdout(requests, data.labels[rows]))
 
 
 def _golden(plan: TrainingPlan, data: Dataset, predictor: Predictor) -> bytes:
@@ -129,8 +129,9 @@ def _golden(plan: TrainingPlan, data: Dataset, predictor: Predictor) -> bytes:
     required = [
         name for name, field in contract.request.model_fields.items() if field.is_required()
     ]
-    for number, row in enumerate(np.linspace(0, len(data.labels) - 1, _GOLDEN_ROWS, dtype=int)):
-        request = data.requests[row]
+    rows = np.linspace(0, len(data.labels) - 1, _GOLDEN_ROWS, dtype=int)
+    for number, row in enumerate(rows.tolist()):
+        request = _unnamed(plan, data, row)
         requests.append({name: request[name] for name in required} if number % 3 else request)
     parsed = [contract.request.model_validate(request) for request in requests]
     predictions = predictor.predict(contract.columns(parsed)).tolist()
