@@ -43,6 +43,7 @@ def copied(columns: Columns, labels: NDArray[np.int64]) -> Columns:
 
 def test_the_projects_own_data_is_the_default() -> None:
     assert TELCO.parents[1] / CHURN_PLAN.default_data == TELCO
+    assert CHURN_PLAN.card.sample.digest == load(TELCO).digest
 
 
 def missing(columns: Columns) -> NDArray[np.bool_]:

@@ -56,11 +56,26 @@ class Estimator(Protocol):
 
 
 @dataclass(frozen=True)
+class SampleText:
+    """What a model card says of the data that the project ships, and of no other.
+
+    digest: of the data's bytes, uncompressed.
+    """
+
+    digest: str
+    data: str
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CardText:
-    """The parts of a model card that no figure can say."""
+    """The parts of a model card that no figure can say.
+
+    limits: those that hold whatever the model was trained on.
+    """
 
     purpose: str
-    data: str
+    sample: SampleText
     limits: tuple[str, ...]
 
 

@@ -7,7 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from mlops.models.churn.contract import CHURN
 from mlops.models.churn.data import load
 from mlops.models.columns import MISSING, Columns, concatenate
-from mlops.models.plan import Bounds, CardText, TrainingPlan, View
+from mlops.models.plan import Bounds, CardText, SampleText, TrainingPlan, View
 
 MASKED_COPIES = 3
 THREE_FIELDS_SHARE = 0.3
@@ -94,19 +94,25 @@ CHURN_PLAN = TrainingPlan(
             " leave, so that people can decide whom to talk to first. It is not meant to decide"
             " prices, contracts or credit, nor for customers of another kind of business."
         ),
-        data=(
-            "IBM's Telco customer churn sample: 7,043 customers of a made-up provider in"
-            " California, published by IBM as a sample data set. The copy in `data/` is the one"
-            " that the BSD-licensed `evalml` package carries; apart from the ids it equals"
-            " `wa_churn` of R's MIT-licensed `modeldata`. Eleven customers in their first month"
-            " have a blank total charge, which is read as 0. 22 rows are duplicates and are kept."
+        sample=SampleText(
+            digest="sha256:88be4b93fbe0cc83421af1c503794c97c342eca914c1576db7c276e61d61358a",
+            data=(
+                "IBM's Telco customer churn sample: 7,043 customers of a made-up provider in"
+                " California, published by IBM as a sample data set. The copy in `data/` is the"
+                " one that the BSD-licensed `evalml` package carries; apart from the ids it equals"
+                " `wa_churn` of R's MIT-licensed `modeldata`. Eleven customers in their first"
+                " month have a blank total charge, which is read as 0. 22 rows are duplicates and"
+                " are kept."
+            ),
+            limits=(
+                "The data is a sample made for teaching: the figures say how the method works, not"
+                " how your customers behave. Train on your own data before acting on an answer.",
+                "Few customers stay beyond 72 months in the data; above that the answer is that of"
+                " 72 months. The same holds for charges above 119 dollars a month.",
+            ),
         ),
         limits=(
-            "The data is a sample made for teaching: the figures say how the method works, not"
-            " how your customers behave. Train on your own data before acting on an answer.",
             "One snapshot without dates: nothing here shows how the model ages.",
-            "Few customers stay beyond 72 months in the data; above that the answer is that of"
-            " 72 months. The same holds for charges above 119 dollars a month.",
             "With three fields the answer is a rough one; see the figures of that view.",
             "Gender, age and family are among the optional fields. Compare the segments above"
             " before using the answers in a way that treats these groups differently.",
