@@ -105,6 +105,19 @@ def test_a_bad_cell_is_named(
     assert reason in error.reason
 
 
+def test_a_customer_that_is_there_twice_is_named_by_both_lines(tmp_path: Path) -> None:
+    """Wherever else the rows differ: what matters is that a split could part them."""
+    again = {**LEAVES, "customerID": STAYS["customerID"]}
+    error = refused(write_csv(tmp_path / "data.csv", [STAYS, LEAVES, again]))
+    assert (error.line, error.field) == (4, "customerID")
+    assert error.reason == "the same as in line 2; each customer should have one row"
+
+
+def test_customers_may_be_alike(tmp_path: Path) -> None:
+    alike = {**LEAVES, "customerID": "another"}
+    assert len(load(write_csv(tmp_path / "data.csv", [STAYS, LEAVES, alike])).labels) == 3
+
+
 @pytest.mark.parametrize("column", [*HEADER])
 def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     kept = [name for name in HEADER if name != column]
@@ -120,7 +133,7 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     [
         ("", 1, "customerID", "the column is missing"),
         (as_csv([]), None, "Churn", "both Yes and No are needed"),
-        (as_csv([STAYS, STAYS]), None, "Churn", "both Yes and No are needed"),
+        (as_csv([STAYS, telco_rows()[1]]), None, "Churn", "both Yes and No are needed"),
         (as_csv([], [*HEADER, "tenure"]), 1, "tenure", "the column is there twice"),
         (as_csv([STAYS]) + "7590-VHVEG,Female\n", 3, "SeniorCitizen", "the row ends before"),
         (as_csv([STAYS]).rstrip("\n") + ",1\n", 2, "Churn", "the row goes on after"),

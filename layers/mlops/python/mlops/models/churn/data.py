@@ -45,16 +45,21 @@ _SEGMENTS = ("contract", "senior_citizen", "gender")
 
 
 def load(path: Path) -> Dataset:
-    """Read a CSV file, gzipped or not, with the Telco data's header.
+    """Read a CSV file, gzipped or not, with the Telco data's header, one row a customer.
 
     Raises DataInvalid, which names file, line and column.
     """
     source = str(path)
     content = _content(path)
     requests, labels = [], []
+    lines: dict[str, int] = {}
     for line, row in _rows(source, content):
         requests.append(_request(source, line, row))
         labels.append(_label(source, line, row))
+        # With another row in training, a customer that is held out would have been seen.
+        if (first := lines.setdefault(row["customerID"], line)) != line:
+            reason = f"the same as in line {first}; each customer should have one row"
+            raise DataInvalid(source, line, "customerID", reason)
     if len(set(labels)) < 2:
         raise DataInvalid(source, None, LABEL, "both Yes and No are needed")
     return Dataset(
