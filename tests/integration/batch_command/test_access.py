@@ -13,10 +13,11 @@ from tests.integration.batch_command.fake_api import BATCH, JOB, FakeApi
 from tests.unit.aws.test_signing import KEY, PHRASE, signed_again
 
 
+@pytest.mark.parametrize("token", ["token", " token\r\n"])
 def test_a_token_is_sent_to_the_api_and_not_to_its_links(
-    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
-    monkeypatch.setenv("MLOPS_API_TOKEN", "token")
+    monkeypatch.setenv("MLOPS_API_TOKEN", token)
     run("submit", "rows.csv", "--wait")
     sent = {f"{seen.method} {seen.path}": seen.headers.get("Authorization") for seen in api.seen}
     assert {name for name, value in sent.items() if value} == {
@@ -25,6 +26,17 @@ def test_a_token_is_sent_to_the_api_and_not_to_its_links(
         f"GET {BATCH}/{JOB}",
     }
     assert set(sent.values()) == {"Bearer token", None}
+
+
+@pytest.mark.parametrize("token", ["to\nken", "to ken", "tok\u20acn", "t\u00f6ken"])
+def test_a_token_that_no_header_may_hold_is_not_shown(
+    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("MLOPS_API_TOKEN", token)
+    assert run("status", JOB).refusal == (
+        "MLOPS_API_TOKEN: has a character other than visible ASCII; copy the token anew"
+    )
+    assert not api.seen
 
 
 @pytest.fixture

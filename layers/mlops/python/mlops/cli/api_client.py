@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,10 @@ def checked(url: str) -> str:
 
 
 def with_token(token: str) -> Sign:
+    """Raises ConfigInvalid, which does not quote it, for one that no header may hold."""
+    if re.fullmatch("[!-~]+", token) is None:
+        reason = "has a character other than visible ASCII; copy the token anew"
+        raise ConfigInvalid("MLOPS_API_TOKEN", reason)
     return lambda method, url, headers, body: {**headers, "Authorization": f"Bearer {token}"}
 
 
@@ -186,7 +191,8 @@ def client(url: str, http: Http | None = None) -> ApiClient:
     On this machine nobody asks who calls; elsewhere MLOPS_API_TOKEN, or else AWS credentials, tell.
     """
     checked_url = checked(url)
-    token = os.environ.get("MLOPS_API_TOKEN")
+    # What was read from a file ends with its line; a header that held it would be refused aloud.
+    token = os.environ.get("MLOPS_API_TOKEN", "").strip()
     if token:
         return ApiClient(checked_url, with_token(token), http)
     host = urlsplit(checked_url).hostname or ""
