@@ -8,6 +8,8 @@ VERDICT_MINUTES := 50
 BASE ?= main
 # Each stage is a stack of its own; without one it is that of samconfig.toml.
 STACK ?= $(shell sed -n 's/^stack_name = "\(.*\)"$$/\1/p' samconfig.toml)$(if $(STAGE),-$(STAGE))
+# A stack's API is asked where the stack says, unless it is known by another name.
+ASKED_AT := $${API_URL:+--url "$$API_URL"}
 BUILT := .aws-sam/build/template.yaml
 PACKAGED := .aws-sam/packaged.yaml
 # What samconfig.toml says for a laptop, to let SAM make repositories, would refuse one of our own.
@@ -83,7 +85,7 @@ endif
 # Where nobody else asks the canary, TRAFFIC does. The judge says what its answers are worth.
 verdict: $(VENV)/.run ## Wait until the release is promoted or taken back; TRAFFIC= requests a second
 	@if [ -n "$$TRAFFIC" ]; then \
-	  $(BIN)/mlops smoke --stack '$(STACK)' --rate "$$TRAFFIC" --seconds $$(($(VERDICT_MINUTES) * 60)) & \
+	  $(BIN)/mlops smoke --stack '$(STACK)' $(ASKED_AT) --rate "$$TRAFFIC" --seconds $$(($(VERDICT_MINUTES) * 60)) & \
 	  traffic=$$!; fi; \
 	timeout --foreground $(VERDICT_MINUTES)m $(BIN)/mlops release status --wait --stack '$(STACK)'; \
 	verdict=$$?; \
@@ -95,8 +97,8 @@ verdict: $(VENV)/.run ## Wait until the release is promoted or taken back; TRAFF
 	fi; \
 	exit $$verdict
 
-smoke: $(VENV)/.run ## Ask the deployed API, and check its answers
-	@$(BIN)/mlops smoke --stack '$(STACK)'
+smoke: $(VENV)/.run ## Ask the deployed API, and check its answers; API_URL= is where it is asked
+	@$(BIN)/mlops smoke --stack '$(STACK)' $(ASKED_AT)
 
 rollback: $(VENV)/.run ## Go back at once, to what was live before, or TO=churn-model-v1.2.0
 	@$(BIN)/mlops rollback --stack '$(STACK)' $${TO:+--to "$$TO"}

@@ -12,6 +12,7 @@ _STAMPS = (".venv/.run", ".tools/sam/.done")
 _TOOLS = (".venv/bin/python", ".venv/bin/mlops", ".tools/sam/bin/sam")
 _SETTINGS = (
     "ALLOW_OLDER",
+    "API_URL",
     "BASE",
     "IMAGE_REPOSITORY",
     "MLOPS_STORE",

@@ -142,6 +142,15 @@ def test_traffic_lasts_as_long_as_the_release(project: Path, code: int) -> None:
     ]
 
 
+def test_an_api_is_asked_where_it_is_told(project: Path) -> None:
+    assert make(project, "smoke").returncode == 0
+    assert make(project, "smoke", API_URL="https://api.example.com").returncode == 0
+    assert calls(project) == [
+        "mlops smoke --stack mlops-pipeline",
+        "mlops smoke --stack mlops-pipeline --url https://api.example.com",
+    ]
+
+
 def test_the_gate_compares_with_the_base(project: Path) -> None:
     git(project, "init", "--quiet")
     git(project, "add", "samconfig.toml")

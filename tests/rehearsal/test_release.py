@@ -55,7 +55,7 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     releasing.running()
     began = time.monotonic()
     canary = [number for number, weight in releasing.shares().items() if weight == WEIGHT]
-    said = releasing.deployment.make("verdict", TRAFFIC="1", MLOPS_API_URL=url)
+    said = releasing.deployment.make("verdict", TRAFFIC="1", API_URL=url)
     ran = releasing.verdict()
 
     assert ran.code == 0, ran.said
@@ -73,7 +73,7 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
 
 
 def test_what_is_live_answers_the_models_examples(releasing: Releasing, url: str) -> None:
-    said = releasing.deployment.make("smoke", MLOPS_API_URL=url)
+    said = releasing.deployment.make("smoke", API_URL=url)
     assert f"2 by version {releasing.live()}. Failed: 0" in said
 
 

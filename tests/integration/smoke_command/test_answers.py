@@ -2,6 +2,7 @@
 
 from itertools import cycle
 
+import boto3
 import pytest
 
 from mlops.models.churn.contract import CHURN
@@ -14,6 +15,7 @@ from tests.integration.smoke_command.prediction_api import (
     PredictionApi,
     models,
 )
+from tests.unit.cli.test_copy import create_stack
 
 OTHER_VERSION, OTHER_DIGEST = "churn-model-v1.1.0", f"sha256:{'1' * 64}"
 EXAMPLES = len(CHURN.examples)
@@ -22,7 +24,7 @@ EXAMPLES = len(CHURN.examples)
 def test_each_example_is_sent_once(run: Smoke, api: PredictionApi) -> None:
     ran = run()
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == f"Answers: {EXAMPLES} by version 1. Failed: 0\n"
+    assert ran.out == f"Answers of {api.url}: {EXAMPLES} by version 1. Failed: 0\n"
     sent = [seen.document for seen in api.seen if seen.method == "POST"]
     assert sent == list(CHURN.examples.values())
 
@@ -133,5 +135,24 @@ def test_the_stack_tells_its_api_and_what_is_live(deployed: Smoke, api: Predicti
     assert not api.requests("GET")
 
 
+def test_a_stack_that_is_named_is_asked_whatever_the_environment_says(
+    deployed: Smoke, api: PredictionApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_API_URL", "http://127.0.0.1:9")
+    assert deployed("--stack", "pipeline", "--json").document["url"] == api.url
+    # An address that is named, too, is another name of the stack's API.
+    ran = deployed("--stack", "pipeline", "--url", "http://127.0.0.1:9")
+    assert "127.0.0.1:9 cannot be reached" in ran.refusal
+    # Of two settings of the environment neither is the more particular one.
+    monkeypatch.setenv("MLOPS_STACK", "pipeline")
+    assert "127.0.0.1:9 cannot be reached" in deployed().refusal
+
+
 def test_a_stack_that_is_not_there(deployed: Smoke) -> None:
     assert deployed("--stack", "gone").refusal.startswith("stack gone: there is no such stack")
+
+
+def test_a_stack_of_something_else(deployed: Smoke) -> None:
+    boto3.client("cloudformation").delete_stack(StackName="pipeline")
+    create_stack({"Other": "thing"})
+    assert deployed().refusal.startswith("stack pipeline: it has no output StoreName")

@@ -96,12 +96,13 @@ def test_what_is_live_lends_its_rows_where_what_is_pinned_has_none(
 
 @pytest.mark.parametrize("url", [None, "named"])
 def test_a_stack_s_rows_are_in_its_own_store(
-    deployed: Smoke, api: PredictionApi, url: str | None
+    deployed: Smoke, api: PredictionApi, url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And not where versions are registered, which MLOPS_STORE names in CI."""
     pin = register(f"s3://{OUTPUTS['StoreName']}", *ROWS)
     pinned(str(pin))
     api.digest = pin.digest
+    monkeypatch.setenv("MLOPS_API_URL", "http://127.0.0.1:9")  # not where a named stack's go
     named = ("--url", api.url) if url else ()
     ran = deployed(*FOR_A_MOMENT, "0.1", "--stack", "pipeline", *named)
     assert (ran.code, ran.err) == (0, "")

@@ -41,9 +41,10 @@ _RETRY = Retry(connect=1, read=1, status=0, redirect=0, allowed_methods=None)
 
 
 class Tally:
-    """What was answered until now. Threads share it."""
+    """What an API answered until now. Threads share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.answers: Counter[str] = Counter()
         self.failed = 0
         self.reasons: list[str] = []
@@ -65,10 +66,11 @@ class Tally:
 
     def __str__(self) -> str:
         answers = [f"{number:,} by version {release}" for release, number in self._by_release()]
-        return f"Answers: {', '.join(answers) or 'none'}. Failed: {self.failed:,}"
+        return f"Answers of {self.url}: {', '.join(answers) or 'none'}. Failed: {self.failed:,}"
 
     def document(self) -> dict[str, Any]:
         return {
+            "url": self.url,
             "answers": dict(self._by_release()),
             "failed": self.failed,
             "reasons": self.reasons,
@@ -83,6 +85,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def smoke(
+    context: typer.Context,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -107,6 +110,7 @@ def smoke(
     """Send the models' examples to the API, and check the answers (exit code 1: one is wrong).
 
     Each has to come from a version that is pinned or live. Requests are signed as in `mlops batch`.
+    A --stack that is named here is asked itself, whatever MLOPS_API_URL says.
 
     With --rate it is traffic for a canary: the rows of a version's holdout, since a judge learns
     nothing from a few examples. They lie in the stack's store, or, where a URL is named and no
@@ -115,15 +119,18 @@ def smoke(
     if seconds is not None and rate is None:
         raise typer.BadParameter("--seconds is how long --rate goes on.")
     pinned = Samconfig.read(samconfig).pins()
+    if _named(context, "stack") and not _named(context, "url"):
+        url = None
     found = None
     if url and not (stack and rate):
         address, live = url, _served(_client(url))
     else:
         found = found_stack(stack, samconfig)
-        address, live = url or found.outputs["ApiUrl"], _live(found)
+        live = _live(found)
+        address = url or found.outputs["ApiUrl"]
     # What is live first: what the rows of a newer version hold, it may not take.
     pins = by_model([*live, *pinned])
-    tally = Tally()
+    tally = Tally(address)
     if not pins:
         notes.print(f"No model is pinned or live: there is nothing to ask {address}.")
     elif rate is None:
@@ -136,9 +143,15 @@ def smoke(
         location = _places(found).store if found else store
         _send(address, rows(pins, location), tally, rate, seconds)
     reasons = [f"- {reason}" for reason in tally.reasons]
-    answer({"url": address, **tally.document()}, as_json, "\n".join([str(tally), *reasons]))
+    answer(tally.document(), as_json, "\n".join([str(tally), *reasons]))
     if tally.failed:
         raise typer.Exit(1)
+
+
+def _named(context: typer.Context, option: str) -> bool:
+    """Whether the command line names it, and not only the environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _places(stack: "Stack") -> "Places":
