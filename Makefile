@@ -21,6 +21,10 @@ endif
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 export SAM_CLI_TELEMETRY := 0
+# The AWS CLI and mlops let AWS_REGION win; SAM does not know it, and would deploy elsewhere.
+ifneq ($(AWS_REGION),)
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check unit rehearse train build local openapi lock clean

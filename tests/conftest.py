@@ -59,6 +59,6 @@ def aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monk
         "NO_PROXY": "127.0.0.1",
     }.items():
         monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch

@@ -13,6 +13,8 @@ _TOOLS = (".venv/bin/python", ".venv/bin/mlops", ".tools/sam/bin/sam")
 _SETTINGS = (
     "ALLOW_OLDER",
     "API_URL",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
     "BASE",
     "IMAGE_REPOSITORY",
     "MLOPS_STORE",

@@ -29,7 +29,7 @@ OWNER = "somebody"
 CUSTOMER = {"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}
 SQS = {
     "MLOPS_QUEUE": "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs",
-    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
 }

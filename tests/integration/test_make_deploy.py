@@ -50,6 +50,26 @@ def test_a_laptop_deploys_with_its_samconfig(project: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "region"),
+    [
+        ({}, "unset"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-north-1"}, "eu-north-1"),
+        ({"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-north-1"),
+    ],
+)
+def test_sam_deploys_to_the_region_that_all_else_asks(
+    project: Path, settings: dict[str, str], region: str
+) -> None:
+    script(
+        project / ".tools/sam/bin/sam", '#!/bin/sh\necho "${AWS_DEFAULT_REGION-unset}" >>calls\n'
+    )
+    assert make(project, "deploy", **settings).returncode == 0
+    assert region in calls(project)
+
+
 def test_ci_deploys_what_it_names_by_its_digest(project: Path) -> None:
     git(project, "init", "--quiet")
     git(project, "add", "samconfig.toml")

@@ -84,6 +84,7 @@ class Cloud:
         return os.environ | {
             "AWS_ACCESS_KEY_ID": key,
             "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.url,
             "SAM_CLI_TELEMETRY": "0",

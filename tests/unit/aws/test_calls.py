@@ -8,8 +8,11 @@ import pytest
 from mlops.aws.alarms import cloudwatch_client
 from mlops.aws.executions import stepfunctions_client
 from mlops.aws.functions import lambda_client
+from mlops.aws.links import presigning_client
 from mlops.aws.notices import sns_client
 from mlops.aws.observations import logs_client
+from mlops.aws.s3 import s3_client
+from mlops.aws.sqs import sqs_client
 from mlops.aws.stacks import cloudformation_client
 from mlops.errors import CloudUnavailable
 
@@ -45,6 +48,15 @@ def test_the_client_is_set_up_by_the_environment(
     meta = CLIENTS[service]().meta
     assert (meta.service_model.service_name, meta.region_name) == (service, "eu-west-1")
     assert meta.endpoint_url == "http://127.0.0.1:4566"
+
+
+@pytest.mark.parametrize("opened", [*CLIENTS.values(), presigning_client, s3_client, sqs_client])
+@pytest.mark.parametrize(("said", "region"), [("eu-north-1", "eu-north-1"), ("", "eu-west-1")])
+def test_the_region_is_the_one_that_the_aws_cli_would_take(
+    aws_settings: pytest.MonkeyPatch, opened: Callable[[], Any], said: str, region: str
+) -> None:
+    aws_settings.setenv("AWS_REGION", said)
+    assert opened().meta.region_name == region
 
 
 @pytest.mark.parametrize("service", CLIENTS)

@@ -15,7 +15,7 @@ KEY = "batch/uploads/arn=3aaws/5f1c.csv"
 @pytest.fixture
 def settings(aws_settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The environment of a Lambda, with nothing of this machine's own."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         aws_settings.delenv(name, raising=False)
     aws_settings.setenv("AWS_SESSION_TOKEN", "token")
     aws_settings.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import boto3
-
-from mlops.aws.calls import CONFIG, calling, opening
+from mlops.aws.calls import CONFIG, calling, opening, session
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
@@ -20,7 +18,7 @@ def cloudwatch_client() -> "CloudWatchClient":
     Raises CloudUnavailable where these are wrong.
     """
     with opening("cloudwatch"):
-        client = boto3.Session().client("cloudwatch", config=CONFIG)
+        client = session().client("cloudwatch", config=CONFIG)
     return client
 
 

@@ -1,8 +1,10 @@
-"""What all calls of AWS share: bounded time-outs, retries, and one error for what goes wrong."""
+"""What all calls of AWS share: the region, bounded time-outs, retries, one error for what fails."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,6 +16,15 @@ CONFIG = Config(
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
+
+
+def session() -> boto3.Session:
+    """Set up by the AWS CLI's environment variables and files: in its region, too.
+
+    There AWS_REGION wins; boto3 knows AWS_DEFAULT_REGION alone.
+    Raises BotoCoreError where variables or files are wrong.
+    """
+    return boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 @contextmanager

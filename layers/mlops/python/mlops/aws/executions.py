@@ -3,10 +3,9 @@
 import json
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import ClientError
 
-from mlops.aws.calls import CONFIG, calling, code_of, opening
+from mlops.aws.calls import CONFIG, calling, code_of, opening, session
 from mlops.errors import CloudUnavailable
 from mlops.release.ports import ExecutionStatus
 
@@ -20,7 +19,7 @@ def stepfunctions_client() -> "SFNClient":
     Raises CloudUnavailable where these are wrong.
     """
     with opening("stepfunctions"):
-        client = boto3.Session().client("stepfunctions", config=CONFIG)
+        client = session().client("stepfunctions", config=CONFIG)
     return client
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from mlops.aws.calls import calling, code_of, opening
+from mlops.aws.calls import calling, code_of, opening, session
 from mlops.errors import (
     CloudUnavailable,
     FunctionGone,
@@ -58,7 +57,7 @@ def lambda_client() -> "LambdaClient":
     Raises CloudUnavailable where these are wrong.
     """
     with opening("lambda"):
-        client = boto3.Session().client("lambda", config=_CONFIG)
+        client = session().client("lambda", config=_CONFIG)
     return client
 
 

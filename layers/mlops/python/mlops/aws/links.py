@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlops.aws.calls import session
 from mlops.batch.ports import Link
 from mlops.errors import StoreUnavailable
 from mlops.registry.objects import check_key
@@ -25,14 +25,14 @@ def presigning_client() -> "S3Client":
     Raises StoreUnavailable where the AWS CLI's environment variables and files are wrong.
     """
     try:
-        session = boto3.Session()
-        client = session.client("s3", config=Config(signature_version=_SIGNATURE))
+        aws = session()
+        client = aws.client("s3", config=Config(signature_version=_SIGNATURE))
         if not client.meta.endpoint_url.endswith((".amazonaws.com", ".amazonaws.com.cn")):
             return client
         # Else links name the global endpoint. That redirects to where a new bucket lies, which the
         # signature does not survive.
         regional = Config(signature_version=_SIGNATURE, s3={"addressing_style": "virtual"})
-        return session.client("s3", config=regional)
+        return aws.client("s3", config=regional)
     except (BotoCoreError, ValueError) as error:  # the latter of an endpoint that is no URL
         raise StoreUnavailable("s3", str(error)) from error
 

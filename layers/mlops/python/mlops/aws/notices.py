@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import boto3
-
-from mlops.aws.calls import CONFIG, calling, opening
+from mlops.aws.calls import CONFIG, calling, opening, session
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
@@ -18,7 +16,7 @@ def sns_client() -> "SNSClient":
     Raises CloudUnavailable where these are wrong.
     """
     with opening("sns"):
-        client = boto3.Session().client("sns", config=CONFIG)
+        client = session().client("sns", config=CONFIG)
     return client
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-import boto3
 import numpy as np
 
-from mlops.aws.calls import CONFIG, calling, opening
+from mlops.aws.calls import CONFIG, calling, opening, session
 from mlops.errors import CloudUnavailable
 from mlops.release.judge import Observed
 
@@ -40,7 +39,7 @@ def logs_client() -> "CloudWatchLogsClient":
     Raises CloudUnavailable where these are wrong.
     """
     with opening("logs"):
-        client = boto3.Session().client("logs", config=CONFIG)
+        client = session().client("logs", config=CONFIG)
     return client
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlops.aws.calls import session
 from mlops.errors import (
     ObjectChanged,
     ObjectExists,
@@ -49,7 +49,7 @@ def s3_client(*, patient: bool = False) -> "S3Client":
     Raises StoreUnavailable where variables or files are wrong.
     """
     try:
-        return boto3.Session().client("s3", config=_PATIENT if patient else _QUICK)
+        return session().client("s3", config=_PATIENT if patient else _QUICK)
     except (BotoCoreError, ValueError) as error:  # the latter of an endpoint that is no URL
         raise StoreUnavailable("s3", str(error)) from error
 

@@ -1,14 +1,13 @@
 """Signs requests to an API behind IAM: SigV4, with the credentials that the AWS CLI would use."""
 
-import os
 import re
 from collections.abc import Mapping
 
-import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
+from mlops.aws.calls import session
 from mlops.errors import ConfigInvalid
 
 _SERVICE = "execute-api"
@@ -24,8 +23,8 @@ class RequestSigner:
 
     def __init__(self, host: str) -> None:
         try:
-            session = boto3.Session()
-            credentials = session.get_credentials()
+            aws = session()
+            credentials = aws.get_credentials()
         except BotoCoreError as error:
             raise ConfigInvalid("AWS credentials", str(error)) from error
         if credentials is None:
@@ -33,7 +32,7 @@ class RequestSigner:
                 "AWS credentials", "there are none; sign in to AWS, or set MLOPS_API_TOKEN"
             )
         match = _HOST.fullmatch(host)
-        region = match[1] if match else os.environ.get("AWS_REGION") or session.region_name
+        region = match[1] if match else aws.region_name
         if not region:
             raise ConfigInvalid("AWS_REGION", f"{host} does not tell its region, so it is needed")
         self._credentials = credentials

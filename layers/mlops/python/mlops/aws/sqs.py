@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mlops.aws.calls import session
 from mlops.errors import StoreThrottled, StoreUnavailable
 from mlops.registry.pausing import jittered_pause, tries
 
@@ -36,7 +36,7 @@ def sqs_client() -> "SQSClient":
     Raises StoreUnavailable where these are wrong.
     """
     try:
-        return boto3.Session().client("sqs", config=_CONFIG)
+        return session().client("sqs", config=_CONFIG)
     except (BotoCoreError, ValueError) as error:  # the latter of an endpoint that is no URL
         raise StoreUnavailable("sqs", str(error)) from error
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import ClientError
 
-from mlops.aws.calls import CONFIG, calling, code_of, opening
+from mlops.aws.calls import CONFIG, calling, code_of, opening, session
 from mlops.errors import StackNotFound
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def cloudformation_client() -> "CloudFormationClient":
     Raises CloudUnavailable where these are wrong.
     """
     with opening("cloudformation"):
-        client = boto3.Session().client("cloudformation", config=CONFIG)
+        client = session().client("cloudformation", config=CONFIG)
     return client
 
 
