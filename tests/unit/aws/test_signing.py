@@ -2,10 +2,13 @@
 
 import hashlib
 import hmac
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from mlops.aws.signing import RequestSigner
 from mlops.errors import ConfigInvalid
@@ -116,3 +119,25 @@ def test_a_profile_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     with pytest.raises(ConfigInvalid, match="no-such-profile"):
         RequestSigner(HOST)
+
+
+def test_a_process_that_says_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    config = Path(os.environ["AWS_CONFIG_FILE"])
+    config.write_text("[default]\ncredential_process = echo sign in first\n")
+    with pytest.raises(ConfigInvalid, match="^AWS credentials: ") as caught:
+        RequestSigner(HOST)("GET", URL, {}, None)
+    assert "sign in first" not in str(caught.value), "it might have been a secret"
+
+
+def test_a_role_that_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for an assumed role whose own credentials have expired: it is asked for when it signs."""
+
+    def refused(credentials: object) -> None:
+        raise ClientError({"Error": {"Code": "ExpiredToken", "Message": "old"}}, "AssumeRole")
+
+    monkeypatch.setattr(Credentials, "get_frozen_credentials", refused)
+    sign = RequestSigner(HOST)
+    with pytest.raises(ConfigInvalid, match=r"^AWS credentials: .*\(ExpiredToken\).*AssumeRole"):
+        sign("GET", URL, {}, None)

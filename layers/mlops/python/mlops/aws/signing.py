@@ -1,11 +1,12 @@
 """Signs requests to an API behind IAM: SigV4, with the credentials that the AWS CLI would use."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mlops.aws.calls import session
 from mlops.errors import ConfigInvalid
@@ -22,11 +23,9 @@ class RequestSigner:
     """
 
     def __init__(self, host: str) -> None:
-        try:
+        with _finding_credentials():
             aws = session()
             credentials = aws.get_credentials()
-        except BotoCoreError as error:
-            raise ConfigInvalid("AWS credentials", str(error)) from error
         if credentials is None:
             raise ConfigInvalid(
                 "AWS credentials", "there are none; sign in to AWS, or set MLOPS_API_TOKEN"
@@ -43,10 +42,18 @@ class RequestSigner:
     ) -> dict[str, str]:
         """Return the headers with those of the signature. Raises ConfigInvalid."""
         request = AWSRequest(method=method, url=url, headers=dict(headers), data=body)
-        try:
+        with _finding_credentials():
             # Frozen anew each time: a long wait may outlive credentials that can be refreshed.
             frozen = self._credentials.get_frozen_credentials()
             SigV4Auth(frozen, _SERVICE, self._region).add_auth(request)
-        except BotoCoreError as error:
-            raise ConfigInvalid("AWS credentials", str(error)) from error
         return dict(request.headers.items())
+
+
+@contextmanager
+def _finding_credentials() -> Iterator[None]:
+    """Raises ConfigInvalid where there are none to be had."""
+    try:
+        yield
+    # A role that is not given is a ClientError, what a credential_process says a ValueError.
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise ConfigInvalid("AWS credentials", str(error)) from error
