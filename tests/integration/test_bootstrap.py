@@ -30,9 +30,11 @@ def test_a_store_is_a_folder_or_a_bucket(aws_settings: pytest.MonkeyPatch, tmp_p
     assert isinstance(open_objects("s3://bucket"), BucketObjects)
 
 
-@pytest.mark.parametrize("location", ["s3://", "s3:/bucket", "https://bucket/x", "file:///tmp"])
+@pytest.mark.parametrize(
+    "location", ["s3://", "s3:/bucket", "https://bucket/x", "file:///tmp", "s3://[x"]
+)
 def test_a_location_that_is_neither(location: str) -> None:
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="a store is a folder or"):
         open_objects(location)
 
 

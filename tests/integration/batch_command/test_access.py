@@ -7,6 +7,7 @@ import pytest
 
 from mlops.aws.signing import RequestSigner
 from mlops.cli import api_client
+from mlops.cli.answers import Job
 from mlops.cli.api_client import ApiClient
 from tests.integration.batch_command.conftest import Batch
 from tests.integration.batch_command.fake_api import BATCH, JOB, FakeApi
@@ -54,8 +55,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 
 def test_what_is_signed_is_what_arrives(api: FakeApi, credentials: pytest.MonkeyPatch) -> None:
     signing = ApiClient(api.url, RequestSigner("api.example.com"))
-    signing.call("POST", BATCH, {"model": "churn"}, {"Idempotency-Key": "mine"})
-    signing.call("GET", f"{BATCH}/{JOB}")
+    signing.call("POST", BATCH, Job, {"model": "churn"}, {"Idempotency-Key": "mine"})
+    signing.call("GET", f"{BATCH}/{JOB}", Job)
     for seen in api.seen:
         again = signed_again(
             seen.method, api.url + seen.path, dict(seen.headers), seen.body, "eu-west-1"
@@ -84,6 +85,9 @@ def test_elsewhere_the_proxy_is_used_and_credentials_are_needed(
         ("api.example.com", "is no URL of an API"),
         ("ftp://api.example.com", "is no URL of an API"),
         ("https://", "is no URL of an API"),
+        ("http://[::1", "is no URL of an API"),
+        ("http://127.0.0.1:port", "is no URL of an API"),
+        ("http://127.0.0.1:99999", "is no URL of an API"),
         ("http://api.example.com", "must begin with https://"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,11 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
             [Answer(302, b"", {"Location": "https://elsewhere.example.com/"})],
             f"POST {BATCH} was answered with 302 Found",
         ),
+        (
+            f"POST {BATCH}",
+            [problem(400, "Not right", errors=["x", {"message": "m"}])],
+            'Not right; "x"; {"message": "m"}',
+        ),
         (f"POST {BATCH}/uploads", [Answer(200, b"<html>")], "is not JSON"),
         (f"POST {BATCH}", [CUT] * 4, "cannot be reached: Remote end closed connection"),
         (f"PUT {UPLOAD}", [CUT] * 4, "cannot be reached: "),
@@ -96,6 +102,45 @@ def test_what_went_wrong_is_one_line(
     api.play(request_name, *answers)
     assert line in run("submit", "rows.csv").refusal
     assert api.requests().count(request_name) == len(answers)
+
+
+FOREIGN: list[Any] = [{}, [], None, "x", {"rows": {}}]
+
+
+@pytest.mark.parametrize("document", FOREIGN)
+def test_what_another_service_answers_is_one_line(
+    run: Batch, api: FakeApi, document: object
+) -> None:
+    routes = {
+        ("submit", "rows.csv"): f"POST {BATCH}/uploads",
+        ("submit", "rows.csv", "--wait"): f"POST {BATCH}",
+        ("status", JOB): f"GET {BATCH}/{JOB}",
+        ("results", JOB): f"GET {BATCH}/{JOB}",
+        ("cancel", JOB): f"DELETE {BATCH}/{JOB}",
+        ("retry", JOB): f"POST {BATCH}/{JOB}/retry",
+    }
+    host = api.url.removeprefix("http://")
+    for arguments, request_name in routes.items():
+        api.play(request_name, of(document))
+        refusal = run(*arguments).refusal
+        assert refusal.startswith(f"What {host} answers is not this API's; wrong is: ")
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ({"job_id": "../elsewhere"}, "job_id"),
+        ({"links": None}, "all"),
+        ({"rows": {"total": "3", "done": 3, "failed": 0}}, "rows.total"),
+        ({"links": {"results": "http://[x", "errors": "", "summary": None}}, "links.errors"),
+    ],
+)
+def test_a_job_of_another_service_is_not_downloaded(
+    run: Batch, api: FakeApi, part: dict[str, object], wrong: str
+) -> None:
+    api.play(f"GET {BATCH}/{JOB}", of({**api.job(), **part}))
+    assert f"is not this API's; wrong is: {wrong}" in run("results", JOB).refusal
+    assert api.requests() == [f"GET {BATCH}/{JOB}"]
 
 
 def test_a_job_that_is_not_there(run: Batch) -> None:

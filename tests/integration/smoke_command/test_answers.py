@@ -122,6 +122,12 @@ def test_where_no_model_is_there_is_nothing_to_ask(
     assert ran.err == f"No model is pinned or live: there is nothing to ask {api.url}.\n"
 
 
+@pytest.mark.parametrize("document", [{}, [], {"models": [{}]}, {"models": [DIGEST]}])
+def test_an_api_of_something_else(run: Smoke, api: PredictionApi, document: object) -> None:
+    api.play("GET /v1/models", of(document))
+    assert "is not this API's; wrong is: " in run().refusal
+
+
 def test_an_api_that_is_not_there(run: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLOPS_API_URL", "http://127.0.0.1:9")
     assert "127.0.0.1:9 cannot be reached" in run().refusal

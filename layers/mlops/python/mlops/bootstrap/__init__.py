@@ -24,6 +24,8 @@ from mlops.registry.versions import StoredVersions
 if TYPE_CHECKING:
     from mlops.aws.signing import RequestSigner
 
+_STORE = "a store is a folder or s3://bucket[/prefix]"
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -35,7 +37,10 @@ def open_objects(location: str, *, patient: bool = False) -> ObjectStore:
     patient: wait longer for a bucket than somebody who is waiting for an answer would.
     Raises StoreUnavailable where `location` is neither.
     """
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError as error:  # of brackets around what is no address
+        raise StoreUnavailable(location, _STORE) from error
     if parts.scheme == "s3" and parts.netloc:
         # boto3 takes 0.4 s to import; a start that needs no S3 does not pay for it.
         from mlops.aws.s3 import BucketObjects, s3_client
@@ -44,7 +49,7 @@ def open_objects(location: str, *, patient: bool = False) -> ObjectStore:
         client = s3_client(patient=patient)
         return BucketObjects(client, parts.netloc, f"{prefix}/" if prefix else "")
     if parts.scheme:
-        raise StoreUnavailable(location, "a store is a folder or s3://bucket[/prefix]")
+        raise StoreUnavailable(location, _STORE)
     return FolderObjects(Path(location))
 
 

@@ -11,9 +11,11 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+from pydantic import ValidationError
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry, Timeout
 
+from mlops.cli.answers import Answered, wrong_fields
 from mlops.errors import ConfigInvalid, MlopsError
 
 _TIMEOUT = Timeout(connect=5, read=60)
@@ -58,7 +60,11 @@ def is_loopback(host: str) -> bool:
 
 def checked(url: str) -> str:
     """A URL that credentials may be sent to. Raises ConfigInvalid."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is looked at no sooner
+    except ValueError as error:
+        raise ConfigInvalid("MLOPS_API_URL", f"{url} is no URL of an API") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigInvalid("MLOPS_API_URL", f"{url} is no URL of an API")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -118,16 +124,22 @@ class ApiClient:
         self,
         method: str,
         path: str,
+        shape: type[Answered],
         document: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Return the answer's JSON. Raises ApiRefused, ApiUnreachable."""
+        """Return the answer's JSON, which has this shape. Raises ApiRefused, ApiUnreachable."""
         answer = self.ask(method, path, document, headers)
+        host = urlsplit(self._url).netloc
         try:
-            return json.loads(answer.data)
+            found = json.loads(answer.data)
+            shape.model_validate(found)
+        except ValidationError as error:
+            reason = f"What {host} answers is not this API's; wrong is: {wrong_fields(error)}"
+            raise ApiRefused(answer.status, reason) from error
         except ValueError as error:
-            host = urlsplit(self._url).netloc
             raise ApiRefused(answer.status, f"What {host} answers is not JSON") from error
+        return found
 
     def ask(
         self,
@@ -213,7 +225,8 @@ def _refusal(answer: urllib3.BaseHTTPResponse, what: str) -> ApiRefused:
     parts = [str(document[name]) for name in ("title", "detail", "message") if document.get(name)]
     faults = document.get("errors")
     for fault in faults if isinstance(faults, list) else []:
-        parts.append(f"{fault['field']}: {fault['detail']}")
+        ours = isinstance(fault, dict) and {"field", "detail"} <= fault.keys()
+        parts.append(f"{fault['field']}: {fault['detail']}" if ours else json.dumps(fault))
     if "title" not in document:
         parts.insert(0, f"{what} was answered with {answer.status} {answer.reason or ''}".strip())
         if answer.status in (401, 403):

@@ -25,6 +25,7 @@ from rich.progress import (
 )
 
 from mlops.batch.job import Format, format_of
+from mlops.cli.answers import JOB_ID, Job, Upload
 from mlops.cli.api_client import ApiClient, client
 from mlops.cli.output import AsJson, answer, notes, table
 from mlops.errors import ConfigInvalid
@@ -105,6 +106,7 @@ def submit(
     job = api.call(
         "POST",
         _PATH,
+        Job,
         {name: value for name, value in request.items() if value is not None},
         # Ours where nobody gave one: an answer that got lost can then be asked for again.
         {"Idempotency-Key": idempotency_key or uuid.uuid4().hex},
@@ -118,7 +120,7 @@ def submit(
 
 def status(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Show how far a job is (exit code 1: it failed or was cancelled)."""
-    job = client(url).call("GET", _path(job_id))
+    job = client(url).call("GET", _path(job_id), Job)
     answer(job, as_json, _shown(job))
     _exit_as(job)
 
@@ -128,23 +130,23 @@ def results(
 ) -> None:
     """Wait for a job's end and download what came out (exit code 1: it failed)."""
     api = client(url)
-    _follow(api, api.call("GET", _path(job_id)), output, as_json)
+    _follow(api, api.call("GET", _path(job_id), Job), output, as_json)
 
 
 def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Cancel a job: what has not been predicted will not be."""
-    job = client(url).call("DELETE", _path(job_id))
+    job = client(url).call("DELETE", _path(job_id), Job)
     answer(job, as_json, _shown(job))
 
 
 def retry(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Have what is missing of a job predicted."""
-    job = client(url).call("POST", _path(job_id, "/retry"))
+    job = client(url).call("POST", _path(job_id, "/retry"), Job)
     answer(job, as_json, _shown(job))
 
 
 def _path(job_id: str, below: str = "") -> str:
-    if re.fullmatch("[A-Za-z0-9_-]+", job_id) is None:
+    if JOB_ID.fullmatch(job_id) is None:
         raise typer.BadParameter(f"{job_id} is no job's id.")
     return f"{_PATH}/{job_id}{below}"
 
@@ -158,7 +160,7 @@ def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | N
             digest = hashlib.file_digest(content, "sha256")
         digest.update(idempotency_key.encode())
         headers["Idempotency-Key"] = digest.hexdigest()
-    link = api.call("POST", f"{_PATH}/uploads", {"format": format}, headers)
+    link = api.call("POST", f"{_PATH}/uploads", Upload, {"format": format}, headers)
     if size > link["max_bytes"]:
         raise ConfigInvalid(str(file), f"has more than {link['max_bytes']:,} bytes")
     with (
@@ -195,7 +197,7 @@ def _ended(api: ApiClient, job: Mapping[str, Any]) -> Mapping[str, Any]:
             _show_rows(progress, rows, job)
             time.sleep(pause)
             pause = min(pause * 1.3, _LAST_POLL_SECONDS)
-            job = api.call("GET", _path(job["job_id"]))
+            job = api.call("GET", _path(job["job_id"]), Job)
     return job
 
 

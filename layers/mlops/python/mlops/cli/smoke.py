@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.text import Text
 from urllib3.util import Retry
 
+from mlops.cli.answers import Models, wrong_fields
 from mlops.cli.api_client import ApiClient, Http, client
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes
 from mlops.cli.release import StackName, found_stack
@@ -175,7 +176,7 @@ def _served(api: ApiClient) -> list[Pin]:
     """What an API says that it serves. Raises ApiRefused, ApiUnreachable."""
     return [
         Pin(ModelVersion.parse(found["model_version"]), found["digest"])
-        for found in api.call("GET", "/v1/models")["models"]
+        for found in api.call("GET", "/v1/models", Models)["models"]
     ]
 
 
@@ -189,8 +190,7 @@ def _answered(api: ApiClient, case: Case) -> tuple[str, list[str]]:
     try:
         found = contract.response.model_validate_json(answer.data, strict=True).model_dump()
     except ValidationError as error:
-        fields = sorted({".".join(map(str, fault["loc"])) or "all" for fault in error.errors()})
-        faults.append(f"these fields of the answer are wrong: {', '.join(fields)}")
+        faults.append(f"these fields of the answer are wrong: {wrong_fields(error)}")
         found = {}
     if found and found[contract.subject_field] != case.request[contract.subject_field]:
         faults.append("it answers for somebody else")
