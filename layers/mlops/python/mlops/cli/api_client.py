@@ -81,14 +81,17 @@ def with_token(token: str) -> Sign:
 
 
 class Http:
-    """Requests as they are; proxies as the environment says, but never on this machine."""
+    """Requests as they are; proxies as the environment says, but never on this machine.
+
+    AWS_CA_BUNDLE names who is trusted, as it does for requests to AWS itself.
+    """
 
     def __init__(self, retry: Retry = _RETRY) -> None:
         self._retry = retry
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str, str | None], urllib3.PoolManager] = {}
 
     def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        """Raises ApiUnreachable."""
+        """Raises ApiUnreachable, ConfigInvalid."""
         parts = urlsplit(url)
         try:
             return self._pool(parts.scheme, parts.hostname or "").request(
@@ -101,15 +104,26 @@ class Http:
         proxy = None
         if not is_loopback(host) and not proxy_bypass(host):
             proxy = getproxies().get(scheme)
-        if proxy not in self._pools:
-            self._pools[proxy] = _through(proxy) if proxy else urllib3.PoolManager()
-        return self._pools[proxy]
+        if (scheme, proxy) not in self._pools:
+            trusted = _trusted() if scheme == "https" else None
+            self._pools[scheme, proxy] = (
+                _through(proxy, trusted) if proxy else urllib3.PoolManager(ca_certs=trusted)
+            )
+        return self._pools[scheme, proxy]
 
 
-def _through(proxy: str) -> urllib3.ProxyManager:
+def _trusted() -> str | None:
+    """The file of whom to trust; None: whom this machine does. Raises ConfigInvalid."""
+    named = os.environ.get("AWS_CA_BUNDLE") or None
+    if named is not None and not Path(named).is_file():
+        raise ConfigInvalid("AWS_CA_BUNDLE", f"there is no file {named}")
+    return named
+
+
+def _through(proxy: str, trusted: str | None) -> urllib3.ProxyManager:
     user = urllib3.util.parse_url(proxy).auth
     headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers)
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, ca_certs=trusted)
 
 
 class ApiClient:
