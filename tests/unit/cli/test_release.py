@@ -19,6 +19,16 @@ def test_a_start_names_the_release(bench: Bench, mlops: Mlops) -> None:
     assert bench.executions.runs[name].by == ANN
 
 
+@pytest.mark.parametrize("command", ["start", "promote", "abort", "status", "list", "rollback"])
+def test_what_all_commands_take(mlops: Mlops, command: str) -> None:
+    """As docs/releases.md says; who only looks is not recorded."""
+    group = () if command == "rollback" else ("release",)
+    said = mlops(*group, command, "--help").out
+    assert "--json" in said
+    assert "--stack" in said
+    assert ("--by" in said) == (command not in ("status", "list"))
+
+
 def test_a_start_despite_alarms(bench: Bench, mlops: Mlops) -> None:
     mlops("release", "start")
     mlops("release", "start", "--despite-alarms")
