@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     arguments = parser.parse_args()
     port = _port(arguments.port)
-    store = os.environ["MLOPS_STORE"] = os.environ.get("MLOPS_STORE") or ".mlops"
+    _forget_empty_settings()
+    store = os.environ.setdefault("MLOPS_STORE", ".mlops")
     try:
         if "MLOPS_PINS" not in os.environ:
             newest = {entry.version.model: entry.pin for entry in open_registry(store).entries()}
@@ -77,6 +78,13 @@ def listening(config: uvicorn.Config) -> socket.socket:
     made = config.bind_socket()
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by what is accepted
     return made
+
+
+def _forget_empty_settings() -> None:
+    """An empty one is none: neither no pin at all nor a queue without a place."""
+    for name, value in [*os.environ.items()]:
+        if name.startswith("MLOPS_") and not value:
+            del os.environ[name]
 
 
 def _port(text: str) -> int:

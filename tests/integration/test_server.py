@@ -134,6 +134,17 @@ def test_a_pin_is_served_instead(tree: Path, store: Path, port: int, churn_pin: 
     assert model["model_version"] == str(churn_pin.version)
 
 
+def test_an_empty_setting_is_none(tree: Path, store: Path, port: int) -> None:
+    empty = dict.fromkeys(("MLOPS_PINS", "MLOPS_QUEUE", "MLOPS_CACHE_DIR", "MLOPS_SERVED_AT"), "")
+    with serving(tree, port, MLOPS_STORE=str(store), **empty):
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        (model,) = answer(port, "/v1/models")["models"]
+        job = submit(port, CUSTOMER)
+        wait_until(lambda: ended(port, job))
+    assert model["model_version"] == "churn-model-v1.10.0"
+    assert (store / "queue").is_dir()
+
+
 def test_changed_code_is_served_without_a_restart(tree: Path, store: Path, port: int) -> None:
     route = tree / "functions/api/routes/health.py"
     with serving(tree, port, MLOPS_STORE=str(store)):
