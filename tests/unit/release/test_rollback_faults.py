@@ -12,9 +12,12 @@ from mlops.errors import (
     TrafficChanged,
 )
 from mlops.registry.releases import Ended, Kind
+from mlops.release.closing import DEPLOY, following
 from mlops.release.lock import CURRENT
+from mlops.release.records import Ending
 from tests.unit.inference.building import V1
-from tests.unit.release.bench import ANN, V2, Bench, Killed, refusal
+from tests.unit.release.bench import ANN, ID, V2, Bench, Killed, refusal
+from tests.unit.release.fakes import nothing_happens
 
 
 @pytest.mark.fault
@@ -87,6 +90,55 @@ def test_batch_is_gone(promoted: Bench) -> None:
     done = promoted.rollback.roll_back(None, ANN)
     assert "There is no function batch" in done.text
     assert promoted.api.traffic().version == "1"
+
+
+def test_a_release_that_begins_when_a_promotion_is_recorded_keeps_its_lock(canary: Bench) -> None:
+    """What was deployed meanwhile follows at once, ahead of the way back."""
+    canary.promote()
+    canary.deploy(settings="more memory")
+    canary.folder().keep_ending(Ending(Ended.PROMOTED, ("all is well",), ANN, canary.clock()))
+    follower = following(ID)
+
+    def before(operation: str) -> None:
+        if operation == "start":
+            canary.executions.before = nothing_happens
+            assert canary.begin(follower, DEPLOY).plan is not None
+
+    canary.executions.before = before
+    assert "what was promoted stays live: a release has just begun" in refusal(canary)
+    assert_runs(canary, follower)
+    with pytest.raises(ReleaseRefused, match="roll back again"):
+        canary.rollback.roll_back(None, ANN)  # which stops the follower
+    assert canary.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_nor_does_it_lose_it_to_who_has_come_too_late_for_the_canary(canary: Bench) -> None:
+    follower = following(ID)
+
+    def promoted(operation: str) -> None:
+        if operation == "move":
+            canary.api.before = nothing_happens
+            canary.promote()
+
+    def followed(operation: str, key: str) -> None:
+        if (operation, key) == ("replace", CURRENT):
+            canary.before = lambda operation, key: None
+            canary.deploy(settings="more memory")
+            canary.rollout.record(ID, Ended.PROMOTED, ())
+            assert canary.begin(follower, DEPLOY).plan is not None
+
+    canary.api.before, canary.before = promoted, followed
+    with pytest.raises(ReleaseRefused, match="what was promoted stays live"):
+        canary.rollback.roll_back(None, ANN)
+    assert_runs(canary, follower)
+
+
+def assert_runs(bench: Bench, follower: str) -> None:
+    holder = bench.lock.read().holder
+    assert holder is not None
+    assert (holder.kind, holder.id) == (Kind.RELEASE, follower)
+    assert bench.live() == ("2", {}, "2")
+    assert bench.reconciler.reconcile().idle == f"a release is running ({follower})"
 
 
 def dying() -> Bench:

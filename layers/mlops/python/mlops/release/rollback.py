@@ -142,6 +142,15 @@ class Rollback:
         return self._return(self._lock.read_whatever(), to, by)
 
     def _return(self, held: Held, to: str | None, by: str) -> RolledBack:
+        """Back from what is live. Raises ReleaseRefused while somebody holds the lock.
+
+        What was deployed meanwhile begins as soon as the release before has let go of it.
+        """
+        if held.holder is not None:
+            raise ReleaseRefused(
+                f"what was promoted stays live: a {held.holder.kind} has just begun"
+                f" ({held.holder.id}); to go back all the same, roll back again"
+            )
         now = self._world.now()
         holder = Holder(Kind.ROLLBACK, f"rollback-{now:%Y%m%dT%H%M%S%f}", now)
         # Every check comes before the lock is taken: who gives up meanwhile holds up nobody.
