@@ -15,7 +15,9 @@ import numpy as np
 from mlops.errors import CloudUnavailable, FunctionGone, TrafficChanged, TrafficRefused
 from mlops.inference.version import Pin
 from mlops.release.judge import Observed
+from mlops.release.lock import CURRENT
 from mlops.release.ports import ExecutionStatus, FunctionVersion, Traffic
+from tests.unit.fakes import MemoryObjects
 
 LATEST = "$LATEST"
 
@@ -247,6 +249,15 @@ class FakeNotices:
         assert subject, "SNS takes no empty subject"
         assert text, "nor an empty message"
         self.sent.append((subject, text))
+
+
+class Resending(MemoryObjects):
+    """Objects of which each answer to a write of the lock gets lost, so that it is sent again."""
+
+    def replace(self, key: str, content: bytes, tag: str | None) -> None:
+        super().replace(key, content, tag)
+        if key == CURRENT:
+            super().replace(key, content, tag)
 
 
 def _utc(time: datetime) -> datetime:

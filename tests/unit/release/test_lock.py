@@ -1,6 +1,7 @@
 """Who may move traffic: of two at once, one."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,8 +12,10 @@ from mlops.release.ports import ExecutionStatus
 from tests.unit.batch.bench import START
 from tests.unit.fakes import MemoryObjects, WatchedObjects
 from tests.unit.release.bench import ANN, ID, Bench
+from tests.unit.release.fakes import Resending
 
 ONE, OTHER = Holder(Kind.RELEASE, "one", START), Holder(Kind.ROLLBACK, "other", START)
+MOMENT = timedelta(microseconds=1)
 
 
 def test_at_first_nobody_holds_it() -> None:
@@ -29,12 +32,25 @@ def test_what_is_written_is_read() -> None:
 
 def test_of_two_who_saw_the_same_one_takes_it() -> None:
     lock = Lock(MemoryObjects())
-    for holder in (ONE, OTHER):
+    for holder, slower in ((ONE, OTHER), (OTHER, replace(OTHER, at=START + MOMENT))):
         seen = lock.read()
         lock.write(seen, holder)
         with pytest.raises(ObjectChanged):
-            lock.write(seen, OTHER)
+            lock.write(seen, slower)
         assert lock.read().holder == holder
+
+
+@pytest.mark.fault
+def test_whose_write_is_sent_twice_holds_it() -> None:
+    lock = Lock(Resending())
+    for _ in range(2):  # where there is none yet, and where there is one
+        lock.write(lock.read(), ONE)
+        assert lock.read().holder == ONE
+        lock.write(lock.read(), None, dangling_since=START)
+        assert lock.read().dangling_since == START
+        lock.write(lock.read(), OTHER)
+        lock.free("other")
+        assert (lock.read().holder, lock.read().dangling_since) == (None, None)
 
 
 def test_only_its_holder_frees_it() -> None:

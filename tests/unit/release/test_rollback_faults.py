@@ -17,7 +17,7 @@ from mlops.release.lock import CURRENT
 from mlops.release.records import Ending
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, Killed, refusal
-from tests.unit.release.fakes import nothing_happens
+from tests.unit.release.fakes import Resending, nothing_happens
 
 
 @pytest.mark.fault
@@ -139,6 +139,20 @@ def assert_runs(bench: Bench, follower: str) -> None:
     assert (holder.kind, holder.id) == (Kind.RELEASE, follower)
     assert bench.live() == ("2", {}, "2")
     assert bench.reconciler.reconcile().idle == f"a release is running ({follower})"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("is_canary", [True, False])
+def test_answers_about_the_lock_that_get_lost_hold_up_nobody(is_canary: bool) -> None:
+    bench = Bench(objects=Resending())
+    bench.deploy()
+    if is_canary:
+        bench.canary()
+    else:
+        bench.released()
+    assert bench.rollback.roll_back(None, ANN).version == "1"
+    assert bench.live() == ("1", {}, "1")
+    assert bench.lock.read().holder is None
 
 
 def dying() -> Bench:

@@ -66,7 +66,14 @@ class Lock:
             "holder": None if holder is None else {**vars(holder), "at": holder.at.isoformat()},
             "dangling_since": None if dangling_since is None else dangling_since.isoformat(),
         }
-        self._objects.replace(CURRENT, json.dumps(document).encode(), seen.tag)
+        try:
+            self._objects.replace(CURRENT, json.dumps(document).encode(), seen.tag)
+        except ObjectChanged:
+            # A write whose answer got lost is sent again, and finds its own. Nobody else writes
+            # the same: a holder's id and time are its own.
+            found = self.read_whatever()
+            if (found.holder, found.dangling_since) != (holder, dangling_since):
+                raise
 
     def free(self, id: str) -> None:
         """Of a release that has ended. What is held by somebody else stays so."""
