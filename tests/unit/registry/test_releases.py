@@ -63,6 +63,20 @@ def test_there_are_none_at_first() -> None:
     assert Registry(MemoryObjects(), no_pause).releases() == []
 
 
+def test_what_ends_now_ends_after_all_others_by_whichever_clock(registry: Registry) -> None:
+    later = RELEASE.ended_at + timedelta(hours=1)
+    assert registry.ended_at(later) == later
+    for now in (NOON, RELEASE.ended_at):
+        assert registry.ended_at(now) == RELEASE.ended_at + timedelta(microseconds=1)
+
+
+def test_and_then_where_nobody_knows_of_others() -> None:
+    objects = MemoryObjects()
+    assert Registry(objects, no_pause).ended_at(NOON) == NOON
+    objects.create(CATALOG, b"oops")
+    assert Registry(objects, no_pause).ended_at(NOON) == NOON
+
+
 def test_what_was_recorded_first_stays(registry: Registry) -> None:
     registry.record(replace(RELEASE, outcome=Ended.PROMOTED))
     assert registry.releases() == [FIRST, RELEASE]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from mlops.registry.releases import Ended, Kind
+from mlops.release.closing import DEPLOY
 from mlops.release.lock import CURRENT, Holder
 from tests.unit.fakes import overwrite
 from tests.unit.inference.building import V1
@@ -45,6 +46,48 @@ def test_of_two_at_once_the_second_goes_back_no_further(promoted: Bench) -> None
     assert promoted.rollback.roll_back(None, ANN).version == "2"
     reason = refusal(promoted)
     assert "taken back 0 s ago (rolled back by ann)" in reason
+    assert promoted.rollback.roll_back("1", ANN).version == "1"
+
+
+SKEW = timedelta(minutes=4)
+
+
+def roll_back_by_another_clock(bench: Bench, skew: timedelta) -> str:
+    """As on a laptop whose clock is that far ahead of Lambda's."""
+    bench.clock.time += skew
+    version = bench.rollback.roll_back(None, ANN).version
+    bench.clock.time -= skew
+    return version
+
+
+@pytest.mark.parametrize("skew", [-SKEW, SKEW])
+def test_what_was_taken_back_is_so_by_whichever_clock(promoted: Bench, skew: timedelta) -> None:
+    assert roll_back_by_another_clock(promoted, skew) == "1"
+    assert promoted.registry.releases()[-1].kind is Kind.ROLLBACK
+    assert promoted.stages() == {V1: "champion", V2: "retired"}
+    promoted.deploy(code="sha256:next commit")
+    begun = promoted.begin("release-2", DEPLOY)
+    assert begun.outcome is Ended.REFUSED
+    assert f"{V2} was taken back before" in begun.reasons[0]
+
+
+@pytest.mark.parametrize("skew", [-SKEW, SKEW])
+def test_what_is_promoted_next_goes_back_by_whichever_clock(
+    promoted: Bench, skew: timedelta
+) -> None:
+    roll_back_by_another_clock(promoted, skew)
+    promoted.deploy(promoted.register(V3), code="sha256:third")
+    promoted.released("release-2")
+    assert promoted.live() == ("3", {}, "3")
+    assert roll_back_by_another_clock(promoted, skew) == "1"
+
+
+def test_by_a_clock_that_is_behind_nobody_goes_back_too_far(promoted: Bench) -> None:
+    promoted.deploy(settings="more memory")
+    promoted.released("release-2")
+    assert promoted.rollback.roll_back(None, ANN).version == "2"
+    promoted.clock.time -= SKEW
+    assert "was taken back lately (rolled back by ann)" in refusal(promoted)
     assert promoted.rollback.roll_back("1", ANN).version == "1"
 
 

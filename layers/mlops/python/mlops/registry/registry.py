@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from mlops.errors import (
     ArtifactError,
@@ -101,6 +102,19 @@ class Registry:
         """Releases that have ended, the last one last. Raises RegistryCorrupt."""
         with opened(self._read()[0]) as (catalog, _):
             return catalog.releases()
+
+    def ended_at(self, now: datetime) -> datetime:
+        """When a release has ended that ends now: after all others, by whichever clock they did.
+
+        Laptops and Lambda note it, and a clock may be minutes wrong; what came after what decides
+        where a rollback goes, and what a deployment does not bring back. Where the registry cannot
+        be read, it is `now`.
+        """
+        with suppress(RegistryCorrupt):
+            releases = self.releases()
+            if releases:
+                return max(now, releases[-1].ended_at + timedelta(microseconds=1))
+        return now
 
     def entries(self, model: str | None = None) -> list[Entry]:
         """Registered versions, the newest last. Raises RegistryCorrupt."""

@@ -80,7 +80,8 @@ class Reconciler:
             outcome, reasons = Ended.REFUSED, [why, "it had not begun"]
             if plan is not None:
                 outcome, reasons = self._end(plan, folder, why)
-            ending = Ending(outcome, tuple(reasons), by, self._world.now())
+            at = self._world.registry.ended_at(self._world.now())
+            ending = Ending(outcome, tuple(reasons), by, at)
         return self._closing.close(holder.id, ending)
 
     def _how_it_ended(self, holder: Holder) -> str:

@@ -215,9 +215,11 @@ class Rollback:
             return
         age = self._world.now() - last.ended_at
         if age < _JUST_NOW:
+            # A clock is wrong, this one or another, where that is yet to come.
+            when = f"{age.total_seconds():.0f} s ago" if age >= timedelta() else "lately"
             raise ReleaseRefused(
-                f"{last.id} was taken back {age.total_seconds():.0f} s ago"
-                f" ({'; '.join(last.reasons)}); to go back further, say --to which version"
+                f"{last.id} was taken back {when} ({'; '.join(last.reasons)});"
+                " to go back further, say --to which version"
             )
 
     def _require_model(self, pin: Pin) -> None:

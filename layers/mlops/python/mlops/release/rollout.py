@@ -99,7 +99,8 @@ class Rollout:
             # What aborts from now on finds a promotion, and goes back from that.
             if outcome is Ended.PROMOTED and folder.refuse_aborts() is not None:
                 raise TrafficChanged(f"of {id}")
-        return self._closing.close(id, Ending(outcome, reasons, _BY, self._world.now()))
+        at = self._world.registry.ended_at(self._world.now())
+        return self._closing.close(id, Ending(outcome, reasons, _BY, at))
 
     def _planned(self, id: str) -> tuple[Folder, Plan]:
         folder = Folder(self._world.objects, id)
