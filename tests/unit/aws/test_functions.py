@@ -108,6 +108,7 @@ def test_lambda_says_what_it_refuses() -> None:
         (answer(200, ["a list"]), "no JSON object"),
         (answer(202, {}), "Lambda answers 202"),
         (answer(502, {"Message": "no image"}, "InvalidImage"), "no image"),
+        (answer(409, {"Message": "not yet"}, "CodeArtifactUserPendingException"), "not yet"),
     ],
 )
 def test_an_answer_that_is_none(played: AWSResponse, reason: str) -> None:
@@ -136,6 +137,7 @@ def test_a_failure_has_a_reason_that_is_not_too_long() -> None:
 CALLS: dict[str, Callable[[LambdaFunction], object]] = {
     "publish": lambda function: function.publish(),
     "describe": lambda function: function.describe("1"),
+    "awake": lambda function: function.awake("1", {}),
     "traffic": lambda function: function.traffic(),
     "move": lambda function: function.move("1", {}, ""),
     "invoke": lambda function: function.invoke("1", {}),

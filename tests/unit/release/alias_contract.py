@@ -119,13 +119,18 @@ class AliasContract:
         with pytest.raises(InvocationFailed):
             deployed.function.invoke("1", {})
 
-    @pytest.mark.parametrize("operation", ["describe", "invoke", "move", "weigh"])
+    def test_a_version_that_is_awake_is_described(self, deployed: Deployed) -> None:
+        for number in ("1", self.publish(deployed)):
+            assert deployed.function.awake(number, {}) == deployed.function.describe(number)
+
+    @pytest.mark.parametrize("operation", ["awake", "describe", "invoke", "move", "weigh"])
     def test_a_version_that_is_not_there(self, deployed: Deployed, operation: str) -> None:
         function, second = deployed.function, self.publish(deployed)
         deployed.remove_version(second)
         before = function.traffic()
         for number in (second, "99"):
             calls: dict[str, Callable[[str], object]] = {
+                "awake": lambda number: function.awake(number, {}),
                 "describe": function.describe,
                 "invoke": lambda number: function.invoke(number, {}),
                 "move": lambda number: function.move(number, {}, before.revision),
@@ -150,6 +155,7 @@ class AliasContract:
         calls: tuple[Callable[[], object], ...] = (
             function.publish,
             lambda: function.describe("1"),
+            lambda: function.awake("1", {}),
             function.traffic,
             lambda: function.move("1", {}, revision),
             lambda: function.invoke("1", {}),

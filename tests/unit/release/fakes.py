@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from mlops.errors import CloudUnavailable, FunctionGone, TrafficChanged, TrafficRefused
+from mlops.errors import (
+    CloudUnavailable,
+    FunctionGone,
+    InvocationFailed,
+    TrafficChanged,
+    TrafficRefused,
+)
 from mlops.inference.version import Pin
 from mlops.release.judge import Observed
 from mlops.release.lock import CURRENT
@@ -40,6 +46,7 @@ class FakeFunction:
     """Implements `Function`: version 1 is published, and the alias gives it all traffic.
 
     handler: answers invocations of a version; it may raise InvocationFailed. moves: all there were.
+    dead: versions that never will be awake. woken: what was to be awake, in this order.
     """
 
     def __init__(
@@ -55,6 +62,8 @@ class FakeFunction:
         self.handler = handler
         self.before: Callable[[str], None] = nothing_happens
         self.moves: list[Traffic] = []
+        self.dead: set[str] = set()
+        self.woken: list[str] = []
         self.gone = False
         self._revisions = (f"revision-{number}" for number in itertools.count(1))
         self._numbers = map(str, itertools.count(1))
@@ -89,6 +98,14 @@ class FakeFunction:
     def describe(self, number: str) -> FunctionVersion:
         self._ahead("describe")
         return self._version(number)
+
+    def awake(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
+        self._ahead("awake")
+        version = self._version(number)
+        self.woken.append(number)
+        if number in self.dead:
+            raise InvocationFailed(f"{self.name}:{number}", f"version {number} is Failed")
+        return version
 
     def traffic(self) -> Traffic:
         self._ahead("traffic")

@@ -266,9 +266,26 @@ def remove_batch_version(bench: Bench) -> None:
     bench.batch.remove("1")
 
 
+def remove_image(bench: Bench) -> None:
+    bench.api.dead.add("1")
+
+
+def remove_batch_image(bench: Bench) -> None:
+    bench.batch.dead.add("1")
+
+
 @pytest.mark.parametrize(
     "damage",
-    [lose, lose_a_file, damage_a_file, replace_manifest, remove_version, remove_batch_version],
+    [
+        lose,
+        lose_a_file,
+        damage_a_file,
+        replace_manifest,
+        remove_version,
+        remove_batch_version,
+        remove_image,
+        remove_batch_image,
+    ],
 )
 def test_what_cannot_come_back_is_refused(promoted: Bench, damage: Callable[[Bench], None]) -> None:
     damage(promoted)

@@ -194,7 +194,7 @@ def test_one_that_dies_at_any_write_is_ended_by_the_reconciler(number: int) -> N
 
 @pytest.mark.fault
 @pytest.mark.parametrize("function", ["api", "batch"])
-@pytest.mark.parametrize("operation", ["traffic", "move", "describe"])
+@pytest.mark.parametrize("operation", ["traffic", "move", "describe", "awake"])
 def test_one_that_dies_at_lambda_is_ended_by_the_reconciler(function: str, operation: str) -> None:
     bench = dying()
 
@@ -239,3 +239,34 @@ def test_a_rollback_that_died_is_ended_by_the_next(promoted: Bench) -> None:
     with pytest.raises(ReleaseRefused, match="to go back further"):
         promoted.rollback.roll_back(None, ANN)
     assert promoted.live() == ("1", {}, "1")
+
+
+def test_what_slept_is_awake_before_it_has_traffic(promoted: Bench) -> None:
+    def before(operation: str) -> None:
+        if operation == "move":
+            assert (promoted.api.woken, promoted.batch.woken) == (["1"], ["1"])
+
+    promoted.api.before = before
+    assert promoted.rollback.roll_back(None, ANN).version == "1"
+
+
+def test_a_function_that_stays_where_it_is_is_not_woken(promoted: Bench) -> None:
+    """Where batch alone goes back, the API has all traffic; and the other way round."""
+    promoted.batch.deploy(settings="more memory")
+    promoted.released_at_once("release-2")
+    promoted.api.dead.add("2")
+    promoted.rollback.roll_back(None, ANN)
+    assert (promoted.api.woken, promoted.batch.woken) == ([], ["2"])
+
+
+@pytest.mark.fault
+def test_the_time_it_takes_to_wake_is_not_that_of_the_rollback(promoted: Bench) -> None:
+    def before(operation: str) -> None:
+        if operation == "awake":
+            promoted.wait(timedelta(minutes=2))
+
+    promoted.api.before, promoted.batch.before = before, die_at_move
+    with pytest.raises(Killed):
+        promoted.rollback.roll_back(None, ANN)
+    promoted.wait(timedelta(minutes=2))
+    assert "a rollback is under way" in refusal(promoted)

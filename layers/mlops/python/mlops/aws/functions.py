@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -46,7 +46,8 @@ _SHAPE = (
     "Timeout",
 )
 _TRIES = 60
-"""Of a publication; with their pauses some 45 seconds. A large image may take half a minute."""
+"""Of looks at a version that is made ready; with their pauses some 45 seconds. A large image may
+take half a minute."""
 
 _LONGEST_WORDS = 300
 
@@ -84,10 +85,7 @@ class LambdaFunction:
                 reason = str(error)
                 continue
             number = found["Version"]
-            state = found.get("State", "Active")
-            reason = f"version {number} is {state}: {found.get('StateReason', 'no reason given')}"
-            if state == "Failed":
-                raise InvocationFailed(f"{self._name}:{number}", reason)
+            state, reason = self._state(found)
             if state != "Pending":  # Inactive: a version of old, which wakes when it is invoked
                 return _version(self._name, found)
         raise CloudUnavailable(self._name, f"{reason}, after {_TRIES} looks")
@@ -96,6 +94,20 @@ class LambdaFunction:
         with self._asking(number):
             found = self._configuration(number)
         return _version(self._name, found)
+
+    def awake(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
+        reason = ""
+        for _ in tries(_TRIES, self._pause):
+            with self._asking(number):
+                found = self._configuration(number)
+            state, reason = self._state(found)
+            if state == "Active":
+                return _version(self._name, found)
+            if state == "Inactive":
+                # Lambda rejects the invocation that wakes it, and then prepares its image anew.
+                with suppress(InvocationFailed):
+                    self.invoke(number, event)
+        raise InvocationFailed(self._named(number), f"{reason}, after {_TRIES} looks")
 
     def traffic(self) -> Traffic:
         with self._asking(_ALIAS):
@@ -130,8 +142,9 @@ class LambdaFunction:
                     FunctionName=self._name, Qualifier=number, Payload=json.dumps(event).encode()
                 )
             except ClientError as error:
-                # The function's fault, not Lambda's: say, an image that cannot be started.
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 502:
+                # The function's fault, not Lambda's: say, an image that cannot be started, or that
+                # is not ready yet.
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 502):
                     raise InvocationFailed(name, str(error)) from error
                 raise
             payload = answer["Payload"].read()
@@ -155,6 +168,14 @@ class LambdaFunction:
 
     def _configuration(self, number: str) -> "FunctionConfigurationResponseTypeDef":
         return self._client.get_function_configuration(FunctionName=self._name, Qualifier=number)
+
+    def _state(self, found: "FunctionConfigurationResponseTypeDef") -> tuple[str, str]:
+        """Of a version; and in words. Raises InvocationFailed where it never will answer."""
+        number, state = found["Version"], found.get("State", "Active")
+        reason = f"version {number} is {state}: {found.get('StateReason', 'no reason given')}"
+        if state == "Failed":
+            raise InvocationFailed(self._named(number), reason)
+        return state, reason
 
     def _named(self, qualifier: str | None) -> str:
         return self._name if qualifier is None else f"{self._name}:{qualifier}"

@@ -55,7 +55,7 @@ class ApiVersion:
             raise InvocationFailed(self._number, "what it returned is no answer") from error
 
 
-def _event(method: str, path: str, body: str | None) -> dict[str, Any]:
+def _event(method: str, path: str, body: str | None = None) -> dict[str, Any]:
     """Of API Gateway's HTTP API, payload format 2.0."""
     event: dict[str, Any] = {
         "version": "2.0",
@@ -81,3 +81,7 @@ def _event(method: str, path: str, body: str | None) -> dict[str, Any]:
         event["headers"]["content-type"] = "application/json"
         event["body"] = body
     return event
+
+
+HEALTH = _event("GET", "/healthz")
+"""What asks for nothing. Batch answers it, too: that it is no event of SQS."""

@@ -53,6 +53,13 @@ class Function(Protocol):
 
     def describe(self, number: str) -> FunctionVersion: ...
 
+    def awake(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
+        """As `describe`, once that version can answer: what was not asked for weeks sleeps.
+
+        event: what wakes it; it may be answered, too. Raises InvocationFailed where the version
+        does not come to itself within a minute, or never will: its image is gone.
+        """
+
     def traffic(self) -> Traffic: ...
 
     def move(self, version: str, weights: Mapping[str, float], revision: str) -> Traffic:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from mlops.errors import (
     ArtifactError,
     FunctionGone,
+    InvocationFailed,
     MlopsError,
     ObjectChanged,
     ReleaseRefused,
@@ -18,9 +19,10 @@ from mlops.errors import (
 from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest
 from mlops.inference.version import Pin
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.release.asking import HEALTH
 from mlops.release.closing import World
 from mlops.release.lock import Held, Holder, Lock
-from mlops.release.ports import Notices, Traffic
+from mlops.release.ports import Function, FunctionVersion, Notices, Traffic
 from mlops.release.reconcile import Reconciler, tell
 from mlops.release.records import Folder, Plan, Settings
 from mlops.release.target import state, target_of
@@ -155,6 +157,8 @@ class Rollback:
         holder = Holder(Kind.ROLLBACK, f"rollback-{now:%Y%m%dT%H%M%S%f}", now)
         # Every check comes before the lock is taken: who gives up meanwhile holds up nobody.
         plan = self._plan(holder, to, by)
+        # To wake what is asleep may have taken most of the time that a rollback is given.
+        holder = replace(holder, at=self._world.now())
         try:
             self._lock.write(held, holder)
         except ObjectChanged as error:
@@ -187,11 +191,18 @@ class Rollback:
             raise ReleaseRefused(f"version {traffic.version} is live already")
         number = target.candidate or ""
         try:
-            candidate = api.describe(number)
-            batch_candidate = batch.describe(target.batch_candidate or batch_traffic.version)
+            candidate = _ready(api, number, traffic)
+            batch_number = target.batch_candidate or batch_traffic.version
+            batch_candidate = _ready(batch, batch_number, batch_traffic)
             for pin in candidate.pins:
                 self._require_model(pin)
-        except (FunctionGone, VersionNotFound, ArtifactError, StoreError) as error:
+        except (
+            FunctionGone,
+            InvocationFailed,
+            VersionNotFound,
+            ArtifactError,
+            StoreError,
+        ) as error:
             raise ReleaseRefused(f"version {number} cannot come back: {error}") from error
         return Plan(
             id=holder.id,
@@ -231,3 +242,13 @@ class Rollback:
         manifest = read_manifest(versions, pin)
         for file in SERVED_FILES:
             read_listed(versions, manifest, file)
+
+
+def _ready(function: Function, number: str, traffic: Traffic) -> FunctionVersion:
+    """A version that can have all traffic; the one that has it stays as it is.
+
+    Raises FunctionGone, InvocationFailed, CloudUnavailable.
+    """
+    if number == traffic.version:
+        return function.describe(number)
+    return function.awake(number, HEALTH)
