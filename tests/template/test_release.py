@@ -140,6 +140,12 @@ def test_the_release_function_writes_about_releases_and_never_a_model(
     assert everywhere == {"cloudwatch:DescribeAlarms"}
 
 
+def test_only_people_stop_a_release(resources: Resources) -> None:
+    """What the release function does about executions, the reconciler included."""
+    executions = {it for it in granted(resources, "ReleaseRole") if it.startswith("states:")}
+    assert executions == {"states:DescribeExecution", "states:StartExecution"}
+
+
 def test_the_serving_functions_know_nothing_of_the_commit(resources: Resources) -> None:
     """Else each commit would be a release, whatever it changes."""
     functions = of_type(resources, "AWS::Serverless::Function")
