@@ -139,10 +139,11 @@ def test_samples_are_spread_evenly(most: int) -> None:
 
 def test_samples_are_all_there_up_to_the_bound() -> None:
     lines = [line for second in range(10) for line in served(second, duration_ms=second)]
-    for most, kept in [(10, list(range(10))), (9, [0, 2, 4, 6, 8]), (3, [0, 4, 8])]:
+    for most, step, kept in [(10, 1, list(range(10))), (9, 2, [0, 2, 4, 6, 8]), (3, 4, [0, 4, 8])]:
         logs = PlayedLogs(day_02=[lines])
         found = logs.observations(most_samples=most).observed("2", NOON, NOON + MINUTE)
         assert (found.requests, found.latencies.tolist()) == (10, kept)
+        assert (found.latency_step, found.prediction_step) == (step, step)
 
 
 def test_where_all_crash_all_are_counted() -> None:

@@ -179,6 +179,8 @@ class FakeObservations:
             other_requests=sum(part.other_requests for part in parts),
             other_errors=sum(part.other_errors for part in parts),
             other_refusals=sum(part.other_refusals for part in parts),
+            latency_step=max((part.latency_step for part in parts), default=1),
+            prediction_step=max((part.prediction_step for part in parts), default=1),
         )
 
 

@@ -1,6 +1,8 @@
 """A canary is watched, and taken further or back."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from mlops.errors import CloudUnavailable, FunctionGone, ReleaseRefused
 from mlops.registry.journal import Stage
 from mlops.registry.releases import Ended
-from mlops.release.judge import Outcome
+from mlops.release.judge import Observed, Outcome
 from mlops.release.looks import Looks
 from mlops.release.ports import ExecutionStatus, GateReport
+from mlops.release.records import RELEASES
 from mlops.release.rollout import Action, Watched
 from tests.unit.inference.building import V1
-from tests.unit.release.bench import ANN, ID, LOOK, V2, Bench, Killed, failing_on
+from tests.unit.release.bench import ANN, ID, LOOK, V2, Bench, Killed, failing_on, observed
 from tests.unit.release.fakes import FakeFunction, unavailable
 
 
@@ -85,6 +88,48 @@ def test_each_look_sees_its_own_interval_and_judges_all_of_them(bench: Bench) ->
     looks = Looks(bench.folder(), bench.plan()).kept()
     assert [look.requests for look in looks] == [200, 400, 600]
     assert all(look.since == before.until for before, look in zip(looks, looks[1:], strict=False))
+
+
+@pytest.mark.parametrize("rush", [{"slower": 3.0}, {"shifted": 0.4}])
+def test_a_rush_hour_weighs_as_much_where_its_samples_were_thinned(
+    bench: Bench, rush: dict[str, float]
+) -> None:
+    """Other clients ask in the first look, of both versions; only the stable one's are too many."""
+    bench.canary()
+    for look in range(bench.settings.looks):
+        at = bench.clock.time + look * LOOK + LOOK / 2
+        stable, canary = (16_000, 1_800) if look == 0 else (1_500, 170)
+        figures = rush if look == 0 else {}
+        bench.serve("2", at, canary, **figures)
+        bench.observations.record("1", at, thinned(observed(stable, **figures), most=5_000))
+    answers = [bench.next_look() for _ in range(bench.settings.looks)]
+    assert [it.action for it in answers] == ["CONTINUE", "CONTINUE", "PROMOTE"], answers[-1].reasons
+
+
+def thinned(found: Observed, most: int) -> Observed:
+    step = 1
+    while found.requests / step > most:
+        step *= 2
+    return replace(
+        found,
+        latencies=found.latencies[::step],
+        predictions=found.predictions[::step],
+        latency_step=step,
+        prediction_step=step,
+    )
+
+
+def test_looks_of_an_older_version_of_this_code_were_not_thinned(bench: Bench) -> None:
+    bench.canary()
+    bench.serve_all(bench.clock.time)
+    bench.next_look()
+    key = f"{RELEASES}{ID}/observed-1.json"
+    kept = bench.objects.get(key)
+    document = json.loads(kept.content)
+    for version in ("canary", "stable"):
+        del document[version]["latency_step"], document[version]["prediction_step"]
+    bench.objects.replace(key, json.dumps(document).encode(), kept.tag)
+    assert [bench.next_look().action for _ in range(2)] == ["CONTINUE", "PROMOTE"]
 
 
 def test_missed_looks_are_made_up_for_by_one(bench: Bench) -> None:

@@ -87,6 +87,8 @@ class LogObservations:
             other_requests=seen.other_requests,
             other_errors=seen.other_errors,
             other_refusals=seen.other_refusals,
+            latency_step=latencies.step,
+            prediction_step=predictions.step,
         )
 
     def _lines(self, version: str, since: datetime, until: datetime) -> Iterator["_Line"]:
@@ -132,20 +134,20 @@ class _Line(NamedTuple):
 
 
 class _Evenly:
-    """Every k-th of the values it is given: k is doubled whenever more than `most` are kept."""
+    """Every `step`-th value that it is given. It is doubled whenever more than `most` are kept."""
 
     def __init__(self, most: int) -> None:
         self.kept: list[float] = []
+        self.step = 1
         self._most = most
         self._given = 0
-        self._every = 1
 
     def add(self, value: float) -> None:
-        if self._given % self._every == 0:
+        if self._given % self.step == 0:
             self.kept.append(value)
         if len(self.kept) > self._most:
             del self.kept[1::2]
-            self._every *= 2
+            self.step *= 2
         self._given += 1
 
 

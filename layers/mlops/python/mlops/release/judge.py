@@ -81,7 +81,8 @@ class Observed:
     requests: for predictions. errors, refusals: how many of them had a status of 500 and above, or
     one from 400 to 499.
     latencies: milliseconds of its warm predictions, of shape (n,).
-    predictions: probabilities it answered, of shape (m,); of very many, a part.
+    predictions: probabilities it answered, of shape (m,).
+    latency_step, prediction_step: of very many, every so many-th is here; powers of two.
     other_requests, other_errors, other_refusals: for anything else, such as health checks.
     """
 
@@ -93,6 +94,8 @@ class Observed:
     other_requests: int = 0
     other_errors: int = 0
     other_refusals: int = 0
+    latency_step: int = 1
+    prediction_step: int = 1
 
     @property
     def answered(self) -> int:
