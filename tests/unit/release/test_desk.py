@@ -90,6 +90,18 @@ def test_an_abort_stops_the_release_and_gives_all_traffic_back(canary: Bench) ->
         canary.desk.abort(ID, ANN)
 
 
+def test_an_abort_before_there_is_a_plan_starts_nothing_anew() -> None:
+    bench = Bench()
+    bench.deploy()
+    bench.alarms.before = unavailable
+    with pytest.raises(CloudUnavailable):
+        bench.begin()
+    closed = bench.desk.abort(ID, ANN)
+    assert (closed.outcome, closed.again) == (Ended.REFUSED, False)
+    assert bench.executions.running() == ()
+    assert bench.lock.read().holder is None
+
+
 def test_a_release_whose_lock_was_taken_away_is_seen_and_can_be_ended(canary: Bench) -> None:
     running = canary.desk.status().running
     assert running is not None

@@ -71,8 +71,10 @@ class Closing:
             self._move_stages(plan, ending)
         holder = self._lock.read_whatever().holder
         # It died before it knew what it was about. Its follower is followed by none: so it ends.
+        # Nor is one that people have stopped: it would begin anew.
         is_its = holder is not None and (holder.kind, holder.id) == (Kind.RELEASE, id)
-        kept_others = is_its and not id.startswith(_FOLLOWING)
+        is_last = id.startswith(_FOLLOWING) or folder.aborted() is not None
+        kept_others = is_its and not is_last
         self._lock.free(id)
         again = self._is_outdated(plan, ending, kept_others=kept_others)
         if again:
