@@ -12,7 +12,7 @@ from mlops.release.ports import ExecutionStatus
 from mlops.release.records import Plan
 from tests.unit.inference.building import V1
 from tests.unit.release.bench import ANN, ID, V2, Bench, Killed, failing_on
-from tests.unit.release.fakes import unavailable
+from tests.unit.release.fakes import FakeFunction, unavailable
 
 OTHER = "release-2"
 
@@ -120,11 +120,20 @@ def test_alarms_that_do_not_ring_are_nothing_to_begin_despite(bench: Bench) -> N
     assert bench.plan().despite == ()
 
 
-def test_weights_that_belong_to_no_release(bench: Bench) -> None:
-    bench.api.publish()
-    bench.api.move("1", {"2": 0.5}, bench.api.traffic().revision)
-    assert "the alias to version 1 with 50% to version 2" in refusal(bench.begin())
-    assert bench.live() == ("1", {"2": 0.5}, "1")
+@pytest.mark.parametrize(
+    ("name", "part", "way"),
+    [("the API", "api", "by `mlops rollback`"), ("batch", "batch", "as `mlops doctor` says")],
+)
+def test_weights_that_belong_to_no_release(bench: Bench, name: str, part: str, way: str) -> None:
+    """Of batch's a rollback knows nothing: it would take a healthy API back."""
+    function: FakeFunction = getattr(bench, part)
+    function.publish()
+    weighted = function.move("1", {"2": 0.5}, function.traffic().revision)
+    assert refusal(bench.begin()) == (
+        f"{name} has weights that belong to no release: the alias to version 1 with 50% to version"
+        f" 2; when they are cleared, by themselves or now {way}, `mlops release start` retries"
+    )
+    assert function.traffic() == weighted
     assert bench.lock.read().holder is None
 
 

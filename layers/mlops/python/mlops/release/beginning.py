@@ -82,16 +82,26 @@ class Beginning:
                     return f"{occupied}; what was deployed meanwhile follows when it has ended"
                 self._reconciler.finish(held.holder, f"its execution had ended when {id} began")
                 continue
-            for function in (self._world.api, self._world.batch):
-                traffic = function.traffic()
-                if traffic.weights:
-                    return (
-                        f"weights that belong to no release: {words(traffic)}; when they are"
-                        " cleared, or by `mlops rollback` now, `mlops release start` retries"
-                    )
+            weighted = self._weighted()
+            if weighted is not None:
+                return weighted
             with suppress(ObjectChanged):  # somebody was faster, or it was written after all
                 self._lock.write(held, Holder(Kind.RELEASE, id, self._world.now()))
         return "others took the lock at each try"
+
+    def _weighted(self) -> str | None:
+        """What has weights of nobody, and how they go. A rollback takes the API's alone away."""
+        for name, function, command in (
+            ("the API", self._world.api, "by `mlops rollback`"),
+            ("batch", self._world.batch, "as `mlops doctor` says"),
+        ):
+            traffic = function.traffic()
+            if traffic.weights:
+                return (
+                    f"{name} has weights that belong to no release: {words(traffic)}; when they are"
+                    f" cleared, by themselves or now {command}, `mlops release start` retries"
+                )
+        return None
 
     def _plan(self, folder: Folder, id: str, by: str, despite_alarms: bool, retry: bool) -> Begun:
         api, batch = self._world.api, self._world.batch
