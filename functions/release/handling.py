@@ -19,7 +19,7 @@ from mlops.release.reconcile import Reconciled
 from mlops.release.rollout import Watched
 
 Answer = dict[str, Any]
-STARTED = "STARTED"
+STARTED, WAITING = "STARTED", "WAITING"
 
 
 class Begins(Protocol):
@@ -173,7 +173,7 @@ def described(error: Exception) -> dict[str, object]:
 
 def _of_begun(begun: Begun) -> Answer:
     return {
-        "outcome": begun.outcome or STARTED,
+        "outcome": begun.outcome or (WAITING if begun.plan is None else STARTED),
         "reasons": list(begun.reasons),
         "plan": None if begun.plan is None else begun.plan.to_document(),
     }

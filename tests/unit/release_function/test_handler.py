@@ -12,6 +12,7 @@ from functions.release.handling import Begins, Handler, Refusing, Unusable, crea
 from mlops.bootstrap.logs import open_logger
 from mlops.errors import CloudUnavailable, FunctionGone
 from mlops.registry.releases import Ended
+from mlops.release.closing import following
 from mlops.release.ports import ExecutionStatus
 from tests.unit.release.bench import ANN, ID, Bench
 from tests.unit.release.fakes import unavailable
@@ -72,6 +73,12 @@ def test_nothing_new() -> None:
     assert (answer["outcome"], answer["plan"]) == ("UNCHANGED", None)
     recorded = service({"operation": "record", "id": ID, "ending": answer})
     assert recorded["outcome"] == "UNCHANGED"
+
+
+def test_what_follows_waits_for_alarms(service: Service) -> None:
+    service.bench.alarms.ringing.add("errors")
+    answer = service({**BEGIN, "id": following(ID)})
+    assert answer == {"outcome": "WAITING", "reasons": ["alarms ring: errors"], "plan": None}
 
 
 def test_a_canary_is_watched_and_recorded(service: Service) -> None:

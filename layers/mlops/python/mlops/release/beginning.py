@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mlops.errors import ObjectChanged
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
-from mlops.release.closing import Closing, World
+from mlops.release.closing import Closing, World, follows
 from mlops.release.lock import Holder, Lock
 from mlops.release.ports import Alarms, Deployments, FunctionVersion
 from mlops.release.reconcile import Reconciler
@@ -15,11 +16,16 @@ from mlops.release.traffic import same, words
 
 _BY = "the state machine"
 _TRIES = 5
+_ALARMS_END = timedelta(minutes=5)
+"""An alarm that took a canary back looks at three minutes, and rings until these are over."""
 
 
 @dataclass(frozen=True)
 class Begun:
-    """plan: None where the release has ended already, as `outcome` says."""
+    """plan: None where the release has ended already, as `outcome` says.
+
+    Where neither is there it waits, for these reasons, and is to be begun again in a while.
+    """
 
     plan: Plan | None
     outcome: Ended | None = None
@@ -52,7 +58,8 @@ class Beginning:
 
         despite_alarms: whether it may begin while alarms ring, and go on while these do.
         retry: whether it may release what was taken back before.
-        What is refused, or nothing new, has ended by that; `record` does the rest.
+        What is refused, or nothing new, has ended by that; `record` does the rest. What follows
+        another release waits for alarms, which may be that one's, until five minutes are over.
         Raises FunctionGone, RegistryCorrupt, ReleaseRefused for an impossible id.
         """
         folder = Folder(self._world.objects, id)
@@ -133,6 +140,8 @@ class Beginning:
         red = self._alarms.red()
         if red and not despite_alarms:
             why = f"alarms ring: {', '.join(red)}"
+            if follows(id) and self._has_just_begun():
+                return Begun(None, None, (why,))
             return self._ended(folder, Ended.REFUSED, why, by, *numbers)
         plan = Plan(
             id=id,
@@ -149,6 +158,10 @@ class Beginning:
             despite=red,
         )
         return Begun(folder.keep_plan(plan))
+
+    def _has_just_begun(self) -> bool:
+        holder = self._lock.read().holder
+        return holder is not None and self._world.now() - holder.at < _ALARMS_END
 
     def _is_aborted(self, id: str) -> bool:
         return Folder(self._world.objects, id).aborted() is not None

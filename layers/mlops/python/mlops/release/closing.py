@@ -73,7 +73,7 @@ class Closing:
         # It died before it knew what it was about. Its follower is followed by none: so it ends.
         # Nor is one that people have stopped: it would begin anew.
         is_its = holder is not None and (holder.kind, holder.id) == (Kind.RELEASE, id)
-        is_last = id.startswith(_FOLLOWING) or folder.aborted() is not None
+        is_last = follows(id) or folder.aborted() is not None
         kept_others = is_its and not is_last
         self._lock.free(id)
         again = self._is_outdated(plan, ending, kept_others=kept_others)
@@ -138,6 +138,10 @@ class Closing:
 def following(id: str) -> str:
     """The release after one in whose middle a deploy came: the same at each try."""
     return f"{_FOLLOWING}{hashlib.sha256(id.encode()).hexdigest()[:32]}"
+
+
+def follows(id: str) -> bool:
+    return id.startswith(_FOLLOWING)
 
 
 def _record(id: str, ending: Ending, plan: Plan | None) -> ReleaseRecord:
