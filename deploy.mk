@@ -87,12 +87,11 @@ verdict: $(VENV)/.run ## Wait until the release is promoted or taken back; TRAFF
 	@if [ -n "$$TRAFFIC" ]; then \
 	  $(BIN)/mlops smoke --stack '$(STACK)' $(ASKED_AT) --rate "$$TRAFFIC" --seconds $$(($(VERDICT_MINUTES) * 60)) & \
 	  traffic=$$!; fi; \
-	timeout --foreground $(VERDICT_MINUTES)m $(BIN)/mlops release status --wait --stack '$(STACK)'; \
+	$(BIN)/mlops release status --wait --timeout $$(($(VERDICT_MINUTES) * 60)) --stack '$(STACK)'; \
 	verdict=$$?; \
 	if [ -n "$$traffic" ]; then kill "$$traffic" 2>/dev/null; wait "$$traffic"; fi; \
 	if [ $$verdict = 124 ]; then \
-	  echo "There is no verdict after $(VERDICT_MINUTES) minutes. The release goes on; it stands like this:"; \
-	  $(BIN)/mlops release status --stack '$(STACK)'; \
+	  echo "There is no verdict after $(VERDICT_MINUTES) minutes. The release goes on from there."; \
 	  echo "To look again: mlops release status --stack $(STACK). To wait again: make verdict$(if $(STAGE), STAGE=$(STAGE))"; \
 	fi; \
 	exit $$verdict

@@ -58,6 +58,23 @@ def test_waiting_for_what_never_begins_comes_to_an_end(
     assert "mlops release start" in ran.err
 
 
+def test_waiting_has_a_limit_after_which_it_shows_how_things_stand(
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: seconds[0])
+
+    def passes() -> None:
+        seconds[0] += 20
+
+    bench.deploy()
+    bench.canary()
+    while_waiting(passes, passes, passes)
+    ran = mlops("release", "status", "--wait", "--timeout", "60", "--json")
+    assert (ran.code, ran.document["running"]["id"], seconds) == (124, ID, [60])
+    assert bench.executions.running() == (ID,)
+
+
 @pytest.mark.parametrize(
     ("left", "words"),
     [(45, "0 min 45 s"), (59.6, "1 min 0 s"), (100, "1 min 40 s"), (1_799, "29 min 59 s")],

@@ -17,9 +17,11 @@ from mlops.errors import ReleaseRefused
 if TYPE_CHECKING:
     from mlops.aws.stacks import Stack
     from mlops.bootstrap.releases import Releases
+    from mlops.cli.release_waiting import Ends
     from mlops.release.desk import Running, Standing, Status
 
 _TAKEN_BACK = 3
+_NO_VERDICT = 124  # as GNU's `timeout` has it, which not every system has
 
 StackName = Annotated[
     str | None,
@@ -36,6 +38,14 @@ Id = Annotated[str | None, typer.Argument(help="Its id. [default: the one that i
 Wait = Annotated[
     bool, typer.Option("--wait", help="Wait for its verdict (exit code 3: refused, or taken back).")
 ]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0,
+        help="With --wait: show how it stands and end after so long (exit code 124: no verdict).",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +60,7 @@ def add_to(app: typer.Typer) -> None:
 
 def start(
     wait: Wait = False,
+    timeout: Timeout = None,
     despite_alarms: Annotated[
         bool,
         typer.Option(
@@ -73,9 +84,9 @@ def start(
     name = f"release-{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     releases.world.executions.start(name, by or _user(), despite_alarms=despite_alarms, retry=True)
     if wait:
-        from mlops.cli.release_waiting import awaited, end_of
+        from mlops.cli.release_waiting import end_of
 
-        _finish(awaited(releases, end_of(releases, name)), as_json)
+        _await(releases, end_of(releases, name), timeout, as_json)
     else:
         text = f"Started {name}. To see how it stands: mlops release status"
         answer({"id": name}, as_json, text)
@@ -83,6 +94,7 @@ def start(
 
 def status(
     wait: Wait = False,
+    timeout: Timeout = None,
     stack: StackName = None,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
@@ -94,12 +106,11 @@ def status(
     on = found_stack(stack, samconfig)
     releases = _opened_at(on)
     if wait:
-        from mlops.cli.release_waiting import awaited, verdict_of
+        from mlops.cli.release_waiting import verdict_of
 
-        _finish(awaited(releases, verdict_of(releases, on.changed_at)), as_json)
-        return
-    found = releases.desk.status()
-    answer(document(found), as_json, shown(found))
+        _await(releases, verdict_of(releases, on.changed_at), timeout, as_json)
+    else:
+        _show(releases, as_json)
 
 
 def history(
@@ -198,6 +209,21 @@ def _running(found: "Status") -> "Running":
     if found.running is None:
         raise ReleaseRefused("No release is running")
     return found.running
+
+
+def _show(releases: "Releases", as_json: bool) -> None:
+    found = releases.desk.status()
+    answer(document(found), as_json, shown(found))
+
+
+def _await(releases: "Releases", ended: "Ends", timeout: float | None, as_json: bool) -> None:
+    from mlops.cli.release_waiting import awaited
+
+    standing = awaited(releases, ended, timeout)
+    if standing is None:
+        _show(releases, as_json)
+        raise typer.Exit(_NO_VERDICT)
+    _finish(standing, as_json)
 
 
 def _finish(found: "Standing", as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """What `--wait` waits for: the end of a release, or of what was deployed; and when it gives up."""
 
+import math
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -76,13 +77,14 @@ def end_of(releases: Releases, name: str) -> Ends:
     return end
 
 
-def awaited(releases: Releases, ended: Ends) -> Standing:
-    """Show how it stands until it has ended."""
+def awaited(releases: Releases, ended: Ends, timeout: float | None) -> Standing | None:
+    """Show how it stands until it has ended; None where it has not after `timeout` seconds."""
+    given_up_at = math.inf if timeout is None else time.monotonic() + timeout
     with Live(console=notes, transient=True, auto_refresh=False) as live:
         while True:
             found = releases.desk.status()
             standing = ended(found)
-            if standing is not None:
+            if standing is not None or time.monotonic() >= given_up_at:
                 return standing
             if notes.is_interactive:
                 live.update(Text(shown(found)), refresh=True)
