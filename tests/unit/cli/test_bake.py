@@ -164,6 +164,67 @@ def test_certificates_come_along_and_go_again(
     assert not (IMAGE / "ca.crt").exists()
 
 
+def test_certificates_may_be_those_that_are_there(
+    mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Path("image")
+    image.mkdir()
+    (image / "ca.crt").write_text("certificates")
+    monkeypatch.setenv("MLOPS_CA_BUNDLE", "image/ca.crt")
+    for _ in range(2):
+        assert mlops("bake", "--pin", registered, "--output", image).code == 0
+        assert (image / "ca.crt").read_text() == "certificates"
+
+
+@pytest.mark.parametrize("bundle", ["", "proxy.pem"])
+def test_nobody_elses_certificates_go(
+    mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch, bundle: str
+) -> None:
+    Path("proxy.pem").write_text("others")
+    Path("ca.crt").write_text("certificates")
+    monkeypatch.setenv("MLOPS_CA_BUNDLE", bundle)
+    assert mlops("bake", "--pin", registered, "--output", ".").refusal == (
+        "ca.crt: is there already and of no earlier bake; move it, or name another --output"
+    )
+    assert Path("ca.crt").read_text() == "certificates"
+    assert not Path("models").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "store"),
+    [(".mlops", ".mlops"), ("../{here}/.mlops/", ".mlops"), ("empty", "empty")],
+)
+def test_the_stores_own_versions_stay(
+    mlops: Mlops, registered: str, tmp_path: Path, output: str, store: str
+) -> None:
+    before = contents(tmp_path)
+    arguments = ["--output", output.format(here=tmp_path.name), "--store", store]
+    assert mlops("bake", "--pin", registered, *arguments).refusal.endswith(
+        "models: is where the store keeps its versions; name another folder with --output"
+    )
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "models",
+        "models/mine.pkl",
+        "models/mine/model.onnx",
+        "models/churn-model-v1.0.0",
+        "models/churn-model-v1.0.0/metrics.json",  # as in a store
+    ],
+)
+def test_nobody_elses_models_go(mlops: Mlops, registered: str, file: str) -> None:
+    mine = Path("project", file)
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    assert mlops("bake", "--pin", registered, "--output", "project").refusal == (
+        "project/models: is there already and of no earlier bake; move it, or name another --output"
+    )
+    assert contents(Path("project")) == {file: b"years of work"}
+
+
 def test_missing_certificates_are_named_before_anything_is_written(
     mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

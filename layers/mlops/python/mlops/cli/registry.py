@@ -1,6 +1,5 @@
 """`mlops register | models | show | pin | bake | registry rebuild`."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from mlops.cli.output import (
 )
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.training import CANDIDATES
-from mlops.errors import ConfigInvalid, PinMismatch, VersionNotFound
+from mlops.errors import ConfigInvalid, PinMismatch, VersionInvalid, VersionNotFound
 from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
@@ -161,10 +160,14 @@ def bake(
     """Put the pinned versions where the image's build takes them from, each file checked.
 
     A pinned version that is not in the store is said and left out: the image reads it at start.
+    An earlier bake is replaced, and nothing else.
     """
     wanted = [Pin.parse(text) for text in pins] if pins else Samconfig.read(samconfig).pins()
     source = StoredVersions(open_objects(store, patient=True))
-    folder = output / "models"
+    folder, certificates = output / "models", output / "ca.crt"
+    # Read before anything is replaced: it may be the very file that is.
+    bundle = None if ca_bundle is None else ca_bundle.read_bytes()
+    _require_replaceable(folder, certificates, bundle, store)
     baked: list[Pin] = []
     with replacing(folder) as new:
         for pinned in wanted:
@@ -183,10 +186,9 @@ def bake(
                 content = read_listed(source, manifest, file)
                 if file in SERVED_FILES:
                     (target / file).write_bytes(content)
-    certificates = output / "ca.crt"
     certificates.unlink(missing_ok=True)
-    if ca_bundle is not None:
-        shutil.copyfile(ca_bundle, certificates)
+    if bundle is not None:
+        certificates.write_bytes(bundle)
     left_out = [pinned for pinned in wanted if pinned not in baked]
     for pinned in left_out:
         notes.print(
@@ -204,6 +206,35 @@ def bake(
         as_json,
         "\n".join(f"Baked {pinned}" for pinned in baked),
     )
+
+
+def _require_replaceable(
+    folder: Path, certificates: Path, bundle: bytes | None, store: str
+) -> None:
+    """Raises ConfigInvalid where anything would be lost but an earlier bake: it is not ours."""
+    if folder.resolve() == Path(store, "models").resolve():
+        reason = "is where the store keeps its versions; name another folder with --output"
+        raise ConfigInvalid(str(folder), reason)
+    foreign: Path | None = None
+    if folder.exists():
+        foreign = None if _is_baked(folder) else folder
+    elif certificates.exists() and certificates.read_bytes() != bundle:
+        foreign = certificates  # a bake leaves them beside its models only
+    if foreign is not None:
+        reason = "is there already and of no earlier bake; move it, or name another --output"
+        raise ConfigInvalid(str(foreign), reason)
+
+
+def _is_baked(folder: Path) -> bool:
+    """A bake is known by what it holds; a version in a store has more files than are served."""
+    try:
+        for version in folder.iterdir():
+            ModelVersion.parse(version.name)
+            if not {file.name for file in version.iterdir()} <= {MANIFEST, *SERVED_FILES}:
+                return False
+    except (NotADirectoryError, VersionInvalid):
+        return False
+    return True
 
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
