@@ -1,6 +1,7 @@
 """`mlops copy`: what is registered in one store, registered in another one."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,7 +103,17 @@ def test_another_version_of_that_name_is_not_written_over(
     mlops("register", "churn", "--candidate", tmp_path / "other-candidate", "--store", "other")
     before = content("other")
     refusal = mlops("copy", "--to", "other").refusal
-    assert refusal.startswith(f"{V1} has another metrics.json in the store already")
+    assert refusal.startswith(f"{V1} has another manifest.json in the registry already")
+    assert content("other") == before
+
+
+def test_nor_is_one_whose_files_are_gone(mlops: Mlops, pinned: str, tmp_path: Path) -> None:
+    trained(tmp_path / "other-candidate", "b")
+    mlops("register", "churn", "--candidate", tmp_path / "other-candidate", "--store", "other")
+    shutil.rmtree(Path("other", FOLDER))
+    before = content("other")
+    refusal = mlops("copy", "--to", "other").refusal
+    assert refusal.startswith(f"{V1} has another manifest.json in the registry already")
     assert content("other") == before
 
 

@@ -1,6 +1,7 @@
 """`mlops register | models | show | registry rebuild`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,23 @@ def test_a_taken_version_is_not_written_over(mlops: Mlops, registered: str, tmp_
     refusal = mlops(
         "register", "churn", "--version", "churn-model-v1.0.0", "--candidate", tmp_path / "other"
     ).refusal
-    assert refusal.startswith("churn-model-v1.0.0 has another metrics.json in the store already")
+    assert refusal.startswith(f"{V1.name} has another manifest.json in the registry already")
     assert (V1 / "metrics.json").read_bytes() == before
+
+
+def test_a_version_whose_files_are_gone_is_taken_by_the_same_only(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    trained(tmp_path / "other", "b")
+    shutil.rmtree(V1)
+    arguments = ["register", "churn", "--version", V1.name]
+    refusal = mlops(*arguments, "--candidate", tmp_path / "other").refusal
+    assert refusal.startswith(f"{V1.name} has another manifest.json in the registry already")
+    assert not V1.exists()
+    next_one = mlops("register", "churn", "--candidate", tmp_path / "other", "--json").document
+    assert next_one["version"] == "churn-model-v1.1.0"
+    assert mlops(*arguments, "--json").document["pin"] == registered
+    assert mlops("show", V1.name).code == 0
 
 
 def test_a_candidate_of_another_model(mlops: Mlops, candidate: Candidate, tmp_path: Path) -> None:

@@ -222,6 +222,17 @@ def test_a_throttled_store_is_no_lost_race() -> None:
     assert pauses == []
 
 
+def test_a_version_that_was_entered_while_its_files_were_written_is_an_error() -> None:
+    objects, theirs = MemoryObjects(), MemoryObjects()
+    entered = Registry(theirs, no_pause).register(V1, candidate("b"), provenance())
+    catalog = theirs.get(CATALOG).content
+    enter = once_before("replace", CATALOG, lambda: objects.create(CATALOG, catalog))
+    with pytest.raises(VersionExists):
+        registry = Registry(WatchedObjects(objects, enter), no_pause)
+        registry.register(V1, candidate("a"), provenance())
+    assert [entry.pin for entry in Registry(objects, no_pause).entries()] == [entered]
+
+
 def test_an_explicit_version_that_somebody_else_took_is_an_error() -> None:
     objects = MemoryObjects()
     other = Registry(objects, no_pause)

@@ -85,6 +85,22 @@ def test_other_content_under_a_registered_version_is_refused(registry: Registry)
     assert [entry.pin for entry in registry.entries()] == [pin]
 
 
+@pytest.mark.parametrize("known", ["catalog", "journal"])
+def test_a_version_is_taken_also_where_its_files_are_gone(known: str) -> None:
+    objects = MemoryObjects()
+    registry = Registry(objects, no_pause)
+    registry.register(V1, candidate("a"), provenance())
+    if known == "journal":
+        registry.move(StageChange(V1, Stage.CANARY, NOON))
+        objects.remove(CATALOG)
+    for key in objects.keys("models/"):
+        objects.remove(key)
+    with pytest.raises(VersionExists, match=r"another manifest\.json in the registry"):
+        registry.register(V1, candidate("b"), provenance())
+    assert [*objects.keys("models/")] == []
+    assert registry.register_next("churn", candidate("b"), provenance()).version == V1.next_minor()
+
+
 def test_candidates_get_numbers_one_after_the_other(registry: Registry) -> None:
     names = [
         str(registry.register_next("churn", candidate(name), provenance()).version)

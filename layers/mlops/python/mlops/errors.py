@@ -97,9 +97,9 @@ class VersionNotFound(MlopsError):
 
 
 class VersionExists(MlopsError):
-    def __init__(self, version: str, file: str) -> None:
+    def __init__(self, version: str, file: str, place: str = "store") -> None:
         super().__init__(
-            f"{version} has another {file} in the store already; versions are written once,"
+            f"{version} has another {file} in the {place} already; versions are written once,"
             " so register under a new version"
         )
         self.version, self.file = version, file

@@ -145,8 +145,13 @@ class Catalog:
             raise RegistryCorrupt(str(error)) from error
 
     def digests(self) -> dict[ModelVersion, str]:
-        """Which content each version was entered with. Raises RegistryCorrupt."""
-        return {entry.version: entry.pin.digest for entry in self.entries()}
+        """Which content each version was registered with. Raises RegistryCorrupt."""
+        rows = self._connection.execute("SELECT version, digest FROM versions")
+        try:
+            pins = [Pin.parse(f"{version}@{digest}") for version, digest in rows]
+        except (PinInvalid, VersionInvalid) as error:
+            raise RegistryCorrupt(str(error)) from error
+        return {pin.version: pin.digest for pin in pins}
 
     def _entry(self, row: tuple[str, str, str, str, str, str | None]) -> Entry:
         name, digest, trained_at, metrics, data_digest, code_sha = row

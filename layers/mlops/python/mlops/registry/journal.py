@@ -5,6 +5,7 @@ The SQLite file is made from manifests and these; so it can be lost without losi
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +64,14 @@ class Journal:
                     continue
             return
         raise RegistryBusy(_TRIES)
+
+    def versions(self) -> set[ModelVersion]:
+        """Those that ever entered a stage."""
+        found = set()
+        for key in self._objects.keys(PREFIX):
+            with suppress(VersionInvalid):  # then it is not one of ours
+                found.add(ModelVersion.parse(key.removeprefix(PREFIX).partition("/")[0]))
+        return found
 
     def read(self, version: ModelVersion | None = None) -> Iterator[StageChange]:
         """All changes, of one version in the order in which they came. Raises RegistryCorrupt."""

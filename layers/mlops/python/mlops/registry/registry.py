@@ -16,7 +16,7 @@ from mlops.errors import (
     VersionExists,
     VersionNotFound,
 )
-from mlops.inference.manifest import Manifest, Provenance
+from mlops.inference.manifest import MANIFEST, Manifest, Provenance, digest_of
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.catalog import Catalog, Entry, opened, serialized
 from mlops.registry.journal import Journal, StageChange
@@ -58,8 +58,18 @@ class Registry:
         Raises VersionExists, RegistryCorrupt, RegistryBusy.
         """
         manifest = Manifest.of_files(version, files, provenance)
-        pin = self.versions.write(manifest, files)
-        self._update(lambda catalog: catalog.put_version(pin, manifest))
+        pin = Pin(version, digest_of(manifest.to_bytes()))
+
+        def enter(catalog: Catalog) -> None:
+            self._require_free(pin, catalog)
+            catalog.put_version(pin, manifest)
+
+        # The files may be gone, and the version is taken all the same: so it is asked before any
+        # is written, and again when it is entered.
+        with opened(self._read()[0]) as (catalog, _):
+            self._require_free(pin, catalog)
+        self.versions.write(manifest, files)
+        self._update(enter)
         return pin
 
     def register_next(self, model: str, files: Mapping[str, bytes], provenance: Provenance) -> Pin:
@@ -77,9 +87,15 @@ class Registry:
         raise RegistryBusy(_TRIES)
 
     def next_version(self, model: str) -> ModelVersion:
-        """One minor version after the highest that left any trace, complete or not."""
-        taken = [version for version, _ in self.versions.occupied(model)]
-        return taken[-1].next_minor() if taken else ModelVersion(model, 1, 0, 0)
+        """One minor version after the highest that left any trace: a file, an entry, a change.
+
+        Raises RegistryCorrupt.
+        """
+        found = {version for version, _ in self.versions.occupied(model)} | self._journal.versions()
+        with opened(self._read()[0]) as (catalog, _):
+            found |= catalog.digests().keys()
+        taken = [version for version in found if version.model == model]
+        return max(taken).next_minor() if taken else ModelVersion(model, 1, 0, 0)
 
     def move(self, change: StageChange) -> None:
         """Note that a version entered a stage. Raises VersionNotFound."""
@@ -146,8 +162,7 @@ class Registry:
                     raise ManifestInvalid(str(version), reason)
                 pin, manifest = self.versions.manifest(version)
                 history = list(self._journal.read(version))
-                known = self._journal.digests(version) | {registered.get(version, pin.digest)}
-                if others := known - {pin.digest}:
+                if others := self._others(pin, registered):
                     reason = f"its manifest is {pin.digest}, registered was {min(others)}"
                     raise ManifestInvalid(str(version), reason)
             except (ArtifactError, RegistryCorrupt) as error:
@@ -160,6 +175,19 @@ class Registry:
                 catalog.put_release(self._releases.read(id))
             except RegistryCorrupt as error:
                 yield error
+
+    def _require_free(self, pin: Pin, catalog: Catalog) -> None:
+        """Raises VersionExists where it is registered with other content, RegistryCorrupt."""
+        if self._others(pin, catalog.digests()):
+            raise VersionExists(str(pin.version), MANIFEST, "registry")
+
+    def _others(self, pin: Pin, registered: Mapping[ModelVersion, str]) -> set[str]:
+        """Digests with which the version was registered, or moved, other than the pin's.
+
+        registered: as a catalog has it. Raises RegistryCorrupt.
+        """
+        known = self._journal.digests(pin.version) | {registered.get(pin.version, pin.digest)}
+        return known - {pin.digest}
 
     def _is(
         self, version: ModelVersion, files: Mapping[str, bytes], provenance: Provenance
