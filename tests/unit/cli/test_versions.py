@@ -179,6 +179,20 @@ def test_a_rebuild_says_what_it_leaves_out(mlops: Mlops, registered: str) -> Non
     assert ran.err.startswith("Left out: churn-model-v1.0.0: the manifest cannot be read")
 
 
+def test_no_rebuild_enters_what_was_tampered_with(mlops: Mlops, registered: str) -> None:
+    path = V1 / "manifest.json"
+    path.write_bytes(path.read_bytes() + b" ")
+    for _ in range(2):
+        ran = mlops("registry", "rebuild")
+        assert (ran.code, ran.out) == (1, "Versions in the registry: 0\n")
+        assert f"registered was {registered.partition('@')[2]}" in ran.err
+    assert mlops("pin", "churn", V1.name).code == 1
+    path.unlink()
+    assert mlops("register", "churn", "--version", V1.name, "--json").document["pin"] == registered
+    assert mlops("registry", "rebuild").code == 0
+    assert registered in mlops("models", "--json").out
+
+
 def test_versions_of_a_model_that_is_not_known_here_are_kept(mlops: Mlops, registered: str) -> None:
     store = open_registry(".mlops")
     store.register(ModelVersion("fraud", 1, 0, 0), version_files(), provenance())

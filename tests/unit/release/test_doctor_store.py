@@ -76,6 +76,16 @@ def test_a_registry_that_cannot_be_read(patient: Patient) -> None:
     assert patient.findings() == ()
 
 
+def test_a_registry_that_cannot_say_what_it_leaves_out(patient: Patient) -> None:
+    with opened(catalog(patient)) as (_, connection):
+        connection.execute("INSERT INTO left_out VALUES ('churn', 'no digest')")
+        damaged = serialized(connection)
+    overwrite(patient.bench.objects, CATALOG, damaged)
+    assert patient.findings()[0].what == f"The registry in {STORE} cannot be read"
+    patient.bench.registry.rebuild()
+    assert patient.findings() == ()
+
+
 def test_what_became_of_a_deployment_is_known_without_the_registry(second: Patient) -> None:
     second.bench.rollback.roll_back(None, ANN)
     overwrite(second.bench.objects, CATALOG, b"no database")
@@ -99,6 +109,33 @@ def test_versions_and_releases_that_the_registry_lacks(patient: Patient) -> None
     assert found.command == f"mlops registry rebuild --store {STORE}"
     patient.bench.registry.rebuild()
     assert patient.findings() == ()
+
+
+def test_a_version_that_the_registry_leaves_out(patient: Patient) -> None:
+    """A rebuild would leave it out again."""
+    key = f"models/{V2}/manifest.json"
+    before = patient.bench.objects.get(key).content
+    overwrite(patient.bench.objects, key, before + b" ")
+    patient.bench.registry.rebuild()
+    found = patient.only()
+    assert found.severity is Severity.WARNING
+    assert found.what == (
+        f"{V2}, which is left out of the registry, is not as it should be in {STORE}"
+    )
+    assert found.command == f"aws s3 rm {STORE}/{key} && mlops copy --pin {patient.pins[V2]}"
+    overwrite(patient.bench.objects, key, before)
+    assert patient.only().what == f"In {STORE}, and not in its registry: {V2}"
+    patient.bench.registry.rebuild()
+    assert patient.findings() == ()
+
+
+def test_a_pin_of_a_version_that_the_registry_leaves_out(patient: Patient) -> None:
+    spoil("manifest.json")(patient.bench)
+    patient.bench.registry.rebuild()
+    found = patient.findings()
+    assert [one.command for one in found if one.severity is Severity.ERROR] == [
+        f"aws s3 rm {STORE}/models/{V1}/manifest.json && mlops copy"
+    ]
 
 
 def remove(file: str) -> Callable[[Bench], None]:

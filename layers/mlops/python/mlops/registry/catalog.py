@@ -33,8 +33,8 @@ CREATE TABLE stages (
     PRIMARY KEY (version, number)
 ) STRICT;
 """
-# Catalogs from before there were releases get it when they are opened.
-_RELEASES = """
+# Catalogs from before there were these get them when they are opened.
+_ADDED = """
 CREATE TABLE IF NOT EXISTS releases (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -49,6 +49,10 @@ CREATE TABLE IF NOT EXISTS releases (
     batch_candidate TEXT,
     pins TEXT NOT NULL,
     deployed_sha TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS left_out (
+    version TEXT PRIMARY KEY,
+    digest TEXT NOT NULL
 ) STRICT;
 """
 _LISTS = ("reasons", "pins")
@@ -100,6 +104,14 @@ class Catalog:
                 origin.code_sha,
             ),
         )
+        self._connection.execute("DELETE FROM left_out WHERE version = ?", (str(pin.version),))
+
+    def leave_out(self, pin: Pin) -> None:
+        """Keep what a version was registered with, until it is entered: nobody else may know."""
+        self._connection.execute(
+            "INSERT INTO left_out VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (str(pin.version), pin.digest),
+        )
 
     def put_history(self, version: ModelVersion, history: Iterable[StageChange]) -> None:
         """Make the stage history of `version` what it is in the journal."""
@@ -145,13 +157,23 @@ class Catalog:
             raise RegistryCorrupt(str(error)) from error
 
     def digests(self) -> dict[ModelVersion, str]:
-        """Which content each version was registered with. Raises RegistryCorrupt."""
-        rows = self._connection.execute("SELECT version, digest FROM versions")
+        """Which content each version was registered with, also those that are left out.
+
+        Raises RegistryCorrupt.
+        """
+        both = "SELECT version, digest FROM versions UNION ALL SELECT version, digest FROM left_out"
+        return {pin.version: pin.digest for pin in self._pins(both)}
+
+    def left_out(self) -> list[Pin]:
+        """Versions that the last rebuild did not enter, as registered. Raises RegistryCorrupt."""
+        return self._pins("SELECT version, digest FROM left_out ORDER BY version")
+
+    def _pins(self, query: str) -> list[Pin]:
         try:
-            pins = [Pin.parse(f"{version}@{digest}") for version, digest in rows]
-        except (PinInvalid, VersionInvalid) as error:
+            rows = self._connection.execute(query)
+            return [Pin.parse(f"{version}@{digest}") for version, digest in rows]
+        except PinInvalid as error:
             raise RegistryCorrupt(str(error)) from error
-        return {pin.version: pin.digest for pin in pins}
 
     def _entry(self, row: tuple[str, str, str, str, str, str | None]) -> Entry:
         name, digest, trained_at, metrics, data_digest, code_sha = row
@@ -189,7 +211,7 @@ def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]
                 connection.executescript(SCHEMA)
             else:
                 _read(connection, content)
-            connection.executescript(_RELEASES)
+            connection.executescript(_ADDED)
             yield Catalog(connection), connection
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise RegistryCorrupt(str(error)) from error

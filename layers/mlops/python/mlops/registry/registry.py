@@ -98,8 +98,16 @@ class Registry:
         return max(taken).next_minor() if taken else ModelVersion(model, 1, 0, 0)
 
     def move(self, change: StageChange) -> None:
-        """Note that a version entered a stage. Raises VersionNotFound."""
+        """Note that a version entered a stage.
+
+        Raises VersionNotFound; ManifestInvalid, also where it is not what was registered;
+        RegistryCorrupt, RegistryBusy.
+        """
         pin, manifest = self.versions.manifest(change.version)
+        # What is in the journal counts as registered: no other digest may come into it. A catalog
+        # that cannot be read stops no release from noting its end.
+        if others := self._others(pin, _digests(self._read()[0])):
+            raise _changed(pin, min(others))
         self._journal.append(change, pin.digest)
 
         def note(catalog: Catalog) -> None:
@@ -137,6 +145,11 @@ class Registry:
         with opened(self._read()[0]) as (catalog, _):
             return catalog.entries(model)
 
+    def left_out(self) -> list[Pin]:
+        """Versions that the last rebuild did not enter, as registered. Raises RegistryCorrupt."""
+        with opened(self._read()[0]) as (catalog, _):
+            return catalog.left_out()
+
     def entry(self, version: ModelVersion) -> Entry:
         """Raises VersionNotFound, RegistryCorrupt."""
         for entry in self.entries(version.model):
@@ -155,6 +168,8 @@ class Registry:
         before: the catalog until now, which may know with what content versions were registered.
         """
         registered = _digests(before)
+        for version, digest in registered.items():
+            catalog.leave_out(Pin(version, digest))  # those that are entered below are not
         for version, complete in self.versions.occupied():
             try:
                 if not complete:
@@ -163,8 +178,8 @@ class Registry:
                 pin, manifest = self.versions.manifest(version)
                 history = list(self._journal.read(version))
                 if others := self._others(pin, registered):
-                    reason = f"its manifest is {pin.digest}, registered was {min(others)}"
-                    raise ManifestInvalid(str(version), reason)
+                    catalog.leave_out(Pin(version, min(others)))
+                    raise _changed(pin, min(others))
             except (ArtifactError, RegistryCorrupt) as error:
                 yield error
                 continue
@@ -220,6 +235,11 @@ class Registry:
         except ObjectNotFound:
             return None, None
         return stamped.content, stamped.tag
+
+
+def _changed(pin: Pin, registered: str) -> ManifestInvalid:
+    reason = f"its manifest is {pin.digest}, registered was {registered}"
+    return ManifestInvalid(str(pin.version), reason)
 
 
 def _digests(content: bytes | None) -> Mapping[ModelVersion, str]:

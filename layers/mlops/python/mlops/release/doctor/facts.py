@@ -102,6 +102,7 @@ class Kept:
     entries: None where they cannot be read. corrupt: why, where a rebuild helps.
     records: all there are, the last one last, whether or not the registry has them.
     unlisted: complete versions, and records of releases, that the registry lacks.
+    left_out: versions as registered that it lacks since the store has other manifests of them.
     stages: of registered versions, as the journal has them. damaged: versions that are not, or not
     all, as they should be: those that are pinned or live byte by byte, other registered ones by
     their manifests and the names of their files.
@@ -112,8 +113,14 @@ class Kept:
     records: tuple[ReleaseRecord, ...]
     corrupt: str | None
     unlisted: tuple[str, ...]
+    left_out: tuple[Pin, ...]
     stages: Mapping[ModelVersion, Stage]
     damaged: Mapping[Pin, MlopsError]
+
+    @property
+    def registered(self) -> set[Pin]:
+        """What the registry knows of, also what it leaves out."""
+        return {*self.left_out, *(entry.pin for entry in (self.entries or {}).values())}
 
 
 @dataclass(frozen=True)

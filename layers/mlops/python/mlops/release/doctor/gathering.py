@@ -17,6 +17,7 @@ from mlops.errors import (
     VersionNotFound,
 )
 from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.manifest import MANIFEST, digest_of
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.catalog import Entry
 from mlops.registry.journal import Journal, Stage
@@ -109,15 +110,17 @@ class _Reading:
         self.unread = unread
 
     def kept(self, shelf: Shelf) -> Kept:
-        entries, listed, corrupt = None, None, None
+        entries, left_out, listed, corrupt = None, None, None, None
         try:
             entries = self._read(shelf.location, lambda: _entries(shelf.registry))
+            left_out = self._read(shelf.location, lambda: _left_out(shelf.registry))
             listed = self._read(shelf.location, shelf.registry.releases)
         except RegistryCorrupt as error:
             corrupt = error.reason
         unlisted: list[str] = []
         if entries is not None:
-            unlisted += self._read(shelf.location, lambda: _unlisted(shelf.registry, entries)) or []
+            told = {*entries, *(pin.version for pin in left_out or ())}
+            unlisted += self._read(shelf.location, lambda: _unlisted(shelf.registry, told)) or []
         known = {record.id for record in listed or ()}
         lacking = self._read(shelf.location, lambda: _lacking(shelf.objects, known)) or {}
         if listed is not None:
@@ -129,6 +132,7 @@ class _Reading:
             records=(*sorted(records, key=lambda record: (record.ended_at, record.id)),),
             corrupt=corrupt,
             unlisted=tuple(unlisted),
+            left_out=tuple(left_out or ()),
             stages=self._read(shelf.location, lambda: _stages(shelf.objects)) or {},
             damaged={},
         )
@@ -167,7 +171,7 @@ class _Reading:
 
     def damaged(self, shelf: Shelf, facts: Facts) -> Mapping[Pin, MlopsError]:
         needed = facts.uses().keys()
-        registered = {entry.pin for entry in (facts.kept.entries or {}).values()}
+        registered = facts.kept.registered
         keys = self._read(shelf.location, lambda: {*shelf.objects.keys(PREFIX)})
         damaged = {}
         for pin in sorted(needed | registered, key=str) if keys is not None else ():
@@ -196,9 +200,19 @@ def _entries(registry: Registry) -> Mapping[ModelVersion, Entry]:
     return {entry.version: entry for entry in registry.entries()}
 
 
-def _unlisted(registry: Registry, entries: Container[ModelVersion]) -> list[str]:
+def _unlisted(registry: Registry, told: Container[ModelVersion]) -> list[str]:
     occupied = registry.versions.occupied()
-    return [str(version) for version, whole in occupied if whole and version not in entries]
+    return [str(version) for version, whole in occupied if whole and version not in told]
+
+
+def _left_out(registry: Registry) -> list[Pin]:
+    """Those that no rebuild enters; one that is as it was registered again is only unlisted."""
+    found = []
+    for pin in registry.left_out():
+        with suppress(VersionNotFound):
+            if digest_of(registry.versions.read(pin.version, MANIFEST)) != pin.digest:
+                found.append(pin)
+    return found
 
 
 def _lacking(objects: ObjectStore, known: Container[str]) -> Mapping[str, ReleaseRecord | None]:

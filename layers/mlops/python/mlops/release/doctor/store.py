@@ -25,7 +25,8 @@ def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
 def _damaged(
     facts: Facts, remedies: Remedies, pin: Pin, uses: list[str], damage: MlopsError
 ) -> Finding:
-    role = ", ".join(uses) or "registered"
+    is_left_out = pin in facts.kept.left_out
+    role = ", ".join(uses) or ("left out of the registry" if is_left_out else "registered")
     what = f"{pin.version}, which is {role}, is not as it should be in {facts.kept.location}"
     is_missing = isinstance(damage, VersionNotFound)
     if is_missing:
@@ -33,8 +34,8 @@ def _damaged(
     served = {"deployed", "live"} & {*uses}
     # One that is only committed may be brought before it is deployed.
     severity = Severity.ERROR if served or (uses and not is_missing) else Severity.WARNING
-    registered = {entry.pin for entry in (facts.kept.entries or {}).values()}
-    if isinstance(damage, PinMismatch) and "committed" in uses and pin not in registered:
+    is_registered = pin in facts.kept.registered
+    if isinstance(damage, PinMismatch) and "committed" in uses and not is_registered:
         why = f"{_sentence(damage)} It was registered with other content."
         return Finding(severity, what, why, remedies.pin(pin.version))
     return Finding(severity, what, _why(facts, damage), remedies.provide(pin, damage))
