@@ -179,6 +179,15 @@ def test_a_rebuild_says_what_it_leaves_out(mlops: Mlops, registered: str) -> Non
     assert ran.err.startswith("Left out: churn-model-v1.0.0: the manifest cannot be read")
 
 
+def test_a_rebuild_is_not_stopped_by_what_somebody_put_there(mlops: Mlops, registered: str) -> None:
+    for folder in (Path(".mlops/registry/releases"), Path(".mlops/registry/journal", V1.name)):
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").write_text("notes")
+    ran = mlops("registry", "rebuild")
+    assert (ran.code, ran.err) == (0, "")
+    assert registered in mlops("models", "--json").out
+
+
 def test_no_rebuild_enters_what_was_tampered_with(mlops: Mlops, registered: str) -> None:
     path = V1 / "manifest.json"
     path.write_bytes(path.read_bytes() + b" ")

@@ -14,7 +14,7 @@ from mlops.errors import (
     StoreThrottled,
     StoreUnavailable,
 )
-from mlops.registry.objects import Stamped, Stat, check_key, check_prefix
+from mlops.registry.objects import Stamped, Stat, check_key, check_prefix, is_key
 from mlops.registry.pausing import jittered_pause, tries
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ class BucketObjects:
         try:
             for page in pages:
                 for entry in page.get("Contents", []):
-                    yield entry["Key"].removeprefix(self._prefix)
+                    key = entry["Key"].removeprefix(self._prefix)
+                    if is_key(key):  # S3's console marks a folder by an object whose name ends in /
+                        yield key
         except (ClientError, BotoCoreError) as error:
             _refuse(prefix, error)
 

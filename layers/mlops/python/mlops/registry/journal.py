@@ -54,7 +54,7 @@ class Journal:
             "digest": digest,
         }
         content = (json.dumps(document, sort_keys=True) + "\n").encode()
-        number = len(list(self._objects.keys(self._folder(change.version))))
+        number = len(list(self._keys(self._folder(change.version))))
         for candidate in range(max(number - 1, 0), number + _TRIES):
             key = f"{self._folder(change.version)}{candidate:06}.json"
             try:
@@ -68,7 +68,7 @@ class Journal:
     def versions(self) -> set[ModelVersion]:
         """Those that ever entered a stage."""
         found = set()
-        for key in self._objects.keys(PREFIX):
+        for key in self._keys(PREFIX):
             with suppress(VersionInvalid):  # then it is not one of ours
                 found.add(ModelVersion.parse(key.removeprefix(PREFIX).partition("/")[0]))
         return found
@@ -87,7 +87,7 @@ class Journal:
         return {digest for _, digest in self._read(self._folder(version))}
 
     def _read(self, prefix: str) -> Iterator[tuple[StageChange, str]]:
-        for key in self._objects.keys(prefix):
+        for key in self._keys(prefix):
             try:
                 document = json.loads(self._objects.get(key).content)
                 change = StageChange(
@@ -101,6 +101,10 @@ class Journal:
                 yield change, document["digest"]
             except (ValueError, KeyError, TypeError, RecursionError, VersionInvalid) as error:
                 raise RegistryCorrupt(f"{key}: {error}") from error
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        """Without what somebody else has put there."""
+        return (key for key in self._objects.keys(prefix) if key.endswith(".json"))
 
     def _folder(self, version: ModelVersion) -> str:
         return f"{PREFIX}{version}/"

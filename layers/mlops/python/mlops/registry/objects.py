@@ -48,15 +48,20 @@ class ObjectStore(Protocol):
         """
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys that begin with `prefix`, sorted."""
+        """All keys that begin with `prefix`, sorted. Objects of other names are none of ours."""
 
 
-def check_key(key: str) -> None:
-    """Raises StoreUnavailable where a part of `key` is empty or begins with a dot.
+def is_key(key: str) -> bool:
+    """Whether no part of `key` is empty or begins with a dot.
 
     So no key leads out of a folder, and none is the name of a folder's own hidden files.
     """
-    if "\0" in key or any(part[:1] in {"", "."} for part in key.split("/")):
+    return "\0" not in key and all(part[:1] not in {"", "."} for part in key.split("/"))
+
+
+def check_key(key: str) -> None:
+    """Raises StoreUnavailable where it is none, see `is_key`."""
+    if not is_key(key):
         raise StoreUnavailable(key, "this is no key: no part may be empty or begin with a dot")
 
 

@@ -114,7 +114,8 @@ class ReleaseRecords:
 
     def ids(self) -> Iterator[str]:
         for key in self._objects.keys(PREFIX):
-            yield key.removeprefix(PREFIX).removesuffix(".json")
+            if key.endswith(".json"):  # else somebody else has put it there
+                yield key.removeprefix(PREFIX).removesuffix(".json")
 
     def read(self, id: str) -> ReleaseRecord:
         """Raises RegistryCorrupt, ObjectNotFound."""
