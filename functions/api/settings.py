@@ -3,11 +3,21 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mlops.inference.version import Pin, parse_pins
+
+
+def _split(location: str) -> str:
+    """Raises ValueError where it looks like a URL and is none."""
+    urlsplit(location)
+    return location
+
+
+Location = Annotated[str, AfterValidator(_split)]
 
 
 class Settings(BaseModel):
@@ -17,8 +27,8 @@ class Settings(BaseModel):
 
     pins: str = Field(default="", validation_alias="MLOPS_PINS")
     models_dir: Path = Field(default=Path("/opt/models"), validation_alias="MLOPS_MODELS_DIR")
-    store: str | None = Field(default=None, validation_alias="MLOPS_STORE")
-    queue: str | None = Field(default=None, validation_alias="MLOPS_QUEUE")
+    store: Location | None = Field(default=None, validation_alias="MLOPS_STORE")
+    queue: Location | None = Field(default=None, validation_alias="MLOPS_QUEUE")
     served_at: str | None = Field(
         default=None,
         pattern="^https?://",

@@ -49,6 +49,12 @@ def test_a_setting_that_cannot_be_read_is_named(variable: str) -> None:
         read_settings({variable: "perhaps"})
 
 
+@pytest.mark.parametrize("variable", ["MLOPS_STORE", "MLOPS_QUEUE"])
+def test_a_place_that_is_no_url_is_named(variable: str) -> None:
+    with pytest.raises(ValidationError, match=variable):
+        read_settings({variable: "https://[queue"})
+
+
 @pytest.mark.parametrize(
     ("store", "served_at", "serves"),
     [
