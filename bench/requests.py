@@ -10,17 +10,22 @@ import urllib.request
 from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPException
+from itertools import chain
 from typing import Any
 
 from bench.errors import NotMeasured, Unequal, require_close
 from bench.ground import Customer, Ground, Report, python_of, version_of
 from bench.rounds import summary, turns
 from bench.servers import PATIENCE_SECONDS, SERVERS, free_port
+from bench.targets import NO_PEERS
 
 CONNECTIONS = 16
 SECONDS, SHORTER = 1.0, 3
 """Turns are short, and there are more of them: what a neighbour takes for seconds, no single server
 loses."""
+COPIES = 3
+"""Processes of ours and of the echo, which take turns, too: where its memory happens to lie makes
+one faster than another by a tenth, for as long as it lives."""
 END_SECONDS = 10
 
 
@@ -37,7 +42,7 @@ class Running:
             self._server.prepare(ground, python, self._port)
         tool, *arguments = (part.format(folder=ground.folder) for part in self._server.command)
         takes_port = arguments[0] != "start"  # MLServer reads it from its settings
-        self._log = ground.folder / f"{name}.log"
+        self._log = ground.folder / f"{name}-{self._port}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [python.with_name(tool), *arguments, *([str(self._port)] if takes_port else [])],
@@ -128,14 +133,15 @@ _FAILS = (
 
 def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     """Requests a second, the median over the rounds; each round asks them one after the other."""
-    running: dict[str, Running] = {}
+    running: dict[str, list[Running]] = {name: [] for name in SERVERS}
     found: dict[str, Any] = {}
     try:
-        for name in SERVERS:
+        for name, copies in running.items():
             report(f"http: starting {name}")
             try:
-                running[name] = Running(ground, name)
-                running[name].load(1.0)  # warm
+                for _ in range(COPIES if name in NO_PEERS else 1):
+                    copies.append(Running(ground, name))
+                    copies[-1].load(1.0)  # warm
             except _FAILS as error:
                 found[name] = {"not_measured": str(error)}
         taken: dict[str, list[dict[str, Any]]] = {name: [] for name in running if name not in found}
@@ -144,12 +150,13 @@ def http(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
             report(f"http: round {number + 1} of {rounds}")
             for name in turns(taken, number):
                 try:
-                    taken[name].append(running[name].load(SECONDS))
+                    one = running[name][number % len(running[name])]
+                    taken[name].append(one.load(SECONDS))
                 except _FAILS as error:
                     found[name] = {"not_measured": str(error)}
                     del taken[name]
     finally:
-        end(running.values())
+        end(chain.from_iterable(running.values()))
     return found | {name: _described(name, loads) for name, loads in taken.items()}
 
 
