@@ -39,12 +39,13 @@ from mlops.models.churn.data import load
 
 TELCO = Path("data/telco_churn.csv.gz")
 NUMBERS = frozenset(CHURN.numeric)
-MANY, MANY_ROUNDS = 1_000_000, 3
+MANY = 1_000_000
 MANY_SECONDS = 1_800
 SIZES = (10_000, 100_000, MANY)
 """From a chunk on. A smaller batch is a slice for one thread, and mostly what every batch takes:
 with it, growth would look slower than it is."""
-SIZE_ROUNDS = 3
+FEW_ROUNDS = 3
+"""Of what takes long."""
 THREADS = min(2, os.cpu_count() or 1)
 """As many as the function has processors: more would make it look cheaper than it is."""
 
@@ -187,7 +188,7 @@ def compare_many(
 ) -> dict[str, Any]:
     """Both ways, each in a process whose memory holds nothing else. Raises NotMeasured, Unequal."""
     ways: dict[str, tuple[str, ...]] = {"columns": (), "plain": ("--plain",)}
-    rounds = min(rounds, MANY_ROUNDS)
+    rounds = min(rounds, FEW_ROUNDS)
     found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for number in range(rounds):
         for way in turns(ways, number):
@@ -222,7 +223,7 @@ def growth(rounds: int, store: str, report: Callable[[str], None]) -> dict[str, 
     served, _ = opened(store)
     contents = {rows: telco_csv(rows) for rows in SIZES}
     in_columns(contents[SIZES[0]], served)
-    rounds = min(rounds, SIZE_ROUNDS)
+    rounds = min(rounds, FEW_ROUNDS)
     found: dict[int, list[float]] = {rows: [] for rows in SIZES}
     for number in range(rounds):
         for rows in turns(SIZES, number):

@@ -57,14 +57,14 @@ def port(certificate: Path) -> Iterator[int]:
             super().finish()
             self.connection.close()
 
-        def do_CONNECT(self) -> None:  # noqa: N802 -- http.server's name
+        def do_CONNECT(self) -> None:  # noqa: N802 -- the base class asks for this name
             self.send_response(200)
             self.end_headers()
             self.request = context.wrap_socket(self.connection, server_side=True)
             super().setup()
             self.close_connection = False
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:  # noqa: N802 -- as above
             self.send_error(404)
 
         def log_message(self, *_: object) -> None:

@@ -25,5 +25,5 @@ def test_the_median_of_its_rounds_counts(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(batch, "_seconds", lambda content, served: next(took))
     told: list[str] = []
     found = batch.growth(5, "store", told.append)
-    assert len(told) == 2 * batch.SIZE_ROUNDS
+    assert len(told) == 2 * batch.FEW_ROUNDS
     assert found == {"seconds": {"1": 2.0, "10": 20.0}, "exponent": 1.0}

@@ -1,15 +1,12 @@
 """Pages of files are counted where the kernel tells of them."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.errors import NotMeasured
 from bench.files import resident
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mincore(2) is Linux's")
 
 
 def test_what_was_just_written_is_in_memory(tmp_path: Path) -> None:

@@ -12,6 +12,14 @@ from tests.unit.cli.conftest import Mlops
 from tests.unit.release.bench import ANN, ID, Bench
 
 
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What time it is for who waits; a test moves it on."""
+    now = [0.0]
+    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: now[0])
+    return now
+
+
 @pytest.mark.parametrize(
     ("end", "code", "outcome"),
     [("promote", 0, "PROMOTED"), ("abort", 3, "ROLLED_BACK")],
@@ -59,11 +67,8 @@ def test_waiting_for_what_never_begins_comes_to_an_end(
 
 
 def test_waiting_has_a_limit_after_which_it_shows_how_things_stand(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], seconds: list[float]
 ) -> None:
-    seconds = [0.0]
-    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: seconds[0])
-
     def passes() -> None:
         seconds[0] += 20
 
@@ -84,11 +89,8 @@ def test_time_that_is_left(left: float, words: str) -> None:
 
 
 def test_a_start_does_not_wait_for_what_nobody_records(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], seconds: list[float]
 ) -> None:
-    seconds = [0.0]
-    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: seconds[0])
-
     def crashes() -> None:
         (name,) = bench.executions.runs
         bench.executions.end(name, ExecutionStatus.FAILED)
