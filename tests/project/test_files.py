@@ -11,21 +11,13 @@ import pytest
 from tests.project.files import ROOT, project_files
 
 FILES = project_files()
-ROOMS = ("bench", "functions", "layers", "tests")
-SOURCES = [path for path in FILES if path.parts[0] in ROOMS and path.suffix in {".py", ".sh"}]
-LONGEST = 300  # lines: what one reader keeps in mind
 
-# The project installs from wherever its user's pip, npm and Docker are set up to look.
+# The project installs from the indexes that its user has configured for pip, npm and Docker.
 PLACES_TO_INSTALL_FROM = re.compile(
     r"//[^/\s\"'`)]*(?:pypi|pythonhosted|npmjs|registry\.)"
     r"|--(?:extra-)?index-url|--find-links|--trusted-host"
 )
 BINARY = {".onnx", ".joblib", ".png", ".sqlite", ".gz", ".parquet"}
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=str)
-def test_source_files_are_short(path: Path) -> None:
-    assert len((ROOT / path).read_text().splitlines()) <= LONGEST
 
 
 def test_no_file_names_a_place_to_install_from() -> None:
