@@ -1,4 +1,4 @@
-"""What all tests share: one trained and registered model, made by the real command."""
+"""What all tests share: their order, and one model that the real command trained."""
 
 import os
 import subprocess
@@ -9,14 +9,34 @@ import pytest
 
 from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import Pin
+from tests.workers import shared_folder
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST_FIRST = ("rehearsal", "container", "docs", "integration", "property", "unit")
+"""Folders of tests that mostly wait come before those that mostly compute."""
 
 pytest_plugins = ["tests.container.images"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker run whole groups, and start the longest groups first.
+
+    The tests of one file share fixtures, so they form a group; a test with an `xdist_group` of its
+    own belongs to that one instead.
+    """
+
+    def position(item: pytest.Item) -> int:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+    items.sort(key=position)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were injected into releases, and what became of them."""
+    """Print how many faults were injected into releases, and how many ended clean."""
     clean, unclean = (
         sum("fault" in report.keywords for report in terminalreporter.stats.get(outcome, ()))
         for outcome in ("passed", "failed")
@@ -28,8 +48,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store's folder that holds churn-model-v1.0.0, trained on the project's own data."""
-    folder = tmp_path_factory.mktemp("trained")
+    """Return a store's folder with churn-model-v1.0.0, trained on the project's own data."""
+    return shared_folder(tmp_path_factory, "trained", train_and_register) / "store"
+
+
+def train_and_register(folder: Path) -> None:
     candidate, store = folder / "candidate", folder / "store"
     mlops = str(Path(sys.executable).parent / "mlops")
     environment = os.environ | {"MLOPS_STORE": str(store), "SOURCE_DATE_EPOCH": "1767225600"}
@@ -38,7 +61,6 @@ def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["register", "churn", "--candidate", str(candidate)],
     ):
         subprocess.run([mlops, *command], cwd=ROOT, env=environment, check=True, timeout=600)
-    return store
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +71,7 @@ def churn_pin(trained_store: Path) -> Pin:
 
 @pytest.fixture
 def aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """The environment of somebody with credentials, and with no configuration of his own."""
+    """Set an environment with credentials and without any configuration of the user's."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -1,6 +1,6 @@
-"""The images, built once a session as `make build` builds them, in a copy of the project.
+"""The images, built once for all workers as `make build` builds them, in a copy of the project.
 
-A plugin, and no conftest: the rehearsal needs them too, and they are not to be built twice.
+This is a plugin and no conftest, because the container tests and the rehearsal share the images.
 """
 
 import os
@@ -8,19 +8,21 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlops.inference.version import Pin
-from tests.container.engine import BUILD_SECONDS, CALL_SECONDS, docker, inspect
+from tests.container.engine import BUILD_SECONDS, CALL_SECONDS, docker, inspect, why_no_engine
 from tests.project.files import ROOT, project_files
 from tests.tools.images import images
+from tests.workers import is_worker, shared_folder
 
 TEMPLATE = Path(".aws-sam/build/template.yaml")
 SESSION_SECONDS = 2 * BUILD_SECONDS
 SAM = ROOT / ".tools/sam/bin/sam"
+RUN = "MLOPS_TEST_RUN"
+"""The variable that holds the id of this run of the tests, which is part of its images' tags."""
 BUILT_FROM = (".dockerignore", "template.yaml", "samconfig.toml", "functions", "layers")
 
 
@@ -51,31 +53,52 @@ def sam_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def project(
-    tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin
-) -> Iterator[Path]:
-    """A copy of the project after `make build`: the model baked, the images built."""
-    folder = copy_project(tmp_path_factory.mktemp("project"))
-    mlops = Path(sys.executable).with_name("mlops")
-    bake = ["bake", "--pin", str(churn_pin), "--store", str(trained_store)]
-    subprocess.run([mlops, *bake], cwd=folder, check=True, timeout=CALL_SECONDS)
-    subprocess.run(
-        [SAM, "build", "--parameter-overrides", f"ChurnPin={churn_pin}"],
-        cwd=folder,
-        env=sam_environment(),
-        check=True,
-        timeout=BUILD_SECONDS,
-    )
-    names = keep_names(folder)
-    yield folder
-    docker("image", "rm", "--no-prune", *names)
+def project(tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn_pin: Pin) -> Path:
+    """Return a copy of the project after `make build`: the model baked, the images built."""
+
+    def build(folder: Path) -> None:
+        copy_project(folder)
+        mlops = Path(sys.executable).with_name("mlops")
+        bake = ["bake", "--pin", str(churn_pin), "--store", str(trained_store)]
+        subprocess.run([mlops, *bake], cwd=folder, check=True, timeout=CALL_SECONDS)
+        subprocess.run(
+            [SAM, "build", "--parameter-overrides", f"ChurnPin={churn_pin}"],
+            cwd=folder,
+            env=sam_environment(),
+            check=True,
+            timeout=BUILD_SECONDS,
+        )
+        keep_names(folder)
+
+    return shared_folder(tmp_path_factory, "project", build)
+
+
+def pytest_configure() -> None:
+    """Name the run. The workers inherit the name from the process that starts them."""
+    os.environ.setdefault(RUN, uuid.uuid4().hex)
+
+
+def pytest_sessionfinish() -> None:
+    """Remove the images of this run once no worker needs them any more."""
+    if is_worker() or why_no_engine() is not None:
+        return
+    names = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    ours = [name for name in names if name.partition(":")[2].startswith(os.environ[RUN])]
+    if ours:
+        docker("image", "rm", "--no-prune", *ours)
 
 
 def keep_names(folder: Path) -> list[str]:
-    """Give the images names of their own: the next build takes over those that SAM has given."""
+    """Tag the images for this run; the next build takes over the tags that SAM has set.
+
+    Returns the new names.
+    """
     template = folder / TEMPLATE
     text = template.read_text()
-    own = {image: f"{image.partition(':')[0]}:{uuid.uuid4().hex}" for image in images(text)}
+    own = {
+        image: f"{image.partition(':')[0]}:{os.environ[RUN]}-{uuid.uuid4().hex}"
+        for image in images(text)
+    }
     for image, name in own.items():
         docker("tag", image, name)
         text = text.replace(f"ImageUri: {image}\n", f"ImageUri: {name}\n")

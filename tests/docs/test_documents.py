@@ -32,7 +32,8 @@ def executed(found: list[Block]) -> Iterator[object]:
                 served_by_container = block.needs_engine
             asks_server = DOCUMENTED_ADDRESS.search(block.text) is not None
             contained = block.needs_engine or (asks_server and served_by_container)
-            marks = [pytest.mark.container] if contained else []
+            marks = [pytest.mark.xdist_group(document)]
+            marks += [pytest.mark.container] if contained else []
             yield pytest.param(document, block, id=f"{document}:{block.line}", marks=marks)
 
 

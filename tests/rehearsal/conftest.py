@@ -1,8 +1,10 @@
 """One AWS a session, and one stack that is deployed to it as a user does."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +23,32 @@ UNPROVED = "no rehearsal was run, so that a deployment works is unproved"
 # The template's is 720; what fails here is to be tried again soon. Long enough, though, that what
 # succeeds is not received a second time on a machine that is busy.
 VISIBILITY_SECONDS = 10
-FIGURES = pytest.StashKey[list[str]]()
+FIGURE = "rehearsed"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark_container_tests(items, Path(__file__).parent)
 
 
-@pytest.fixture(scope="session")
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """What was measured, in words; shown at the end."""
-    return request.config.stash.setdefault(FIGURES, [])
+@pytest.fixture
+def note_figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Return a function that notes a measurement, in words, for the summary at the end."""
+    return partial(record_property, FIGURE)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    found = config.stash.get(FIGURES, [])
-    if found:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = chain.from_iterable(terminalreporter.stats.get(it, ()) for it in ("passed", "failed"))
+    figures = [
+        value
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == FIGURE
+    ]
+    if figures:
         terminalreporter.section("rehearsed")
-        for line in found:
-            terminalreporter.line(line)
+        for figure in figures:
+            terminalreporter.line(str(figure))
 
 
 @pytest.fixture(scope="session", autouse=True)

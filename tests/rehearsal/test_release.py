@@ -5,13 +5,15 @@ where the one before has left it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from tests.rehearsal import models
 from tests.rehearsal.releasing import ROLLBACK_SECONDS, WEIGHT, Releasing
 from tests.rehearsal.traffic import Answered, Traffic
+
+pytestmark = pytest.mark.xdist_group("releases")
 
 FIRST = "churn-model-v1.0.0"
 DEVIATIONS = 4
@@ -46,7 +48,7 @@ def test_what_is_deployed_first_is_live_at_once(releasing: Releasing) -> None:
 
 
 def test_a_good_canary_gets_a_tenth_and_is_promoted(
-    releasing: Releasing, clients: Traffic, url: str, figures: list[str]
+    releasing: Releasing, clients: Traffic, url: str, note_figure: Callable[[str], None]
 ) -> None:
     batch = releasing.shares("batch")
     version = releasing.register(models.as_good, "1.1.0")
@@ -69,7 +71,7 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     shared = until_all_of(clients.since(began), number)
     assert len(shared) > 500
     assert abs(share(shared, number) - WEIGHT) < DEVIATIONS * deviation(shared)
-    figures.append(f"a good canary: {share(shared, number):.1%} of {len(shared):,} requests")
+    note_figure(f"a good canary: {share(shared, number):.1%} of {len(shared):,} requests")
 
 
 def test_what_is_live_answers_the_models_examples(releasing: Releasing, url: str) -> None:
@@ -78,7 +80,7 @@ def test_what_is_live_answers_the_models_examples(releasing: Releasing, url: str
 
 
 def test_a_rollback_after_the_promotion_takes_seconds(
-    releasing: Releasing, clients: Traffic, figures: list[str]
+    releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
 ) -> None:
     number = releasing.live()
     began = time.monotonic()
@@ -89,7 +91,7 @@ def test_a_rollback_after_the_promotion_takes_seconds(
     assert releasing.model_of(ran.document["version"]) == FIRST
     wrong = [answer.at - began for answer in clients.since(began) if answer.release == number]
     assert max(wrong) < ROLLBACK_SECONDS
-    figures.append(f"a rollback: {max(wrong):.1f} s from the command to the last wrong answer")
+    note_figure(f"a rollback: {max(wrong):.1f} s from the command to the last wrong answer")
     again = releasing.mlops("rollback", "--json")
     assert (again.code, "to go back further" in again.said) == (3, True), again.said
 
@@ -112,7 +114,7 @@ def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> No
 
 
 def test_a_contract_that_takes_less_gets_no_traffic(
-    releasing: Releasing, clients: Traffic, figures: list[str]
+    releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
 ) -> None:
     """With the pins of what is live: a change of the code alone is a release, too.
 
@@ -156,7 +158,7 @@ def test_a_model_that_guesses_gets_no_traffic(releasing: Releasing, clients: Tra
 def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
     releasing: Releasing,
     clients: Traffic,
-    figures: list[str],
+    note_figure: Callable[[str], None],
     make: models.Make,
     number: str,
     reason: str,
@@ -172,7 +174,7 @@ def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
     answers = list(clients.since(began))
     touched = share(answers, ran.document["candidate"]) + share_of_failures(answers)
     assert touched < WEIGHT + DEVIATIONS * deviation(answers)
-    figures.append(
+    note_figure(
         f"a {make.__name__} canary: taken back for {reason} after {len(answers):,} requests, of"
         f" which {touched:.1%} were touched"
     )

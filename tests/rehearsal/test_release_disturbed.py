@@ -4,6 +4,7 @@ It goes on with the stack of `test_release`, or begins with one of its own.
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from tests.rehearsal import models
 from tests.rehearsal.releasing import LIMIT_SECONDS, ROLLBACK_SECONDS, Releasing
 from tests.rehearsal.traffic import Traffic
+
+pytestmark = pytest.mark.xdist_group("releases")
 
 
 @pytest.mark.fault
@@ -89,7 +92,7 @@ def test_an_alarm_takes_a_canary_back_and_lets_none_begin(
 @pytest.mark.fault
 @pytest.mark.parametrize("lead", [0, 1.5])
 def test_a_rollback_at_the_moment_of_a_promotion_leaves_one_truth(
-    releasing: Releasing, clients: Traffic, figures: list[str], lead: float
+    releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None], lead: float
 ) -> None:
     """lead: seconds that the promotion has. Who is faster is not for the test to say."""
     live = releasing.live()
@@ -103,7 +106,7 @@ def test_a_rollback_at_the_moment_of_a_promotion_leaves_one_truth(
     releasing.wait_for_end()
     last = releasing.status()["last"]
     how = f"{last['kind']} {last['outcome']}, {'; '.join(last['reasons'])}"
-    figures.append(f"a rollback {lead} s after a promotion by hand: {how}")
+    note_figure(f"a rollback {lead} s after a promotion by hand: {how}")
     moved = last["outcome"] == "PROMOTED" or last["kind"] == "rollback"
     number, batch = (
         (last["candidate"], last["batch_candidate"])
@@ -116,11 +119,13 @@ def test_a_rollback_at_the_moment_of_a_promotion_leaves_one_truth(
     assert (ran.code, number) == (0, live), ran.said
 
 
-def test_no_request_was_lost(releasing: Releasing, clients: Traffic, figures: list[str]) -> None:
+def test_no_request_was_lost(
+    releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
+) -> None:
     """But for those that a canary, which failed on purpose, answered with errors: veterans'."""
     failed = [answer for answer in clients.answers if answer.status != 200]
     assert all(answer.status == 503 and answer.veteran for answer in failed)
-    figures.append(
+    note_figure(
         f"{len(clients.answers):,} requests, none lost; {len(failed)} were answered with an error,"
         " all by the canary that fails on purpose"
     )
