@@ -14,7 +14,8 @@ from tests.project.files import ROOT
 from tests.template.resources import Resource, Resources, as_list, of_type
 from tests.template.watched import FUNCTION, MACHINE, QUEUE, RULE, name_of, of, unwatched
 from tests.template.watched import metrics as metrics_of
-from tests.unit.api.service import PREDICT, service
+from tests.unit.api.service import PREDICT, FakeSource, service
+from tests.unit.inference.building import version_files
 
 ALARM = "AWS::CloudWatch::Alarm"
 SHARES = ("ApiErrorsAlarm", "ApiOtherErrorsAlarm", "ApiGatewayErrorsAlarm", "ApiThrottledAlarm")
@@ -228,6 +229,58 @@ def test_predictions_that_fail_raise_an_alarm_by_share_and_number(
     alarm = alarms(resources)["ApiErrorsAlarm"]
     values = {"answered": answered, "answers": answers, "crashed": crashed}
     assert evaluate(alarm, values) is raised
+
+
+def read_metrics(alarm: Resource, lines: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Compute an alarm's metrics from log lines, as CloudWatch does for the template's stack."""
+    values: dict[str, float | None] = {}
+    for entry in alarm["Metrics"]:
+        if "MetricStat" in entry:
+            metric, stat = entry["MetricStat"]["Metric"], entry["MetricStat"]["Stat"]
+            wanted = {it["Name"]: it["Value"] for it in metric["Dimensions"]}
+            found = [
+                line[metric["MetricName"]]
+                for line in lines
+                for directive in line.get("_aws", {}).get("CloudWatchMetrics", [])
+                if metric["MetricName"] in {it["Name"] for it in directive["Metrics"]}
+                and wanted == {name: line[name] for name in directive["Dimensions"][0]}
+            ]
+            count = {"Sum": sum, "SampleCount": len}[stat]
+            values[entry["Id"]] = count(found) if found else None
+    return values
+
+
+@pytest.mark.parametrize(("failures", "raised"), [(4, False), (5, True)])
+def test_an_api_that_answers_nothing_but_503_raises_an_alarm(
+    resources: Resources, failures: int, raised: bool
+) -> None:
+    source = FakeSource(version_files())
+    source.down = True
+    api = service(source, settings=Settings(metrics_namespace="stack"))
+    for _ in range(failures):
+        assert api.predict().status == 503
+    for _ in range(300):  # A load balancer finds the process alive all the time.
+        assert api.asgi("GET", "/healthz").status == 200
+    lines = [line | {"service": "api"} for line in api.log_lines("request")]
+    found = alarms(resources)
+    assert evaluate(found["ApiErrorsAlarm"], read_metrics(found["ApiErrorsAlarm"], lines)) is raised
+    other = found["ApiOtherErrorsAlarm"]
+    assert not evaluate(other, read_metrics(other, lines))
+
+
+def test_batch_requests_that_all_fail_raise_an_alarm_however_many_predictions_there_are(
+    resources: Resources,
+) -> None:
+    api = service(settings=Settings(metrics_namespace="stack"))  # It has neither store nor queue.
+    for _ in range(5):
+        assert api.asgi("GET", "/v1/predict/batch/job_1").status == 503
+    for _ in range(300):
+        assert api.predict().status == 200
+    lines = [line | {"service": "api"} for line in api.log_lines("request")]
+    found = alarms(resources)
+    other = found["ApiOtherErrorsAlarm"]
+    assert evaluate(other, read_metrics(other, lines))
+    assert not evaluate(found["ApiErrorsAlarm"], read_metrics(found["ApiErrorsAlarm"], lines))
 
 
 @pytest.mark.parametrize("name", SHARES)
