@@ -245,8 +245,9 @@ def read_metrics(alarm: Resource, lines: list[dict[str, Any]]) -> dict[str, floa
                 if metric["MetricName"] in {it["Name"] for it in directive["Metrics"]}
                 and wanted == {name: line[name] for name in directive["Dimensions"][0]}
             ]
-            count = {"Sum": sum, "SampleCount": len}[stat]
-            values[entry["Id"]] = count(found) if found else None
+            assert stat in ("Sum", "SampleCount")
+            total = sum(found) if stat == "Sum" else len(found)
+            values[entry["Id"]] = total if found else None
     return values
 
 
