@@ -408,6 +408,9 @@ def test_alarms_are_mailed_where_an_address_is_given(
         "Protocol": "email",
         "Endpoint": {"Ref": "AlarmEmail"},
     }
+    told = template["Outputs"]["AlarmsReach"]["Value"]["Fn::If"]
+    assert told[:2] == ["MailAlarms", {"Ref": "AlarmEmail"}]
+    assert told[2].startswith("nobody"), "a deployment shows it"
     pattern = template["Parameters"]["AlarmEmail"]["AllowedPattern"]
     assert all(re.search(pattern, address) for address in ("", "ops@example.com"))
     assert not any(re.search(pattern, address) for address in ("ops", "a@b c@d", "@", "ops@"))
