@@ -367,10 +367,12 @@ def test_throttles_raise_an_alarm_when_they_last(resources: Resources) -> None:
     assert alarm["EvaluationPeriods"] == 3
 
 
-def test_a_task_that_is_tried_as_often_as_it_may_be_is_not_old(resources: Resources) -> None:
-    """Else each poisonous message would be reported twice."""
+def test_a_task_that_is_tried_as_often_as_it_may_be_is_not_old(
+    template: dict[str, Any], resources: Resources
+) -> None:
+    """Otherwise two alarms would be raised for each message that fails at every try."""
     queue = of_type(resources, QUEUE)["JobsQueue"]
-    tries = 3
+    tries = template["Parameters"]["BatchMaxReceives"]["Default"]
     assert alarms(resources)["JobsQueueOldAlarm"]["Threshold"] > queue["VisibilityTimeout"] * tries
 
 
