@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,19 +99,6 @@ def test_a_call_that_fails_at_every_try_is_kept(
     assert "nothing that it knows" in kept
 
 
-def test_the_state_machine_logs_its_steps_without_data(
-    deployment: Deployment, physical: Physical
-) -> None:
-    machine = deployment.outputs()["ReleaseStateMachineArn"]
-    found = deployment.cloud.client("stepfunctions").describe_state_machine(stateMachineArn=machine)
-    logging = found["loggingConfiguration"]
-    assert (logging["level"], logging["includeExecutionData"]) == ("ALL", False)
-    (destination,) = logging["destinations"]
-    assert (
-        physical("ReleaseStateMachineLogs") in destination["cloudWatchLogsLogGroup"]["logGroupArn"]
-    )
-
-
 def test_ids_are_hashed_with_the_generated_secret(
     deployment: Deployment, client: Keys, physical: Physical
 ) -> None:
@@ -125,3 +113,21 @@ def test_ids_are_hashed_with_the_generated_secret(
     ]
     hashed = IdHash(f"{secret['generation']}-{secret['key']}", time.time)(CUSTOMER["customer_id"])
     assert [line["subject_hash"] for line in lines] == [hashed]
+
+
+def test_another_generation_replaces_the_key(deployment: Deployment, tmp_path: Path) -> None:
+    other = Deployment.prepared(deployment.cloud, deployment.folder, tmp_path / "keys", "keys")
+    other.deploy()
+    other.hold_releases()
+
+    def key() -> str:
+        name = other.outputs()["ApiFunctionName"]
+        found = other.cloud.client("lambda").get_function_configuration(FunctionName=name)
+        return str(found["Environment"]["Variables"]["MLOPS_LOG_KEY"])
+
+    first = key()
+    other.configure(LogKeyGeneration="2")
+    other.deploy()
+    assert (first.partition("-")[0], key().partition("-")[0]) == ("1", "2")
+    assert first.partition("-")[2] != key().partition("-")[2]
+    other.delete()
