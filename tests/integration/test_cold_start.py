@@ -138,3 +138,18 @@ def test_invocations_are_logged(started: tuple[list[dict[str, Any]], Any]) -> No
         None,  # FastAPI's own
     ]
     assert {(line["request_id"], line["service"]) for line in log} == {("8f5ad0c1", "api")}
+
+
+def test_a_function_without_a_key_for_its_log_does_not_start() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import functions.api.handler"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode != 0
+    last = ended.stderr.splitlines()[-1]
+    assert "ConfigInvalid: MLOPS_LOG_KEY: the key that hashes ids in the log is empty." in last
+    assert "template.yaml" in last
