@@ -81,7 +81,7 @@ def read_lambda_settings(environment: Mapping[str, str] = os.environ) -> Setting
         ValidationError: Another variable is wrong; the error names it.
     """
     settings = read_settings(environment)
-    if _UNRESOLVED in settings.log_key:
+    if settings.log_key.startswith(_UNRESOLVED):
         if environment.get("AWS_SAM_LOCAL") != "true":
             raise ConfigInvalid(LOG_KEY, f"CloudFormation has not resolved the secret. {_ADVICE}")
         return settings.model_copy(update={"log_key": ""})

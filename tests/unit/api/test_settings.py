@@ -8,7 +8,7 @@ from functions.api.settings import Settings, read_lambda_settings, read_settings
 from mlops.errors import ConfigInvalid, PinInvalid
 
 KEY = "0123456789abcdef" * 2
-UNRESOLVED = "1-{{resolve:secretsmanager:LogKey:SecretString:key}}"
+UNRESOLVED = "{{resolve:secretsmanager:LogKey:SecretString:generation1}}"
 PIN = f"churn-model-v1.0.0@sha256:{'0' * 64}"
 
 
