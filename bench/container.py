@@ -91,9 +91,10 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     emulator = with_emulator(ROOT, architecture["Architecture"])
     floors = (*emulator, "--volume", f"{ROOT / 'bench'}:/var/task/bench:ro")
     ours = (f"MLOPS_PINS={ground.pin}", "--env", "MLOPS_METRICS_NAMESPACE=bench")
+    key = ("--env", f"MLOPS_LOG_KEY={'bench' * 10}")
     events = [event(ground.customers[0])] * REQUESTS
     with ExitStack() as ending:
-        running = {"ours": ending.enter_context(_running(name, *emulator, "--env", *ours))}
+        running = {"ours": ending.enter_context(_running(name, *emulator, "--env", *ours, *key))}
         for floor in ("echo", "noop"):
             handler = f"bench.peers.{floor}.lambda_handler"
             running[floor] = ending.enter_context(_running(name, *floors, command=(handler,)))

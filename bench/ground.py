@@ -66,6 +66,7 @@ class Ground:
             "MLOPS_MODELS_DIR": str(self.models),
             "MLOPS_STORE": "s3://never-asked",
             "MLOPS_METRICS_NAMESPACE": "bench",
+            "MLOPS_LOG_KEY": "bench" * 10,
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
         }
         compiled = compiled or python == _python(None)

@@ -104,6 +104,7 @@ def container() -> Iterator[Target]:
         *("--memory", "512m", *emulator),
         *("--publish", "127.0.0.1::8080", "--log-opt", "max-size=10m"),
         *("--env", f"MLOPS_PINS={_pin()}", "--env", "MLOPS_METRICS_NAMESPACE=load"),
+        *("--env", f"MLOPS_LOG_KEY={'load' * 10}"),
     )
     with _startable(), confined(*arguments, image) as started:
         address = _docker("port", started, "8080/tcp").splitlines()[0]

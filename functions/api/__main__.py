@@ -13,7 +13,8 @@ import uvicorn
 from pydantic import ValidationError
 from uvicorn.supervisors import ChangeReload
 
-from functions.api.settings import read_settings
+from functions.api.local_key import keep_log_key
+from functions.api.settings import LOG_KEY, read_settings
 from mlops.bootstrap.registry import open_registry
 from mlops.errors import MlopsError
 
@@ -51,6 +52,8 @@ def main() -> None:
     state = ".mlops" if urlsplit(store).scheme else store
     os.environ.setdefault("MLOPS_QUEUE", str(Path(state) / "queue"))
     os.environ.setdefault("MLOPS_CACHE_DIR", ".mlops/cache")
+    if LOG_KEY not in os.environ:
+        os.environ[LOG_KEY] = keep_log_key(Path(state))
     url = f"http://{arguments.host}:{port}"
     os.environ.setdefault("MLOPS_SERVED_AT", url)
     print(f"Serving {os.environ['MLOPS_PINS']}\nSwagger: {url}/docs\nTry it:\n")

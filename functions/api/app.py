@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
-from functions.api.routes.predict import add_predict_route
+from functions.api.routes.predict import add_predict_route, predict_path
 from functions.api.settings import Settings
 from functions.api.telemetry import RequestLog, Telemetry
 from mlops.bootstrap import open_objects, pinned_models
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 def new_request_id() -> str:
     """128 random bits: two never meet."""
     return os.urandom(16).hex()
+
+
+def new_log_key() -> str:
+    """Return a key that nobody can guess; hashes made with it end with the process."""
+    return os.urandom(32).hex()
 
 
 def new_prediction_id() -> str:
@@ -53,8 +58,9 @@ def create_app(
     """
     telemetry = Telemetry(
         logger or open_logger("api"),
-        salt=settings.log_salt,
+        key=settings.log_key or new_log_key(),
         namespace=settings.metrics_namespace,
+        predictions=[predict_path(contract) for contract in CONTRACTS.values()],
         now=now,
     )
     if models is None:

@@ -20,9 +20,9 @@ def _started() -> "Mangum":
     _import_fastapi()
     from functions.api.app import create_app
     from functions.api.gateway import behind_gateway
-    from functions.api.settings import read_settings
+    from functions.api.settings import read_lambda_settings
 
-    handler = behind_gateway(create_app(read_settings()))
+    handler = behind_gateway(create_app(read_lambda_settings()))
     gc.freeze()
     gc.enable()
     return handler

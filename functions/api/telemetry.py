@@ -1,12 +1,13 @@
-"""Structured logs: one line a request, none with a customer's id in the clear.
+"""Structured logs: one line for each request, none with a customer's id in the clear.
 
-The line is the request's metrics, too: CloudWatch takes them out of what says `_aws`, as the
-specification of its embedded metric format has it. What is written once is serialised once.
+The line is also the request's metrics: CloudWatch reads them from the member `_aws`, as its
+embedded metric format specifies. So everything is serialised once.
 """
 
 import hashlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
@@ -15,51 +16,79 @@ from mlops.errors import MlopsError
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID_HEADER = REQUEST_ID_HEADER.lower().encode()
+_HEALTH_CHECKS = frozenset({"/healthz", "/readyz"})
 
 
 class Telemetry:
-    """What the API tells its operators.
+    """Tells the operators what the API does, in log lines and metrics.
 
-    salt: of the hashes. namespace: of the metrics; none are written where it is empty.
-    now: seconds since 1970.
+    Args:
+        key: The secret key of the hashes.
+        namespace: The namespace of the metrics; if it is empty, none are written.
+        predictions: The routes that predict.
+        now: Returns seconds since 1970.
     """
 
     def __init__(
-        self, logger: FilteringBoundLogger, *, salt: str, namespace: str, now: Callable[[], float]
+        self,
+        logger: FilteringBoundLogger,
+        *,
+        key: str,
+        namespace: str,
+        predictions: Collection[str],
+        now: Callable[[], float],
     ) -> None:
         self._logger = logger
-        self._metrics = _metrics(namespace) if namespace else None
+        self._namespace = namespace
+        self._predictions = frozenset(predictions)
         self._now = now
-        key = hashlib.blake2b(salt.encode()).digest()
-        self._keyed = hashlib.blake2b(key=key, digest_size=16)
+        self._hash = IdHash(key, now)
 
     def predicting(self, scope: Scope, *, subject: str, model_version: str) -> None:
         """Note whose prediction this request is; the id is logged as a keyed hash."""
-        hashed = self._hashed(subject)
+        hashed = self._hash(subject)
         scope["state"]["facts"].update(subject_hash=hashed, model_version=model_version)
 
     def predicted(self, scope: Scope, prediction: float) -> None:
-        """Note the answer, as the client gets it: a release compares versions by it."""
+        """Note the answer as the client gets it; a release compares versions by it."""
         scope["state"]["facts"]["prediction"] = prediction
 
     def caller(self, scope: Scope, owner: str) -> None:
-        """Note who asks; the name is logged as a keyed hash."""
-        scope["state"]["facts"]["caller_hash"] = self._hashed(owner)
+        """Note who sent the request; the name is logged as a keyed hash."""
+        scope["state"]["facts"]["caller_hash"] = self._hash(owner)
 
     def job(self, scope: Scope, job_id: str) -> None:
-        """Note which job it is about; one that exists, for what was asked for may be anything."""
+        """Note the job that the request is about. Only pass ids of jobs that exist."""
         scope["state"]["facts"]["job_id"] = job_id
 
     def request(self, facts: dict[str, object], status: int | None) -> None:
-        """Write the line of a request. status: None where it never got one."""
+        """Write the line of a request. status: None if the request never got one."""
         facts["status"] = status
-        if self._metrics is not None:
-            facts["errors"] = int(status is None or status >= 500)
-            facts["_aws"] = {
-                "Timestamp": int(self._now() * 1000),
-                "CloudWatchMetrics": self._metrics,
-            }
+        if self._namespace:
+            self._measure(facts, failed=status is None or status >= 500)
         self._logger.info("request", **facts)
+
+    def _measure(self, facts: dict[str, object], *, failed: bool) -> None:
+        """Add what makes the line a metric, unless it is a health check's.
+
+        Predictions are counted apart, so that other requests do not hide their errors. A request
+        that failed before its route was found counts as a prediction: it may have been one.
+        """
+        route = facts.get("route")
+        if route in _HEALTH_CHECKS:
+            return
+        is_prediction = failed if route is None else route in self._predictions
+        facts["kind"] = "prediction" if is_prediction else "other"
+        facts["errors"] = int(failed)
+        directive = {
+            "Namespace": self._namespace,
+            "Dimensions": _DIMENSIONS,
+            "Metrics": _PREDICTION_METRICS if is_prediction else _OTHER_METRICS,
+        }
+        facts["_aws"] = {
+            "Timestamp": int(self._now() * 1000),
+            "CloudWatchMetrics": [directive],
+        }
 
     def failure(self, error: Exception, *, request_id: str) -> None:
         self._logger.error("failure", request_id=request_id, **_described(error))
@@ -67,23 +96,51 @@ class Telemetry:
     def not_loaded(self, model: str, error: MlopsError) -> None:
         self._logger.error("model not loaded", model=model, **_described(error))
 
-    def _hashed(self, name: str) -> str:
+
+# CloudWatch bills each name and combination of dimensions. `errors` is 0 or 1, so its sum counts
+# errors, its number of samples counts requests, and its average is the share of errors.
+_DIMENSIONS = [["service", "kind"]]
+_OTHER_METRICS = [{"Name": "errors", "Unit": "Count"}]
+_PREDICTION_METRICS = [{"Name": "duration_ms", "Unit": "Milliseconds"}, *_OTHER_METRICS]
+
+
+class IdHash:
+    """Hash ids with a key that is derived from a secret for each month (UTC).
+
+    Within a month the same id gives the same hash. Hashes of different months cannot be linked, and
+    no hash can be traced back by trying all ids, unless one has the secret.
+
+    Args:
+        secret: A text that nobody can guess.
+        now: Returns seconds since 1970.
+    """
+
+    def __init__(self, secret: str, now: Callable[[], float]) -> None:
+        self._root = hashlib.blake2b(secret.encode()).digest()
+        self._now = now
+        self._start_month()
+
+    def __call__(self, name: str) -> str:
+        if self._now() >= self._end:
+            self._start_month()
         hashed = self._keyed.copy()
         hashed.update(name.encode())
         return hashed.hexdigest()
 
-
-def _metrics(namespace: str) -> list[dict[str, object]]:
-    """Which of a line's facts are metrics. The average of the errors is their share."""
-    metrics = [
-        {"Name": "duration_ms", "Unit": "Milliseconds"},
-        {"Name": "errors", "Unit": "Count"},
-    ]
-    return [{"Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics}]
+    def _start_month(self) -> None:
+        month = datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m")
+        key = hashlib.blake2b(month.encode(), key=self._root).digest()
+        self._keyed = hashlib.blake2b(key=key, digest_size=16)
+        year, number = map(int, month.split("-"))
+        following = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+        self._end = following.timestamp()
 
 
 def _described(error: Exception) -> dict[str, object]:
-    """What an error was and where. The words of those that are not ours may quote a request."""
+    """Return an error's type and stack, and its text only if it is one of ours.
+
+    The text of any other error may quote a request.
+    """
     return {
         "error": type(error).__qualname__,
         "reason": str(error) if isinstance(error, MlopsError) else None,
@@ -92,9 +149,12 @@ def _described(error: Exception) -> dict[str, object]:
 
 
 class RequestLog:
-    """ASGI middleware: gives each request its id, and logs it when it is answered.
+    """Give each request its id, and log it when it is answered (ASGI middleware).
 
-    release: that answers. new_id: makes an id where Lambda gave none. clock: seconds, monotonic.
+    Args:
+        release: The release that answers.
+        new_id: Makes an id if Lambda gave none.
+        clock: Returns seconds, and never goes back.
     """
 
     def __init__(
@@ -140,7 +200,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            # Not the path, which may hold anything: a customer's id, too.
+            # Not the path: it may contain anything, such as a customer's id.
             facts["route"] = getattr(scope.get("route"), "path", None)
             facts["duration_ms"] = round((self._clock() - started) * 1000, 3)
             self._telemetry.request(facts, status)

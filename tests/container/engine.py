@@ -15,6 +15,7 @@ import pytest
 
 from tests.project.files import ROOT
 
+LOG_KEY = "key-of-the-container-tests-only-0000"
 BUILD_SECONDS = 500
 CALL_SECONDS = 60
 
@@ -88,6 +89,7 @@ def run_python(image: str, script: str, *options: str, stdin: str = "") -> str:
     """What `script` prints, run by the image's Python instead of the function."""
     return docker(
         *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs=/tmp"),
+        *("--env", f"MLOPS_LOG_KEY={LOG_KEY}"),
         *(*options, "--entrypoint", "python3.13", image, "-c", script),
         stdin=stdin,
     )
@@ -125,6 +127,7 @@ def running(
     image: str, environment: dict[str, str], *, emulator: Path, network: str = "none"
 ) -> Iterator[Function]:
     """The function, confined as on Lambda: a read-only root, /tmp writable, no privileges."""
+    environment = {"MLOPS_LOG_KEY": LOG_KEY} | environment
     container = docker(
         *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--memory", "512m"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", network),

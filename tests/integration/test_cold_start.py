@@ -76,6 +76,7 @@ def started(trained_store: Path, churn_pin: Pin) -> tuple[list[dict[str, Any]], 
             "PATH": os.environ["PATH"],
             "MLOPS_PINS": str(churn_pin),
             "MLOPS_MODELS_DIR": str(trained_store / "models"),
+            "MLOPS_LOG_KEY": "k" * 32,
             "AWS_LAMBDA_FUNCTION_VERSION": "17",
         },
         input=json.dumps(events),
@@ -137,3 +138,18 @@ def test_invocations_are_logged(started: tuple[list[dict[str, Any]], Any]) -> No
         None,  # FastAPI's own
     ]
     assert {(line["request_id"], line["service"]) for line in log} == {("8f5ad0c1", "api")}
+
+
+def test_a_function_without_a_key_for_its_log_does_not_start() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import functions.api.handler"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode != 0
+    last = ended.stderr.splitlines()[-1]
+    assert "ConfigInvalid: MLOPS_LOG_KEY: the key that hashes ids in the log is empty." in last
+    assert "template.yaml" in last

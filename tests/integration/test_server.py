@@ -18,6 +18,7 @@ import pytest
 from uvicorn import Config
 
 from functions.api.__main__ import listening
+from functions.api.telemetry import IdHash
 from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import ModelVersion, Pin
 from tests.conftest import ROOT
@@ -125,6 +126,16 @@ def test_the_newest_registered_version_is_served(tree: Path, store: Path, port: 
     assert printed.startswith("Serving churn-model-v1.10.0@sha256:")
     assert f"http://127.0.0.1:{port}/docs" in printed
     assert "C12345" not in printed.partition("Try it:")[2].partition("79.50}'")[2]
+
+
+def test_ids_are_hashed_with_a_key_that_the_store_keeps(tree: Path, store: Path, port: int) -> None:
+    with serving(tree, port, MLOPS_STORE=str(store)) as server:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        answer(port, "/v1/predict/churn", CUSTOMER)
+        server.terminate()
+        printed = server.communicate(timeout=20)[0]
+    hashed = IdHash((store / "log-key").read_text(), time.time)(str(CUSTOMER["customer_id"]))
+    assert f'"subject_hash":"{hashed}"' in printed
 
 
 def test_a_pin_is_served_instead(tree: Path, store: Path, port: int, churn_pin: Pin) -> None:

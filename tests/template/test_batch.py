@@ -103,11 +103,14 @@ def test_alarms_are_encrypted_with_a_key_that_cloudwatch_may_use(resources: Reso
 def test_the_queues_are_encrypted_and_refuse_plain_http(resources: Resources) -> None:
     queues = of_type(resources, "AWS::SQS::Queue")
     assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
-    (policy,) = of_type(resources, "AWS::SQS::QueuePolicy").values()
-    assert [queue["Ref"] for queue in policy["Queues"]] == list(queues)
-    (statement,) = policy["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    policies = of_type(resources, "AWS::SQS::QueuePolicy").values()
+    assert {queue["Ref"] for policy in policies for queue in policy["Queues"]} == set(queues)
+    for policy in policies:
+        (statement,) = (
+            it for it in policy["PolicyDocument"]["Statement"] if it["Effect"] == "Deny"
+        )
+        assert statement["Action"] == "sqs:*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_batch_function_writes_jobs_and_nothing_else(resources: Resources) -> None:

@@ -12,6 +12,7 @@ from mlops.release.records import RELEASES
 from tests.project.files import ROOT
 from tests.rehearsal.releasing import COMPRESSED
 from tests.template.resources import Resources, granted, of_type, paths
+from tests.template.test_template import LOG_DELIVERY
 
 DEFINITION = ROOT / "functions/release/release.asl.yaml"
 MARGIN_SECONDS = 600  # for publishing, the gate, and a slow day
@@ -99,7 +100,8 @@ def test_the_alarms_of_the_api_alone_hold_releases_up(
     template: dict[str, Any], resources: Resources, variables: dict[str, Any]
 ) -> None:
     outputs = {name: it["Value"] for name, it in template["Outputs"].items()}
-    assert variables["MLOPS_ALARMS"] == outputs["ApiAlarmNames"] == joined("ApiErrorsAlarm")
+    holding = joined("ApiErrorsAlarm", "ApiGatewayErrorsAlarm")
+    assert variables["MLOPS_ALARMS"] == outputs["ApiAlarmNames"] == holding
     alarms = {*of_type(resources, "AWS::CloudWatch::Alarm")}
     assert outputs["AlarmNames"] == joined(*sorted(alarms))
 
@@ -128,6 +130,7 @@ def test_the_state_machine_moves_aliases_and_invokes_its_function(resources: Res
     assert granted(resources, "ReleaseStateMachineRole").keys() == {
         *("lambda:GetAlias", "lambda:UpdateAlias", "lambda:InvokeFunction"),
         *("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"),
+        *LOG_DELIVERY,
     }
 
 

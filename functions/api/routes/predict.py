@@ -42,6 +42,10 @@ class _WholeRoute(APIRoute):
         self.app = answered
 
 
+def predict_path(contract: Contract) -> str:
+    return f"/v1/predict/{contract.model}"
+
+
 def add_predict_route(
     router: APIRouter,
     contract: Contract,
@@ -70,7 +74,7 @@ def add_predict_route(
         )
 
     router.add_api_route(
-        f"/v1/predict/{contract.model}",
+        predict_path(contract),
         predict,
         route_class_override=_WholeRoute,
         tags=["predict"],

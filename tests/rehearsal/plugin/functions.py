@@ -1,4 +1,4 @@
-"""Lambda: weights of aliases, containers of each version's own, a queue's limit of concurrency."""
+"""Lambda: weights of aliases, a version's own containers, a queue's concurrency, dead letters."""
 
 import os
 import random
@@ -11,6 +11,8 @@ from tests.rehearsal.plugin.patches import Answer, Record, instead_of, needs
 
 LAMBDA: Final = "ministack.services.lambda_svc"
 LOGS: Final = "ministack.services.cloudwatch_logs"
+STACKS: Final = "ministack.services.cloudformation.stacks"
+FUNCTION: Final = "AWS::Lambda::Function"
 DRAWS: Final = random.Random(os.environ.get("REHEARSAL_SEED"))  # noqa: S311 -- no secret
 
 LOG_SECONDS: Final = 0.5
@@ -103,6 +105,25 @@ def kill_pool(original: Callable[[str, str], None], account: str, func_name: str
 def concurrency(original: Callable[..., int | str], *mapping: Record | None) -> int:
     """A template's parameter arrives as text, and a poller that compares it with a number stops."""
     return int(original(*mapping))
+
+
+@instead_of(
+    STACKS,
+    "_provision_resource",
+    "(resource_type: str, logical_id: str, props: dict, stack_name: str) -> tuple",
+)
+def create_with_dead_letters(
+    original: Callable[..., tuple[str, Record]],
+    resource_type: str,
+    logical_id: str,
+    props: Record,
+    stack_name: str,
+) -> tuple[str, Record]:
+    """Keep the function's dead-letter queue, which MiniStack reads in its API only."""
+    made = original(resource_type, logical_id, props, stack_name)
+    if resource_type == FUNCTION and "DeadLetterConfig" in props:
+        function_named(made[0])["config"]["DeadLetterConfig"] = props["DeadLetterConfig"]
+    return made
 
 
 def is_whole(log: str, request_id: str) -> bool:

@@ -4,11 +4,9 @@ import http.client
 from collections.abc import Callable
 from typing import Final
 
-from tests.rehearsal.plugin.functions import LAMBDA, function_named
+from tests.rehearsal.plugin.functions import FUNCTION, LAMBDA, STACKS, function_named
 from tests.rehearsal.plugin.patches import Answer, Record, instead_of
 
-FUNCTION: Final = "AWS::Lambda::Function"
-STACKS: Final = "ministack.services.cloudformation.stacks"
 MANIFESTS: Final = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",

@@ -1,15 +1,25 @@
 """One JSON line a request; customers appear as hashes only."""
 
 import asyncio
+import io
 import json
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from fastapi.routing import APIRoute
 from starlette.types import Message
 
+from functions.api.routes.health import health_router
 from functions.api.settings import Settings
+from functions.api.telemetry import IdHash, Telemetry
+from mlops.bootstrap.logs import open_logger
 from mlops.errors import StoreUnavailable
+from mlops.inference.loading import ModelLoader
+from mlops.inference.pinned import PinnedModels
+from mlops.models.catalogue import CONTRACTS
 from tests.unit.api.service import (
     AWS_REQUEST_ID,
     CUSTOMER,
@@ -33,9 +43,10 @@ def ticking() -> Iterator[float]:
         now += 0.25
 
 
-def failing(error: Exception, *, salt: str = "") -> Service:
+def failing(error: Exception, *, metrics_namespace: str = "") -> Service:
     source = FakeSource(version_files())
-    return service(source, settings=Settings(log_salt=salt), loader=FailingLoader(source, error))
+    settings = Settings(metrics_namespace=metrics_namespace)
+    return service(source, settings=settings, loader=FailingLoader(source, error))
 
 
 def hash_of(api: Service) -> str:
@@ -102,13 +113,38 @@ def test_every_answer_has_lambdas_request_id(api: Service, path: str) -> None:
     assert api.log_lines("request")[-1]["request_id"] == AWS_REQUEST_ID
 
 
-def test_the_hash_depends_on_salt_and_customer() -> None:
-    salted = [service(settings=Settings(log_salt=salt)) for salt in ("a", "a", "b")]
-    first, again, other_salt = map(hash_of, salted)
+def test_the_hash_depends_on_key_and_customer() -> None:
+    keyed = [service(settings=Settings(log_key=key)) for key in ("a", "a", "b")]
+    first, again, other_key = map(hash_of, keyed)
     assert first == again
-    assert first != other_salt
-    salted[0].predict(customer_id="somebody else")
-    assert salted[0].log_lines()[-1]["subject_hash"] != first
+    assert first != other_key
+    keyed[0].predict(customer_id="somebody else")
+    assert keyed[0].log_lines()[-1]["subject_hash"] != first
+
+
+def test_processes_without_a_key_make_their_own() -> None:
+    assert hash_of(service()) != hash_of(service())
+
+
+def test_the_hash_of_an_id_changes_when_a_month_begins() -> None:
+    times = [
+        datetime(2026, 11, 1, tzinfo=UTC),
+        datetime(2026, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC),
+        datetime(2026, 12, 1, tzinfo=UTC),
+        datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+        datetime(2027, 11, 15, tzinfo=UTC),
+    ]
+    now = times[0]
+    hashed = IdHash("secret", lambda: now.timestamp())
+    found = []
+    for now in times:
+        found.append(hashed("customer"))
+        # It depends on the month alone, and not on when the process started.
+        assert IdHash("secret", lambda: now.timestamp())("customer") == found[-1]  # noqa: B023
+    november, november_too, december, december_too, january, next_november = found
+    assert (november, december) == (november_too, december_too)
+    assert len({november, december, january, next_november}) == 4
 
 
 def test_a_route_is_logged_and_not_the_path(api: Service) -> None:
@@ -180,13 +216,63 @@ def test_the_line_of_a_request_is_its_metrics_too() -> None:
         assert all(isinstance(line[metric["Name"]], int | float) for metric in metrics["Metrics"])
 
 
-def test_only_what_failed_here_counts_as_an_error() -> None:
+def counted(api: Service) -> list[tuple[str, int]]:
+    """The kind of each request, and whether it counts as an error."""
+    return [(line["kind"], line["errors"]) for line in api.log_lines("request") if "_aws" in line]
+
+
+def test_a_prediction_without_a_model_counts_as_an_error() -> None:
     source = FakeSource(version_files())
-    loader = FailingLoader(source, LookupError())
-    api = service(source, settings=Settings(metrics_namespace="mlops-test"), loader=loader)
+    source.down = True
+    api = service(source, settings=Settings(metrics_namespace="mlops-test"))
+    assert api.predict().status == 503
+    assert api.through_lambda("POST", PREDICT, BODY).status == 503
+    assert counted(api) == [("prediction", 1)] * 2
+
+
+def test_a_refused_prediction_is_counted_and_is_no_error() -> None:
+    api = service(settings=Settings(metrics_namespace="mlops-test"))
     api.predict()
-    api.asgi("GET", "/nowhere")
-    assert [line["errors"] for line in api.log_lines("request")] == [1, 0]
+    api.predict(tenure=-1)
+    api.asgi("POST", PREDICT, b"{")
+    assert counted(api) == [("prediction", 0)] * 3
+
+
+def test_other_requests_do_not_dilute_the_errors_of_predictions() -> None:
+    api = failing(LookupError(), metrics_namespace="mlops-test")
+    api.predict()
+    for path in ("/nowhere", "/v1/models", "/healthz", "/readyz", "/openapi.json"):
+        api.asgi("GET", path)
+    api.asgi("POST", f"{PREDICT}/batch", b"{}")
+    assert counted(api) == [("prediction", 1), *[("other", 0)] * 4]
+
+
+def test_a_request_that_fails_before_its_route_is_known_counts_as_a_prediction() -> None:
+    log = io.BytesIO()
+    telemetry = Telemetry(
+        open_logger("api", log),
+        key="",
+        namespace="mlops-test",
+        predictions=[PREDICT],
+        now=time.time,
+    )
+    telemetry.request({"route": None}, 500)
+    telemetry.request({}, None)
+    telemetry.request({"route": None}, 404)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    found = [(line["kind"], line["errors"]) for line in lines]
+    assert found == [("prediction", 1), ("prediction", 1), ("other", 0)]
+
+
+def test_health_checks_are_logged_and_not_counted() -> None:
+    api = service(settings=Settings(metrics_namespace="mlops-test"))
+    router = health_router(PinnedModels([], ModelLoader([], CONTRACTS)))
+    paths = [route.path for route in router.routes if isinstance(route, APIRoute)]
+    assert len(paths) == 2
+    for path in paths:
+        api.asgi("GET", path)
+    assert [line["route"] for line in api.log_lines("request")] == paths
+    assert counted(api) == []
 
 
 def test_there_are_no_metrics_without_a_name_for_them(api: Service) -> None:

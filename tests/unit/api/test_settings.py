@@ -4,9 +4,11 @@ import pytest
 from pydantic import ValidationError
 
 from functions.api.app import create_app
-from functions.api.settings import Settings, read_settings
-from mlops.errors import PinInvalid
+from functions.api.settings import Settings, read_lambda_settings, read_settings
+from mlops.errors import ConfigInvalid, PinInvalid
 
+KEY = "0123456789abcdef" * 2
+UNRESOLVED = "{{resolve:secretsmanager:LogKey:SecretString:generation1}}"
 PIN = f"churn-model-v1.0.0@sha256:{'0' * 64}"
 
 
@@ -20,7 +22,7 @@ def test_every_setting_has_a_variable() -> None:
             "MLOPS_SERVED_AT": "http://127.0.0.1:8000",
             "MLOPS_CACHE_DIR": "/cache",
             "MLOPS_DOCS": "off",
-            "MLOPS_LOG_SALT": "salt",
+            "MLOPS_LOG_KEY": "key",
             "AWS_LAMBDA_FUNCTION_VERSION": "17",
         }
     )
@@ -32,7 +34,7 @@ def test_every_setting_has_a_variable() -> None:
         served_at="http://127.0.0.1:8000",
         cache_dir=Path("/cache"),
         docs=False,
-        log_salt="salt",
+        log_key="key",
         release="17",
     )
     assert list(map(str, settings.parsed_pins())) == [PIN]
@@ -73,3 +75,33 @@ def test_only_a_folder_needs_its_objects_served(
 def test_a_pin_that_cannot_be_read_stops_the_start() -> None:
     with pytest.raises(PinInvalid):
         create_app(Settings(pins="churn-model-v1.0.0"))
+
+
+def test_the_key_of_the_log_is_not_shown_with_the_settings() -> None:
+    assert KEY not in repr(read_settings({"MLOPS_LOG_KEY": KEY}))
+
+
+def test_a_lambda_function_takes_its_key_from_its_environment() -> None:
+    assert read_lambda_settings({"MLOPS_LOG_KEY": KEY}).log_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({}, "is empty"),
+        ({"MLOPS_LOG_KEY": ""}, "is empty"),
+        ({"MLOPS_LOG_KEY": " " * 40}, "is empty"),
+        ({"MLOPS_LOG_KEY": KEY[1:]}, "is too short"),
+        ({"MLOPS_LOG_KEY": UNRESOLVED}, "has not resolved the secret"),
+    ],
+)
+def test_a_lambda_function_without_a_secret_key_does_not_start(
+    environment: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ConfigInvalid, match=f"MLOPS_LOG_KEY: .*{reason}.*template.yaml"):
+        read_lambda_settings(environment)
+
+
+def test_sam_local_which_resolves_no_secret_gets_a_key_of_the_process() -> None:
+    environment = {"MLOPS_LOG_KEY": UNRESOLVED, "AWS_SAM_LOCAL": "true"}
+    assert read_lambda_settings(environment).log_key == ""

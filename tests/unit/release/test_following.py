@@ -28,7 +28,7 @@ def follower() -> Bench:
 def test_what_follows_waits_for_the_alarm_that_took_back_the_one_before(follower: Bench) -> None:
     waits = Begun(None, None, ("alarms ring: stack-errors",))
     assert follower.begin(following(ID)) == waits
-    follower.wait(timedelta(minutes=3))
+    follower.wait(timedelta(minutes=11))
     assert follower.begin(following(ID)) == waits
     follower.alarms.ringing.clear()
     plan = follower.begin(following(ID)).plan
@@ -38,7 +38,7 @@ def test_what_follows_waits_for_the_alarm_that_took_back_the_one_before(follower
 
 def test_what_follows_is_refused_where_an_alarm_goes_on(follower: Bench) -> None:
     follower.begin(following(ID))
-    follower.wait(timedelta(minutes=5))
+    follower.wait(timedelta(minutes=12))
     begun = follower.begin(following(ID))
     assert begun == Begun(None, Ended.REFUSED, ("alarms ring: stack-errors",))
     assert not follower.rollout.record(following(ID), Ended.REFUSED, begun.reasons).again

@@ -57,7 +57,7 @@ def test_what_was_deployed_before_an_end_without_a_plan_follows(
     # And no more than once: what follows is about the latest there is.
     (follows,) = bench.executions.running()[-1:]
     bench.beginning.begin(follows, DEPLOY)
-    bench.wait(timedelta(minutes=5))
+    bench.wait(timedelta(minutes=12))
     begun = bench.beginning.begin(follows, DEPLOY)
     assert begun.outcome is Ended.REFUSED
     assert not bench.rollout.record(follows, Ended.REFUSED, begun.reasons).again

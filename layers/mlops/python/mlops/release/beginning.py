@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mlops.errors import ObjectChanged
+from mlops.monitoring.thresholds import ERROR_WINDOW
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
 from mlops.release.closing import Closing, World, follows
 from mlops.release.lock import Holder, Lock
@@ -16,8 +17,8 @@ from mlops.release.traffic import same, words
 
 _BY = "the state machine"
 _TRIES = 5
-_ALARMS_END = timedelta(minutes=5)
-"""An alarm that took a canary back looks at three minutes, and rings until these are over."""
+_ALARMS_END = ERROR_WINDOW + timedelta(minutes=2)
+"""An alarm that rolled a canary back returns to OK when its window has no errors of the canary."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Beginning:
         despite_alarms: whether it may begin while alarms ring, and go on while these do.
         retry: whether it may release what was taken back before.
         What is refused, or nothing new, has ended by that; `record` does the rest. What follows
-        another release waits for alarms, which may be that one's, until five minutes are over.
+        another release waits for alarms, which may be that one's, until twelve minutes are over.
         Raises FunctionGone, RegistryCorrupt, ReleaseRefused for an impossible id.
         """
         folder = Folder(self._world.objects, id)
