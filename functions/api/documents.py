@@ -34,16 +34,7 @@ class _Sent(BaseModel):
 
 
 class BatchRequest(_Sent):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "description": "A batch job: exactly one of `rows` and `input`.",
-            "oneOf": [
-                {"required": ["rows"], "properties": {"rows": {"type": "array"}}},
-                {"required": ["input"], "properties": {"input": {"type": "string"}}},
-            ],
-        },
-    )
-
+    # Described as two schemas, one for rows and one for an input: see openapi.py.
     model: str = Field(min_length=1, max_length=64, description="Name of the model.")
     pin: Annotated[str, Field(json_schema_extra={"pattern": _PIN_PATTERN})] | None = Field(
         default=None,

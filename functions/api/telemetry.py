@@ -92,9 +92,12 @@ def _described(error: Exception) -> dict[str, object]:
 
 
 class RequestLog:
-    """ASGI middleware: gives each request its id, and logs it when it is answered.
+    """ASGI middleware that gives each request its id, and logs it when it is answered.
 
-    release: that answers. new_id: makes an id where Lambda gave none. clock: seconds, monotonic.
+    A HEAD request is answered as the same GET would be, without the body.
+
+    release: the one that answers. new_id: makes an id where Lambda gave none. clock: seconds,
+    monotonic.
     """
 
     def __init__(
@@ -122,25 +125,33 @@ class RequestLog:
         request_id: str = getattr(context, "aws_request_id", None) or self._new_id()
         facts: dict[str, object] = {
             "request_id": request_id,
-            "method": scope["method"],
+            "method": scope["method"] or None,
             "release": self._release,
             "cold_start": self._cold,
         }
         status: int | None = None
         self._cold = False
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
+        without_body = scope["method"] == "HEAD"
+        if without_body:
+            scope = {**scope, "method": "GET"}  # a copy, for the server still needs the original
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((_REQUEST_ID_HEADER, request_id.encode()))
+            elif without_body:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            status = 500  # whatever was sent before it broke off
+            raise
         finally:
-            # Not the path, which may hold anything: a customer's id, too.
+            # Not the path, which may hold a customer's id.
             facts["route"] = getattr(scope.get("route"), "path", None)
             facts["duration_ms"] = round((self._clock() - started) * 1000, 3)
             self._telemetry.request(facts, status)

@@ -80,7 +80,7 @@ def test_10001_rows_are_refused(batch: BatchService, row: object) -> None:
 
 def test_many_wrong_rows_are_counted(batch: BatchService) -> None:
     problem = batch.submit(rows=[7] * 10_000).json()
-    assert problem["detail"] == "10000 fields are not right. The first 50 are shown."
+    assert problem["detail"] == "More than 50 fields are invalid; these are the first of them."
     assert len(problem["errors"]) == 50
 
 
