@@ -126,7 +126,8 @@ def running(
 ) -> Iterator[Function]:
     """The function, confined as on Lambda: a read-only root, /tmp writable, no privileges."""
     container = docker(
-        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--memory", "512m"),
+        *("run", "--detach", "--read-only", "--tmpfs=/tmp"),
+        *("--memory", "512m", "--memory-swap", "512m"),  # the same: without swap, as on Lambda
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", network),
         *("--add-host", "host.docker.internal:host-gateway"),
         *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),
