@@ -114,7 +114,7 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         403,
         "input-forbidden",
         "The input is outside your upload folder",
-        example="An input must lie below s3://store/batch/uploads/local/, in a key without % or ..",
+        example="Use an input below s3://store/batch/uploads/local/ whose key has neither % nor ..",
     ),
     ModelNotFound: Kind(
         404, "model-not-found", "The model does not exist", "GET /v1/models lists all models."

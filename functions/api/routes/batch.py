@@ -132,7 +132,7 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
 
     @router.delete(
         "/{job_id}",
-        summary="Cancel a batch job; rows that are not predicted yet will not be",
+        summary="Cancel a batch job",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def cancel_batch(request: Request, job_id: str) -> JobDocument:
@@ -141,7 +141,7 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
     @router.post(
         "/{job_id}/retry",
         status_code=202,
-        summary="Retry a batch job: predict the rows that are missing",
+        summary="Retry a batch job: predict its missing rows",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def retry_batch(request: Request, job_id: str) -> JobDocument:
