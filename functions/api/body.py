@@ -69,7 +69,8 @@ async def read_model(request: Request, model: type[Model]) -> Model:
 async def _read_json(request: Request, limit: int) -> tuple[bytes, Any]:
     """Return the body as it came, and as it was parsed."""
     _require_json(request.headers.get("content-type", ""))
-    _require_plain(request.headers.get("content-encoding", ""))
+    if coding := request.headers.get("content-encoding"):
+        _require_plain(coding)
     body = await read_body(request, limit)
     if len(body) > MAX_BODY_BYTES and body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
         raise BodyTooLarge(f"A body may have at most {MAX_BRACKETS:,} objects and lists.")

@@ -29,6 +29,7 @@ Handler = Callable[[object, object], dict[str, Any]]
 
 _TEXT_TYPES = ["application/json", MEDIA_TYPE, "text/"]
 _METHOD_CHARACTERS = 16
+_INCOMPLETE = "A part of the request is missing or has the wrong type."
 
 Wanted = TypeVar("Wanted")
 
@@ -120,21 +121,23 @@ def _read(event: object) -> tuple[Scope, bytes]:
     if fields.get("version") != "2.0":
         raise CallerUnknown("Call the API at its own URL: this request came by another gateway.")
     http = _require(dict, context.get("http"))
-    method = _require(str, http.get("method"))
-    if not (method.isascii() and method.isalpha() and len(method) <= _METHOD_CHARACTERS):
-        raise RequestUnreadable("The method is none of HTTP's.")
     headers = _require(dict, fields.get("headers") or {})
-    try:
+    try:  # What can be encoded is a text, and one without lone surrogates.
         request = {
-            "method": method,
-            "path": unquote(_bytes(http.get("path")).decode()) or "/",
+            "method": http["method"],
+            "path": unquote(http["path"].encode().decode()) or "/",
             "raw_path": None,
-            "query_string": _bytes(fields.get("rawQueryString") or ""),
-            "headers": [[_bytes(name).lower(), _bytes(headers[name])] for name in headers],
+            "query_string": (fields.get("rawQueryString") or "").encode(),
+            "headers": [[name.lower().encode(), headers[name].encode()] for name in headers],
         }
-        body = _bytes(fields.get("body") or "")
+        body: bytes = (fields.get("body") or "").encode()
+    except (AttributeError, KeyError) as error:
+        raise RequestUnreadable(_INCOMPLETE) from error
     except UnicodeEncodeError as error:
-        raise RequestUnreadable("The request has a text that is no valid Unicode.") from error
+        raise RequestUnreadable("The request has a text that is not valid Unicode.") from error
+    method = _require(str, http["method"])
+    if not (method.isascii() and method.isalpha() and len(method) <= _METHOD_CHARACTERS):
+        raise RequestUnreadable("The method is not a method of HTTP.")
     if _require(bool, fields.get("isBase64Encoded") or False):
         try:
             body = base64.b64decode(body, validate=True)
@@ -146,13 +149,8 @@ def _read(event: object) -> tuple[Scope, bytes]:
 def _require(kind: type[Wanted], value: object) -> Wanted:
     """Return a part of an event. Raises RequestUnreadable where it is of another type."""
     if not isinstance(value, kind):
-        raise RequestUnreadable("The request lacks a part, or one has the wrong type.")
+        raise RequestUnreadable(_INCOMPLETE)
     return value
-
-
-def _bytes(value: object) -> bytes:
-    """Return a text's bytes. Raises RequestUnreadable, UnicodeEncodeError."""
-    return _require(str, value).encode()
 
 
 def _answer_whole(app: ASGIApp) -> "ASGI":

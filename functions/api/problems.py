@@ -266,7 +266,10 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
     async def from_http(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-        return _response(request, kind, headers=error.headers)
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        return _response(request, kind, headers=headers)
 
 
 class _LastResort:

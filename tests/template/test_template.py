@@ -55,7 +55,7 @@ def test_no_page_of_another_origin_may_call_unless_one_is_named(
     assert (condition, otherwise) == ("UseCors", {"Ref": "AWS::NoValue"})
     assert resources["PreflightRoute"]["Condition"] == "UseCors"
     assert cors == {
-        "AllowOrigins": {"Ref": "CorsOrigins"},
+        "AllowOrigins": {"Fn::Split": [",", {"Ref": "CorsOrigins"}]},
         "AllowMethods": METHODS,
         "AllowHeaders": REQUEST_HEADERS,
         "ExposeHeaders": ANSWER_HEADERS,
@@ -75,6 +75,8 @@ def test_no_page_of_another_origin_may_call_unless_one_is_named(
         ("CorsOrigins", "", True),
         ("CorsOrigins", "*", True),
         ("CorsOrigins", "https://shop.example.com", True),
+        ("CorsOrigins", "https://a.example,http://localhost:3000", True),
+        ("CorsOrigins", "https://a.example, http://localhost:3000", False),
         ("CorsOrigins", "http://localhost:3000", True),
         ("CorsOrigins", "shop.example.com", False),
         ("CorsOrigins", "https://shop.example.com/", False),

@@ -17,10 +17,11 @@ from tests.unit.api.batch_service import (
     both_doors,
     signed_by,
 )
-from tests.unit.api.costly_bodies import COSTLY
+from tests.unit.api.costly_bodies import costly_bodies
 from tests.unit.api.service import Answer
 
 MARKER = "mArKeR-41c7"
+COSTLY = costly_bodies(5_900_000)
 PIN = f"churn-model-v1.0.0@sha256:{'a' * 64}"
 UPLOADS = f"{BATCH}/uploads"
 

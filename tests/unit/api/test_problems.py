@@ -41,7 +41,11 @@ def test_unknown_routes_are_problems(api: Service, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", PREDICT, "POST"), ("POST", "/healthz", "GET"), ("DELETE", "/v1/models", "GET")],
+    [
+        ("GET", PREDICT, "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("DELETE", "/v1/models", "GET, HEAD"),
+    ],
 )
 def test_a_wrong_method_is_told_the_right_one(
     api: Service, method: str, path: str, allowed: str
