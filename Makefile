@@ -35,7 +35,7 @@ help: ## Show what can be made
 run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
 	@$(BIN)/python -m functions.api --port '$(PORT)'
 
-test: $(VENV)/.test $(patsubst %,.tools/%/.done,sam checkov ministack load) ## Run every check and test
+test: $(VENV)/.test $(patsubst %,.tools/%/.done,sam checkov ministack load generators) ## Run every check and test
 	@$(BIN)/python -m tests
 
 check: $(VENV)/.test ## Run the quick checks only: style, types, room borders

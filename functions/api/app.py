@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from structlog.typing import FilteringBoundLogger
 
+from functions.api.callers import Identify, identify_by_gateway
 from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
 from functions.api.routes.predict import add_predict_route, predict_path
@@ -44,6 +45,7 @@ def create_app(
     *,
     models: PinnedModels | None = None,
     batch: "Batch | None" = None,
+    identify: Identify = identify_by_gateway,
     logger: FilteringBoundLogger | None = None,
     clock: Callable[[], float] = time.perf_counter,
     now: Callable[[], float] = time.time,
@@ -52,9 +54,15 @@ def create_app(
 ) -> FastAPI:
     """Build the app and load its models.
 
-    A model that cannot be loaded does not stop the others: it is logged, asked for again with the
-    next request, and answered with a 503 until it is there.
-    Raises PinInvalid where the settings hold no pins that can be read.
+    A model that cannot be loaded does not stop the others: that is logged, and each request for it
+    tries to load it again, and is answered with a 503 until it is there.
+
+    Args:
+        identify: names the caller of a request. Unless told otherwise the app trusts only what API
+            Gateway has authenticated.
+
+    Raises:
+        PinInvalid: the settings hold pins that cannot be read.
     """
     telemetry = Telemetry(
         logger or open_logger("api"),
@@ -79,16 +87,23 @@ def create_app(
     app = DocumentedApi(
         title="mlops-pipeline",
         summary="Predictions of versioned models.",
+        description="Every path that answers GET answers HEAD, too, without a body.",
         version="1",
-        docs_url="/docs" if settings.docs else None,
+        docs_url=None,  # FastAPI's own page loads its parts from the internet
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        root_path=settings.base_path,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # a redirect would repeat the path
         openapi_url="/openapi.json" if settings.docs else None,
     )
     install(app, telemetry)
-    # What is asked most comes first, and at once: routes are tried in their order, and a router
-    # that is included tries its own anew. FastAPI's own, of the documents, were there before.
+    if settings.allowed_origins:
+        from functions.api.cors import allow_origins
+
+        allow_origins(app, settings.allowed_origins)
+    # Predictions come first: routes are tried in their order, and an included router tries its own
+    # again. FastAPI's own route, of the description, was there before.
     for contract in CONTRACTS.values():
         add_predict_route(
             app.router,
@@ -99,7 +114,7 @@ def create_app(
             new_prediction_id=new_prediction_id,
         )
     app.router.routes.sort(key=lambda route: not isinstance(route, APIRoute))
-    app.include_later(lambda: _include_rest(app, settings, models, batch, telemetry))
+    app.include_later(lambda: _include_rest(app, settings, models, batch, identify, telemetry))
     app.add_middleware(
         RequestLog,
         telemetry=telemetry,
@@ -115,6 +130,7 @@ def _include_rest(
     settings: Settings,
     models: PinnedModels,
     batch: "Batch | None",
+    identify: Identify,
     telemetry: Telemetry,
 ) -> None:
     from functions.api.batch import batch_on_demand
@@ -124,7 +140,11 @@ def _include_rest(
 
     app.include_router(health_router(models))
     app.include_router(models_router(models))
-    app.include_router(batch_router(batch or batch_on_demand(settings), telemetry))
+    app.include_router(batch_router(batch or batch_on_demand(settings), telemetry, identify))
+    if settings.docs:
+        from functions.api.routes.docs import docs_router
+
+        app.include_router(docs_router(app.title))
     if settings.serves_objects:
         from functions.api.routes.local_objects import local_objects_router
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 
 from functions.api.app import create_app
+from functions.api.callers import identify_local
 from functions.api.settings import read_settings
 
 _PAUSE_SECONDS = 1.0
@@ -20,7 +21,7 @@ _PATIENCE_SECONDS = 10
 
 def create() -> FastAPI:
     settings = read_settings()
-    app = create_app(settings)
+    app = create_app(settings, identify=identify_local)
     # A queue in SQS has the Lambda to work on it.
     if settings.queue and not urlsplit(settings.queue).scheme:
         app.router.lifespan_context = _with_worker

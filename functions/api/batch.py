@@ -1,4 +1,4 @@
-"""What the batch routes need: who calls, and ports that open at the first call for them."""
+"""What the batch routes need: ids of jobs, and ports that open when they are first used."""
 
 import hashlib
 import uuid
@@ -8,18 +8,15 @@ from functools import cache
 from typing import Any
 
 from fastapi import Request, Response
-from starlette.types import Scope
 
 from functions.api.body import StrictJsonRoute
-from functions.api.errors import BatchUnavailable, CallerUnknown
+from functions.api.errors import BatchUnavailable
 from functions.api.settings import Settings
-from mlops.batch.job import OWNER, Uploads
+from mlops.batch.job import Uploads
 from mlops.batch.jobs import Jobs
 from mlops.batch.ports import Links
 from mlops.bootstrap.jobs import open_jobs, open_links, open_uploads
 from mlops.errors import ConfigInvalid, StoreError
-
-LOCAL_OWNER = "local"
 
 
 def new_job_id() -> str:
@@ -31,7 +28,7 @@ def new_upload_id() -> str:
 
 
 def job_id_of(owner: str, idempotency_key: str) -> str:
-    """The same for the same owner and key, and for nobody else."""
+    """Return the same id for the same owner and key, and another for any others."""
     text = f"{owner}\0{idempotency_key}"  # neither has a NUL
     return f"job_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
@@ -48,7 +45,7 @@ class Batch:
 
 
 def batch_on_demand(settings: Settings) -> Batch:
-    """Nothing is opened yet: whoever only predicts shall not wait for boto3."""
+    """Return ports that are not open yet: a process that only predicts never waits for boto3."""
 
     @cache
     def jobs() -> Jobs:
@@ -67,28 +64,12 @@ def batch_on_demand(settings: Settings) -> Batch:
 
 def _given(variable: str, value: str | None) -> str:
     if not value:
-        raise ConfigInvalid(variable, "batch jobs need it")
+        raise ConfigInvalid(variable, "it is not set, and batch jobs need it")
     return value
 
 
-def owner_of(scope: Scope) -> str:
-    """Whose jobs a request is about: the ARN that signed it, or the subject of its token.
-
-    Raises CallerUnknown.
-    """
-    context = scope.get("aws.event", {}).get("requestContext", {})
-    authorizer = context.get("authorizer")
-    if not authorizer:  # on this machine; the template lets nobody in without one
-        return LOCAL_OWNER
-    claims = (authorizer.get("jwt") or {}).get("claims") or {}
-    name = str((authorizer.get("iam") or {}).get("userArn") or claims.get("sub") or "")
-    if not name:
-        raise CallerUnknown("The token has no subject")
-    return name if OWNER.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()
-
-
 class BatchRoute(StrictJsonRoute):
-    """A route whose store or queue may be out of order, while the models are not."""
+    """A route that answers 503 where the store or the queue fails, while models still work."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -103,6 +84,6 @@ class BatchRoute(StrictJsonRoute):
 
 
 class SubmissionRoute(BatchRoute):
-    """A route that takes as much as Lambda does: 6 MB, of which the event's own fields are some."""
+    """A route that takes as large a body as Lambda does: 6 MB with the event's other fields."""
 
     max_bytes = 6_000_000

@@ -1,4 +1,4 @@
-"""The JSON of the batch routes: what is sent, and what a job is shown as."""
+"""The JSON of the batch routes: submissions and uploads, and jobs as they are shown."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
 
-# Strict models take no text for an enumeration's member, though JSON has nothing else.
+# A strict model would take no text for a member of an enumeration, and JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
 
 _PIN_PATTERN = r"^[a-z0-9-]+-model-v[0-9]+\.[0-9]+\.[0-9]+@sha256:[0-9a-f]{64}$"
@@ -34,40 +34,31 @@ class _Sent(BaseModel):
 
 
 class BatchRequest(_Sent):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "description": "A batch job: exactly one of `rows` and `input`.",
-            "oneOf": [
-                {"required": ["rows"], "properties": {"rows": {"type": "array"}}},
-                {"required": ["input"], "properties": {"input": {"type": "string"}}},
-            ],
-        },
-    )
-
+    # Described as two schemas, one for rows and one for an input: see openapi.py.
     model: str = Field(min_length=1, max_length=64, description="Name of the model.")
     pin: Annotated[str, Field(json_schema_extra={"pattern": _PIN_PATTERN})] | None = Field(
         default=None,
-        description="Exactly this version of the model, instead of the one that is served now.",
+        description="Use exactly this version of the model, not the one that is served now.",
     )
     rows: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=ROWS_PER_CHUNK)] | None = (
         Field(
             default=None,
-            description="Each as for one prediction. A row that is not valid becomes a row error.",
+            description="Requests as for one prediction. An invalid row becomes a row error.",
         )
     )
     input: str | None = Field(
         default=None,
         max_length=2048,
-        description="The `input` of an upload; or another object in the same folder.",
+        description="The `input` of an upload, or the URL of another object in its folder.",
         validate_default=True,
     )
     format: AnyFormat | None = Field(
         default=None,
-        description="Of the input; needed where its name does not end with it. Rows are `jsonl`.",
+        description="Format of the input. Needed if the input's name does not end with it.",
         validate_default=True,
     )
     output_format: AnyFormat | None = Field(
-        default=None, description="Of results and errors; the input's where left out."
+        default=None, description="Format of results and errors. By default it is the input's."
     )
 
     @field_validator("pin")
@@ -81,7 +72,7 @@ class BatchRequest(_Sent):
             message = "A pin looks like churn-model-v1.3.2@sha256:<64 hex digits>"
             raise PydanticCustomError("pin", message) from None
         if model != info.data.get("model", model):
-            raise PydanticCustomError("contradiction", "The pin is of another model")
+            raise PydanticCustomError("contradiction", "The pin belongs to another model")
         return pin
 
     @field_validator("input")
@@ -89,7 +80,7 @@ class BatchRequest(_Sent):
     def _is_the_only_one(cls, input: str | None, info: ValidationInfo) -> str | None:
         if "rows" in info.data and (input is None) == (info.data["rows"] is None):
             kind = "missing" if input is None else "contradiction"
-            raise PydanticCustomError(kind, "Exactly one of 'rows' and 'input' is needed")
+            raise PydanticCustomError(kind, "Send either 'rows' or 'input'")
         return input
 
     @field_validator("format")
@@ -97,9 +88,11 @@ class BatchRequest(_Sent):
     def _is_known(cls, format: Format | None, info: ValidationInfo) -> Format | None:
         rows, input = info.data.get("rows"), info.data.get("input")
         if rows is not None and format not in (None, Format.JSONL):
-            raise PydanticCustomError("contradiction", "Rows are jsonl")
+            raise PydanticCustomError("contradiction", "The format of rows is jsonl; leave it out")
         if input is not None and format is None and format_of(input) is None:
-            raise PydanticCustomError("missing", "The input's name does not end with a format")
+            raise PydanticCustomError(
+                "missing", "The input's name does not end with a format, so 'format' is needed"
+            )
         return format
 
     def to_submission(self, owner: str) -> Submission:
@@ -122,27 +115,31 @@ class UploadRequest(_Sent):
 
 class UploadDocument(BaseModel):
     model_config = ConfigDict(
-        json_schema_extra={"description": "Where to PUT a file, and what to name it in a job then."}
+        json_schema_extra={
+            "description": "Where to upload a file to with PUT, and how to name it in a job."
+        }
     )
 
-    url: str = Field(description="Needs no credentials until it expires.")
+    url: str = Field(description="A URL that needs no credentials until it expires.")
     method: Literal["PUT"]
-    input: str = Field(description="For the job's `input`.")
+    input: str = Field(description="The `input` of the job.")
     expires_at: datetime
-    max_bytes: int = Field(description="Of the file as it is sent, so compressed where it is.")
+    max_bytes: int = Field(
+        description="Largest size of the file as it is uploaded, compressed or not."
+    )
 
 
 class JobRows(BaseModel):
-    total: int | None = Field(description="Null until the input was read.")
+    total: int | None = Field(description="Null until the input is read.")
     done: int
-    failed: int = Field(description="Rows that are not valid; `errors` says why.")
+    failed: int = Field(description="Invalid rows; the file `errors` says what is wrong.")
 
 
 class JobLinks(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
-            "description": "They need no credentials until they expire;"
-            " ask for the job again to get new ones."
+            "description": "URLs that need no credentials until they expire."
+            " Get the job again for new ones."
         }
     )
 
@@ -175,14 +172,14 @@ class JobDocument(BaseModel):
     job_id: str
     status: JobState
     model_version: str | None = Field(
-        description="Decided at submission. Null for a message on the queue that was no valid job."
+        description="Chosen at submission. Null if a message on the queue was not a valid job."
     )
     submitted_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
     rows: JobRows
-    reason: str | None = Field(description="Why it failed.")
-    links: JobLinks | None = Field(description="Once it has succeeded.")
+    reason: str | None = Field(description="Why the job failed.")
+    links: JobLinks | None = Field(description="Null until the job has succeeded.")
 
 
 def shown(status: Status, links: JobLinks | None) -> JobDocument:

@@ -1,4 +1,4 @@
-"""Why the API itself refuses a request; what else may go wrong has its class in `mlops.errors`."""
+"""Errors of the API itself; those of the layers below have their classes in `mlops.errors`."""
 
 from mlops.errors import MlopsError
 
@@ -11,9 +11,17 @@ class UnsupportedMediaType(Exception):
     pass
 
 
+class UnsupportedCoding(Exception):
+    """The body is compressed."""
+
+
+class RequestUnreadable(Exception):
+    """What came is not an HTTP request that can be read."""
+
+
 class BatchUnavailable(MlopsError):
-    """Store or queue cannot be used, or were not set up."""
+    """The store or the queue cannot be used, or is not set up."""
 
 
 class CallerUnknown(MlopsError):
-    """Somebody was let in who has no name."""
+    """The request does not say who sends it."""

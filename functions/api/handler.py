@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mangum import Mangum
+    from functions.api.gateway import Handler
 
 
-def _started() -> "Mangum":
+def _started() -> "Handler":
     # What is imported is there to stay. To look through it for garbage, again and again while it
     # grows, is a fifth of a start; and freezing spares all later looks the same.
     gc.disable()

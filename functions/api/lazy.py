@@ -1,4 +1,4 @@
-"""Routes that are made when somebody first asks for them."""
+"""Routes that are added when a request first needs one of them."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,10 @@ from starlette.types import Receive, Scope, Send
 
 
 class LazyApi(FastAPI):
-    """Holds back routes that no prediction needs: to import and describe them takes longer than to
-    load a model, and most processes of a Lambda are never asked for one of them.
+    """An application that adds the routes which no prediction needs at the first request for one.
+
+    To import and describe them takes longer than to load a model, and most processes of a Lambda
+    never get such a request.
     """
 
     _include: Callable[[], None] | None = None
@@ -20,7 +22,7 @@ class LazyApi(FastAPI):
         self.router.default = self._route_again
 
     def include_rest(self) -> None:
-        """Where it fails, the next request has it tried again."""
+        """Add the other routes. If that fails, the next request tries it again."""
         if self._include is not None:
             routes = [*self.router.routes]
             try:

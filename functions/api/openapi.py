@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1."""
+"""The API's description, OpenAPI 3.1, which programs can generate clients from."""
 
 from typing import Any
 
@@ -8,36 +8,105 @@ from functions.api.lazy import LazyApi
 from functions.api.telemetry import REQUEST_ID_HEADER
 from mlops.models.catalogue import CONTRACTS
 
-# What FastAPI says of bad requests; ours are answered with a Problem.
+# FastAPI's schemas of bad requests; this API answers those with a Problem.
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 _REQUEST_ID = {
-    "description": "Of this request; the logs know it.",
+    "description": "Id of the request, which is in the service's log, too.",
     "schema": {"type": "string"},
 }
+_SECURITY_SCHEMES = {
+    "jwt": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "For stacks with a JwtIssuer: a token of that issuer.",
+    },
+    "sigv4": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+        "description": "For all other stacks: AWS Signature Version 4 for execute-api.",
+    },
+}
+_ANY_SCHEME: list[dict[str, list[str]]] = [{"jwt": []}, {"sigv4": []}]
+_NULL = {"const": None}  # openapi-generator fails at `"type": "null"`
+_OPEN_TO_ALL = ("/healthz",)
 
 
 class DocumentedApi(LazyApi):
-    """Adds to FastAPI's description what all answers share."""
+    """Adds to FastAPI's description the schemas, headers and credentials that it does not know."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema:
             return self.openapi_schema
         self.include_rest()
         document = super().openapi()
+        document["components"]["securitySchemes"] = _SECURITY_SCHEMES
         schemas = document["components"]["schemas"]
         for name in _FASTAPIS_OWN:
             schemas.pop(name, None)
         schemas |= _own_schemas()
-        for operations in document["paths"].values():
+        schemas |= _describe_submissions(schemas["BatchRequest"])
+        for path, operations in document["paths"].items():
             for operation in operations.values():
+                # At each operation, where every generator looks for it.
+                operation["security"] = [] if path in _OPEN_TO_ALL else _ANY_SCHEME
                 _drop_fastapis_422(operation["responses"])
                 for response in operation["responses"].values():
                     response.setdefault("headers", {})[REQUEST_ID_HEADER] = _REQUEST_ID
         return document
 
 
+def _describe_submissions(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the schemas of a submission: of rows, of an input, and of either.
+
+    Generators leave out an operation whose body is one object with conditions on its fields.
+    """
+    fields = request["properties"]
+    of_rows = {
+        "rows": _required(fields["rows"]),
+        "input": _NULL,
+        "format": {
+            **fields["format"],
+            "anyOf": [{"type": "string", "const": "jsonl"}, {"type": "null"}],
+        },
+    }
+    of_input = {"input": _required(fields["input"]), "rows": _NULL}
+    return {
+        "BatchOfRows": _submission(request, of_rows, "rows", "A batch job of rows in the request."),
+        "BatchOfInput": _submission(request, of_input, "input", "A batch job of an uploaded file."),
+        "BatchRequest": {
+            "title": "BatchRequest",
+            "description": "A batch job, either of `rows` or of an `input`.",
+            "oneOf": [
+                {"$ref": "#/components/schemas/BatchOfRows"},
+                {"$ref": "#/components/schemas/BatchOfInput"},
+            ],
+        },
+    }
+
+
+def _submission(
+    request: dict[str, Any], changed: dict[str, Any], needed: str, description: str
+) -> dict[str, Any]:
+    return {
+        **request,
+        "title": f"BatchOf{needed.title()}",
+        "description": description,
+        "properties": request["properties"] | changed,
+        "required": [*request["required"], needed],
+    }
+
+
+def _required(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field that may be null, for where it must not be."""
+    (schema,) = (either for either in field["anyOf"] if either != {"type": "null"})
+    return {**schema, "title": field["title"], "description": field["description"]}
+
+
 def _own_schemas() -> dict[str, Any]:
-    """Those that FastAPI does not know, and those from whose examples it takes every null."""
+    """Return schemas that FastAPI does not know, or from whose examples it removes each null."""
     from functions.api.documents import JobDocument
     from functions.api.problem_document import Problem
 
@@ -55,6 +124,6 @@ def _own_schemas() -> dict[str, Any]:
 
 
 def _drop_fastapis_422(responses: dict[str, Any]) -> None:
-    """It adds one wherever a path has a parameter, though ours take any text."""
+    """Remove the 422 that FastAPI adds wherever a path has a parameter: ours take any text."""
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]

@@ -1,10 +1,10 @@
-"""Errors as RFC 9457 problem+json: one table for the statuses, one function that installs it.
+"""Answer errors as RFC 9457 problem+json: one table of all of them, one function to install it.
 
-No answer repeats what the client sent, but for names of fields, cut to a sane length.
+No answer repeats what the client sent, except names of fields, shortened.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +19,8 @@ from functions.api.errors import (
     BatchUnavailable,
     BodyTooLarge,
     CallerUnknown,
+    RequestUnreadable,
+    UnsupportedCoding,
     UnsupportedMediaType,
 )
 from functions.api.telemetry import Telemetry
@@ -42,54 +44,136 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:mlops-pipeline:problem:"
 
 
-@dataclass(frozen=True)
+REFUSAL = "mlops.refusal"
+"""Name in a request's scope of the error that it is to be answered with, whatever else it is."""
+
+
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """A class of problem. slug: stable, clients may switch on it."""
+    """A class of problem.
+
+    slug: stable, so clients may switch on it. detail: None where the error's own text is shown.
+    headers: of the answer, with what they mean. example: a detail, where each error has its own.
+    """
 
     status: int
     slug: str
     title: str
     detail: str | None = None
-    retry_after_seconds: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    example: str | None = None
 
+
+_RETRY_SOON = {"Retry-After": "5"}
+HEADER_MEANINGS = {
+    "Accept": "The media type that a body must have.",
+    "Accept-Encoding": "The content coding that a body must have.",
+    "Retry-After": "Seconds to wait before trying again.",
+}
 
 UNAVAILABLE = Kind(
     503,
     "model-unavailable",
-    "The model cannot be used at the moment",
-    "The service's logs say why.",
-    retry_after_seconds=5,
+    "The model is not available at the moment",
+    "Try again later. The operator finds the cause in the service's log.",
+    headers=_RETRY_SOON,
 )
-INVALID = Kind(422, "invalid-request", "The request breaks its contract")
-INTERNAL = Kind(500, "internal-error", "Something went wrong here", "The service's logs say what.")
+INVALID = Kind(
+    422,
+    "invalid-request",
+    "Some fields of the request are invalid",
+    example="1 field is invalid.",
+)
+INTERNAL = Kind(
+    500,
+    "internal-error",
+    "The service failed unexpectedly",
+    "Report the request_id to the operator, who finds the cause in the service's log.",
+)
 
 PROBLEMS: Mapping[type[Exception], Kind] = {
-    MalformedJson: Kind(400, "malformed-json", "The body is not JSON"),
-    BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
-    UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body must be JSON"),
-    ModelNotFound: Kind(
-        404, "model-not-found", "There is no such model", "GET /v1/models lists those there are."
+    RequestUnreadable: Kind(
+        400,
+        "unreadable-request",
+        "The request cannot be read",
+        example="The body is not valid base64.",
     ),
-    RequestValidationError: INVALID,
-    # Nobody reads it; but what clients do is no error of ours. The status is nginx's word for it.
-    ClientDisconnect: Kind(499, "client-closed-request", "The client hung up amid its request"),
-    JobNotFound: Kind(404, "job-not-found", "There is no such job", "Jobs are their submitters'."),
+    MalformedJson: Kind(
+        400,
+        "malformed-json",
+        "The body is not valid JSON",
+        example="expected `,` or `}` at line 1 column 16",
+    ),
+    CallerUnknown: Kind(
+        403,
+        "caller-unknown",
+        "The caller's identity is missing",
+        example="The API was called without a signature, and without a token that has a `sub`.",
+    ),
+    InputForbidden: Kind(
+        403,
+        "input-forbidden",
+        "The input is outside your upload folder",
+        example="Use an input below s3://store/batch/uploads/local/ whose key has neither % nor ..",
+    ),
+    ModelNotFound: Kind(
+        404, "model-not-found", "The model does not exist", "GET /v1/models lists all models."
+    ),
+    JobNotFound: Kind(
+        404,
+        "job-not-found",
+        "The job does not exist",
+        "Check the job's id. A job is visible only to the caller who submitted it.",
+    ),
     JobConflict: Kind(
         409,
         "idempotency-key-reused",
-        "The Idempotency-Key was used for another job",
-        "It stands for one request; another one needs another key.",
+        "The Idempotency-Key belongs to another request",
+        "Use a new key for each new request.",
     ),
-    JobEnded: Kind(409, "job-ended", "The job is beyond that"),
-    InputForbidden: Kind(403, "input-forbidden", "The input is not where yours may lie"),
-    InputRefused: Kind(422, "input-refused", "The input cannot be used"),
-    CallerUnknown: Kind(403, "caller-unknown", "Jobs need to know whose they are"),
+    JobEnded: Kind(
+        409,
+        "job-ended",
+        "The job has already finished",
+        example="The job has succeeded already",
+    ),
+    BodyTooLarge: Kind(
+        413,
+        "body-too-large",
+        "The body is too large",
+        example="A body may have at most 1,000,000 bytes.",
+    ),
+    UnsupportedMediaType: Kind(
+        415,
+        "unsupported-media-type",
+        "The body's media type is not supported",
+        "Send JSON with the header Content-Type: application/json.",
+        headers={"Accept": "application/json"},
+    ),
+    UnsupportedCoding: Kind(
+        415,
+        "unsupported-content-encoding",
+        "The body's content coding is not supported",
+        headers={"Accept-Encoding": "identity"},
+        example="The body is compressed with gzip. Send it uncompressed, without Content-Encoding.",
+    ),
+    RequestValidationError: INVALID,
+    InputRefused: Kind(
+        422,
+        "input-refused",
+        "The input cannot be used",
+        example="There is no such input object",
+    ),
+    # Nobody reads it; but what clients do is no error of ours. The status is nginx's word for it.
+    ClientDisconnect: Kind(
+        499, "client-closed-request", "The client closed the connection during its request"
+    ),
     BatchUnavailable: Kind(
         503,
         "batch-unavailable",
-        "Batch jobs cannot be used at the moment",
-        "The service's logs say why.",
-        retry_after_seconds=5,
+        "Batch jobs are not available at the moment",
+        "Try again later. The operator finds the cause in the service's log.",
+        headers=_RETRY_SOON,
     ),
     ConfigInvalid: UNAVAILABLE,
     VersionNotFound: UNAVAILABLE,
@@ -97,11 +181,18 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
     StoreError: UNAVAILABLE,
     MlopsError: INTERNAL,
 }
-BODY_PROBLEMS = (MalformedJson, BodyTooLarge, UnsupportedMediaType, RequestValidationError)
+BODY_PROBLEMS = (
+    RequestUnreadable,
+    MalformedJson,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    UnsupportedCoding,
+    RequestValidationError,
+)
 
 
 def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's `responses` for what a route may raise; that it fails is always one of these."""
+    """Return OpenAPI's `responses` for what a route may raise, and for an internal error."""
     by_status: dict[int, list[Kind]] = {}
     for kind in sorted(
         {PROBLEMS.get(error, INTERNAL) for error in errors} | {INTERNAL},
@@ -112,19 +203,44 @@ def documented(*errors: type[Exception]) -> dict[int | str, dict[str, Any]]:
 
 
 def _documented(kinds: Sequence[Kind]) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "schema": {"$ref": "#/components/schemas/Problem"},
+        "examples": {kind.slug: {"summary": kind.title, "value": _example(kind)} for kind in kinds},
+    }
     response: dict[str, Any] = {
         "description": " ".join(f"{kind.title}: `{kind.slug}`." for kind in kinds),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: content},
     }
-    if any(kind.retry_after_seconds for kind in kinds):
+    headers = sorted({name for kind in kinds for name in kind.headers})
+    if headers:
         response["headers"] = {
-            "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+            name: {
+                "description": HEADER_MEANINGS[name],
+                "schema": {"type": "integer" if name == "Retry-After" else "string"},
+            }
+            for name in headers
         }
     return response
 
 
+def _example(kind: Kind) -> dict[str, Any]:
+    """Return a problem of this kind, as it is answered."""
+    example: dict[str, Any] = {
+        "type": TYPE_PREFIX + kind.slug,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.detail or kind.example,
+        "request_id": "3f2a9c1e-5b1f-4c39-9d0c-0a6a3f3c7d21",
+    }
+    if kind is INVALID:
+        detail = "Input should be 'Month-to-month', 'One year' or 'Two year'"
+        fault = {"field": "contract", "type": "literal_error", "detail": detail}
+        example["errors"] = [fault]
+    return example
+
+
 def install(app: FastAPI, telemetry: Telemetry) -> None:
-    """Make every error of `app` a problem; those that are our fault are logged."""
+    """Answer every error of `app` with a problem, and log those that are the service's fault."""
 
     async def from_table(request: Request, error: Exception) -> JSONResponse:
         kind = next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
@@ -139,21 +255,25 @@ def install(app: FastAPI, telemetry: Telemetry) -> None:
     @app.exception_handler(RequestValidationError)
     async def from_validation(request: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
-        blame = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
-        shown = f" The first {MAX_FAULTS} are shown." if len(found) > MAX_FAULTS else ""
+        detail = "1 field is invalid." if len(found) == 1 else f"{len(found)} fields are invalid."
+        if len(found) > MAX_FAULTS:  # How many more there are, nobody has counted: see body.py.
+            detail = f"More than {MAX_FAULTS} fields are invalid; these are the first of them."
         # The first part of a location says where the value came from: "body" or "header".
         listed = list(faults(found, whole="body", skip=1))
-        return _response(request, INVALID, detail=f"{blame} not right.{shown}", errors=listed)
+        return _response(request, INVALID, detail=detail, errors=listed)
 
     @app.exception_handler(HTTPException)
     async def from_http(request: Request, error: HTTPException) -> JSONResponse:
         phrase = HTTPStatus(error.status_code).phrase
         kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-        return _response(request, kind, headers=error.headers)
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        return _response(request, kind, headers=headers)
 
 
 class _LastResort:
-    """ASGI middleware: answers what nobody expected.
+    """ASGI middleware that answers and logs any error, and answers requests that are refused.
 
     A handler of `Exception` would run outside of all other middleware and raise it again, so
     that neither the request's id nor its line in the log would be right.
@@ -174,11 +294,15 @@ class _LastResort:
             await send(message)
 
         try:
+            if REFUSAL in scope:
+                raise scope[REFUSAL]
             await self._app(scope, receive, send_noted)
         except Exception as error:
-            if scope["type"] != "http" or started:
+            if scope["type"] != "http":
                 raise
             response = await self._answer(Request(scope), error)
+            if started:  # Nothing can be sent after half of an answer: the connection is closed.
+                raise
             await response(scope, receive, send)
 
 
@@ -190,7 +314,7 @@ def _response(
     errors: Sequence[Fault] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    # Most processes never answer with one; pydantic takes longer for it than for a prediction.
+    # Imported late: most processes never answer with a problem, and pydantic takes long for it.
     from functions.api.problem_document import FieldProblem, Problem
 
     request.state.facts["problem"] = kind.slug
@@ -202,10 +326,9 @@ def _response(
         request_id=request.state.request_id,
         errors=[FieldProblem(**vars(fault)) for fault in errors] or None,
     )
-    retry = {"Retry-After": str(kind.retry_after_seconds)} if kind.retry_after_seconds else {}
     return JSONResponse(
         problem.model_dump(exclude_none=True),
         status_code=kind.status,
-        headers={**retry, **(headers or {})},
+        headers={**kind.headers, **(headers or {})},
         media_type=MEDIA_TYPE,
     )

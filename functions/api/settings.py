@@ -1,6 +1,7 @@
-"""What the API can be told by its environment."""
+"""Settings of the API, from environment variables."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +19,31 @@ _UNRESOLVED = "{{resolve:"
 
 
 def _split(location: str) -> str:
-    """Raises ValueError where it looks like a URL and is none."""
+    """Return the location. Raises ValueError where it is an invalid URL."""
     urlsplit(location)
     return location
+
+
+def _read_origins(text: str) -> str:
+    """Return the origins. Raises ValueError where one is not what browsers send as `Origin`."""
+    for origin in _names(text):
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?", origin):
+            raise ValueError(
+                f"{origin!r} is not an origin; one looks like https://shop.example.com"
+            )
+    return text
+
+
+def _read_base_path(text: str) -> str:
+    """Return the path as `/a/b`, or as an empty text. Raises ValueError where it is no path."""
+    path = "".join(f"/{part}" for part in text.split("/") if part)
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        raise ValueError(f"{text!r} is not a base path; one looks like /prod")
+    return path
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 Location = Annotated[str, AfterValidator(_split)]
@@ -39,7 +62,7 @@ class Settings(BaseModel):
         default=None,
         pattern="^https?://",
         validation_alias="MLOPS_SERVED_AT",
-        description="URL of this server, where it serves the objects of a folder.",
+        description="URL of this server, if it serves the objects of a folder.",
     )
     cache_dir: Path = Field(default=Path("/tmp/mlops-models"), validation_alias="MLOPS_CACHE_DIR")  # noqa: S108 -- a Lambda's only writable folder; its content is checked by digest
     docs: bool = Field(default=True, validation_alias="MLOPS_DOCS")
@@ -49,17 +72,31 @@ class Settings(BaseModel):
         validation_alias="MLOPS_LOG_KEY",
         description="Secret that hashes ids in the log. Empty: each process makes its own.",
     )
+    base_path: Annotated[str, AfterValidator(_read_base_path)] = Field(
+        default="",
+        validation_alias="MLOPS_BASE_PATH",
+        description="Path in front of all routes, such as a custom domain's or a stage's.",
+    )
+    cors_origins: Annotated[str, AfterValidator(_read_origins)] = Field(
+        default="",
+        validation_alias="MLOPS_CORS_ORIGINS",
+        description="Origins whose pages may call the API in a browser, separated by commas.",
+    )
     metrics_namespace: str = Field(
         default="",
         validation_alias="MLOPS_METRICS_NAMESPACE",
-        description="Of CloudWatch's metrics; none are written where there is no name.",
+        description="Namespace of the metrics in CloudWatch. Empty: no metrics are written.",
     )
     release: str = Field(default="local", validation_alias="AWS_LAMBDA_FUNCTION_VERSION")
 
     @property
     def serves_objects(self) -> bool:
-        """Whether this server stands in for a bucket: on one's own machine, with a folder."""
+        """Whether this server takes the place of a bucket, for a store that is a folder."""
         return bool(self.served_at and self.store) and not urlsplit(self.store).scheme
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        return _names(self.cors_origins)
 
     def parsed_pins(self) -> tuple[Pin, ...]:
         """Raises PinInvalid."""

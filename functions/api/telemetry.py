@@ -151,6 +151,8 @@ def _described(error: Exception) -> dict[str, object]:
 class RequestLog:
     """Give each request its id, and log it when it is answered (ASGI middleware).
 
+    A HEAD request is answered as the same GET would be, without the body.
+
     Args:
         release: The release that answers.
         new_id: Makes an id if Lambda gave none.
@@ -182,23 +184,31 @@ class RequestLog:
         request_id: str = getattr(context, "aws_request_id", None) or self._new_id()
         facts: dict[str, object] = {
             "request_id": request_id,
-            "method": scope["method"],
+            "method": scope["method"] or None,
             "release": self._release,
             "cold_start": self._cold,
         }
         status: int | None = None
         self._cold = False
         scope.setdefault("state", {}).update(request_id=request_id, facts=facts)
+        without_body = scope["method"] == "HEAD"
+        if without_body:
+            scope = {**scope, "method": "GET"}  # a copy, for the server still needs the original
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((_REQUEST_ID_HEADER, request_id.encode()))
+            elif without_body:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            status = 500  # whatever was sent before it broke off
+            raise
         finally:
             # Not the path: it may contain anything, such as a customer's id.
             facts["route"] = getattr(scope.get("route"), "path", None)

@@ -121,7 +121,8 @@ class SubmissionMessage(_Strict):
     )
     submitted_by: str = Field(
         pattern=f"^{OWNER.pattern}$",
-        description="Who submits: visible ASCII. Only they can ask after the job over the API.",
+        description="The submitter's name in visible ASCII. Only they can see the job over the API,"
+        " which names its callers `iam:<ARN>` or `jwt:<sub>`.",
     )
 
     @model_validator(mode="after")

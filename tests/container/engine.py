@@ -129,7 +129,8 @@ def running(
     """The function, confined as on Lambda: a read-only root, /tmp writable, no privileges."""
     environment = {"MLOPS_LOG_KEY": LOG_KEY} | environment
     container = docker(
-        *("run", "--detach", "--read-only", "--tmpfs=/tmp", "--memory", "512m"),
+        *("run", "--detach", "--read-only", "--tmpfs=/tmp"),
+        *("--memory", "512m", "--memory-swap", "512m"),  # the same: without swap, as on Lambda
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", network),
         *("--add-host", "host.docker.internal:host-gateway"),
         *("--volume", f"{emulator}:/usr/local/bin/aws-lambda-rie:ro"),

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from functions.api.app import create_app
+from functions.api.callers import identify_local
 from functions.api.settings import Settings
 from mlops.batch.job import Limits, Task
 from mlops.batch.worker import Attempt, Worker
@@ -32,7 +33,9 @@ def client(tmp_path: Path, trained_store: Path, churn_pin: Pin) -> TestClient:
         queue=str(tmp_path / "queue"),
         served_at=SERVED_AT,
     )
-    return TestClient(create_app(settings, logger=open_logger("batch", io.BytesIO())))
+    return TestClient(
+        create_app(settings, identify=identify_local, logger=open_logger("batch", io.BytesIO()))
+    )
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from functions.api.app import create_app
 from functions.api.batch import Batch
+from functions.api.callers import identify_local
 from functions.api.settings import Settings
 from mlops.batch.job import Uploads
 from mlops.batch.jobs import Jobs
@@ -44,5 +45,6 @@ def app(trained_store: Path, churn_pin: Pin, tmp_path_factory: pytest.TempPathFa
             cache_dir=tmp_path_factory.mktemp("cache"),
         ),
         batch=Batch(lambda: jobs, lambda: links, lambda: uploads),
+        identify=identify_local,
         logger=open_logger("property-tests", io.BytesIO()),
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from functions.api.cors import ANSWER_HEADERS, MAX_AGE_SECONDS, METHODS, REQUEST_HEADERS
+from functions.api.settings import read_settings
 from tests.project.files import ROOT
 from tests.template.resources import (
     Resources,
@@ -41,13 +43,58 @@ def test_each_function_is_known_to_the_tests(resources: Resources) -> None:
 
 def test_every_route_but_healthz_wants_iam_or_a_token(resources: Resources) -> None:
     routes = of_type(resources, "AWS::ApiGatewayV2::Route").values()
-    assert {route["RouteKey"] for route in routes} == {"ANY /", "ANY /{proxy+}", "GET /healthz"}
+    without = {"GET /healthz", "HEAD /healthz", "OPTIONS /{proxy+}"}
+    assert {route["RouteKey"] for route in routes} == {"ANY /", "ANY /{proxy+}", *without}
     for route in routes:
-        if route["RouteKey"] == "GET /healthz":
+        if route["RouteKey"] in without:
             assert route["AuthorizationType"] == "NONE"
         else:
             assert route["AuthorizationType"] == {"Fn::If": ["UseJwt", "JWT", "AWS_IAM"]}
             assert route["AuthorizerId"]["Fn::If"][:2] == ["UseJwt", {"Ref": "JwtAuthorizer"}]
+
+
+def test_no_page_of_another_origin_may_call_unless_one_is_named(
+    resources: Resources, template: dict[str, Any]
+) -> None:
+    assert template["Parameters"]["CorsOrigins"]["Default"] == ""
+    condition, cors, otherwise = resources["HttpApi"]["Properties"]["CorsConfiguration"]["Fn::If"]
+    assert (condition, otherwise) == ("UseCors", {"Ref": "AWS::NoValue"})
+    assert resources["PreflightRoute"]["Condition"] == "UseCors"
+    assert cors == {
+        "AllowOrigins": {"Fn::Split": [",", {"Ref": "CorsOrigins"}]},
+        "AllowMethods": METHODS,
+        "AllowHeaders": REQUEST_HEADERS,
+        "ExposeHeaders": ANSWER_HEADERS,
+        "MaxAge": MAX_AGE_SECONDS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "text", "allowed"),
+    [
+        ("BasePath", "", True),
+        ("BasePath", "/prod", True),
+        ("BasePath", "/shop/v2", True),
+        ("BasePath", "prod", False),
+        ("BasePath", "/prod/", False),
+        ("BasePath", "/{proxy+}", False),
+        ("CorsOrigins", "", True),
+        ("CorsOrigins", "*", True),
+        ("CorsOrigins", "https://shop.example.com", True),
+        ("CorsOrigins", "https://a.example,http://localhost:3000", True),
+        ("CorsOrigins", "https://a.example, http://localhost:3000", False),
+        ("CorsOrigins", "http://localhost:3000", True),
+        ("CorsOrigins", "shop.example.com", False),
+        ("CorsOrigins", "https://shop.example.com/", False),
+    ],
+)
+def test_a_parameter_takes_what_the_application_takes(
+    template: dict[str, Any], parameter: str, text: str, allowed: bool
+) -> None:
+    variable = {"BasePath": "MLOPS_BASE_PATH", "CorsOrigins": "MLOPS_CORS_ORIGINS"}[parameter]
+    assert bool(re.search(template["Parameters"][parameter]["AllowedPattern"], text)) is allowed
+    if allowed:
+        read_settings({variable: text})
 
 
 def test_all_traffic_takes_the_alias(resources: Resources) -> None:

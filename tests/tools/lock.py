@@ -54,6 +54,7 @@ LOCKS = (
     Lock("tests/tools/ministack.txt", groups=("ministack",)),
     Lock("tests/tools/syft.txt", groups=("syft",)),
     Lock("tests/tools/load.txt", groups=("load",)),
+    Lock("tests/tools/generators.txt", groups=("generators",)),
     Lock("tests/tools/api.txt", extras=("lambda",), groups=("api",), within=MAIN),
     Lock("tests/tools/bench.txt", extras=DEVELOPMENT, groups=("bench",), within=MAIN),
     *(Lock(f"tests/tools/peer-{name}.txt", groups=(f"peer-{name}",)) for name in PEERS),

@@ -1,7 +1,7 @@
 """/v1/predict/batch: jobs of many rows, predicted later.
 
-Its functions are plain ones, which FastAPI runs in threads: the store they wait for shall not hold
-up somebody else's prediction.
+Its functions are not asynchronous, so FastAPI runs them in threads: a request that waits for the
+store does not delay a prediction.
 """
 
 from typing import Annotated, Any
@@ -9,13 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Request, Response
 from pydantic import Field
 
-from functions.api.batch import (
-    Batch,
-    BatchRoute,
-    SubmissionRoute,
-    job_id_of,
-    owner_of,
-)
+from functions.api.batch import Batch, BatchRoute, SubmissionRoute, job_id_of
+from functions.api.callers import Identify
 from functions.api.documents import (
     SUBMISSIONS,
     BatchRequest,
@@ -46,20 +41,20 @@ _IdempotencyKey = Annotated[
     _Key | None,
     Header(
         alias="Idempotency-Key",
-        description="Visible ASCII, chosen by the caller. The same key with the same request gives"
-        " the job that it gave before.",
+        description="A text of your choice, in visible ASCII. Repeat a request with the same key to"
+        " get the same job instead of a second one.",
     ),
 ]
 _ALWAYS = (CallerUnknown, BatchUnavailable)
 _EXAMPLES: Any = {name: {"summary": name, "value": value} for name, value in SUBMISSIONS.items()}
-_LOCATION = {"description": "Where to ask after the job.", "schema": {"type": "string"}}
+_LOCATION = {"description": "Path of the job.", "schema": {"type": "string"}}
 
 
-def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
+def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIRouter:
     router = APIRouter(prefix=PATH, tags=["batch"], route_class=BatchRoute)
 
     def caller(request: Request) -> str:
-        owner = owner_of(request.scope)
+        owner = identify(request.scope)
         telemetry.caller(request.scope, owner)
         return owner
 
@@ -79,10 +74,10 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
         owner = caller(request)
         job_id = job_id_of(owner, idempotency_key) if idempotency_key else batch.new_job_id()
         status = batch.jobs().submit(job_id, body.to_submission(owner))
-        response.headers["Location"] = f"{PATH}/{job_id}"
+        response.headers["Location"] = f"{request.scope['root_path']}{PATH}/{job_id}"
         return answer(request, status)
 
-    # The one route with larger bodies, so no decorator will do.
+    # A decorator could not set the class of this one route, whose bodies may be larger.
     router.add_api_route(
         "",
         submit_batch,
@@ -106,7 +101,7 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
     @router.post(
         "/uploads",
         status_code=201,
-        summary="Get a URL to upload a batch job's input to",
+        summary="Create a URL to upload an input file to",
         responses=documented(*BODY_PROBLEMS, *_ALWAYS),
     )
     def create_upload(
@@ -114,7 +109,7 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
     ) -> UploadDocument:
         owner = caller(request)
         uploads = batch.uploads()
-        # A submission that is repeated uploads again, and has to name the same input.
+        # A client that repeats an upload and its submission has to name the same input again.
         key = idempotency_key
         name = job_id_of(owner, key).removeprefix("job_") if key else batch.new_upload_id()
         input = f"{uploads.prefix(owner)}{name}.{body.format}"
@@ -129,7 +124,7 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
 
     @router.get(
         "/{job_id}",
-        summary="How far a batch job is, and where its results are",
+        summary="Show a batch job, its progress and its results",
         responses=documented(JobNotFound, *_ALWAYS),
     )
     def show_batch(request: Request, job_id: str) -> JobDocument:
@@ -137,7 +132,7 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
 
     @router.delete(
         "/{job_id}",
-        summary="Cancel a batch job: what has not been predicted will not be",
+        summary="Cancel a batch job",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def cancel_batch(request: Request, job_id: str) -> JobDocument:
@@ -146,7 +141,7 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
     @router.post(
         "/{job_id}/retry",
         status_code=202,
-        summary="Have what is missing of a batch job predicted",
+        summary="Retry a batch job: predict its missing rows",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def retry_batch(request: Request, job_id: str) -> JobDocument:

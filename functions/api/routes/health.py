@@ -1,4 +1,4 @@
-"""Is the process alive, and is it fit to serve?"""
+"""Health checks: whether the process runs, and whether its models work."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -19,13 +19,13 @@ class Ready(Alive):
 def health_router(models: PinnedModels) -> APIRouter:
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", summary="The process lives", responses=documented())
+    @router.get("/healthz", summary="Check that the process runs", responses=documented())
     async def healthz() -> Alive:
         return Alive(status="ok")
 
     @router.get(
         "/readyz",
-        summary="Every pinned model is loaded and reproduces its golden rows",
+        summary="Check that every model is loaded and reproduces its golden rows",
         responses=documented(ArtifactError),
     )
     async def readyz() -> Ready:

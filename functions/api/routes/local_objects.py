@@ -1,7 +1,7 @@
-"""/local/…: what a bucket's presigned URLs are, for the objects of a folder.
+"""/local/…: URLs for the objects of a folder, in place of a bucket's presigned URLs.
 
-For `make run` only. Like those URLs it asks for no credentials; so it shows nothing but batch jobs,
-and takes nothing but their inputs.
+For `make run` only. Like presigned URLs they need no credentials, so they lead only to the files of
+batch jobs, and take only inputs.
 """
 
 from collections.abc import Callable

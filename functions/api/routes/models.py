@@ -1,4 +1,4 @@
-"""GET /v1/models: what is served, and what it is made of."""
+"""GET /v1/models: the models that are served, and how they were trained."""
 
 from datetime import datetime
 from typing import Any
@@ -28,10 +28,10 @@ class ModelList(BaseModel):
 
 class ModelDetail(ModelSummary):
     data_digest: str = Field(description="Digest of the training data.")
-    code_sha: str | None = Field(description="Commit of the code that trained it.")
+    code_sha: str | None = Field(description="Commit of the code that trained the model.")
     metrics: dict[str, Any]
     features: dict[str, Any] = Field(
-        description="JSON Schema of a request: fields, categories, ranges."
+        description="JSON Schema of a request, with fields, categories and ranges."
     )
     response: dict[str, Any] = Field(description="JSON Schema of an answer.")
 
@@ -39,13 +39,13 @@ class ModelDetail(ModelSummary):
 def models_router(models: PinnedModels) -> APIRouter:
     router = APIRouter(prefix="/v1/models", tags=["models"])
 
-    @router.get("", summary="The models this API serves", responses=documented(ArtifactError))
+    @router.get("", summary="List the models", responses=documented(ArtifactError))
     async def list_models() -> ModelList:
         return ModelList(models=[ModelSummary(**_summary(models.get(name))) for name in models])
 
     @router.get(
         "/{model}",
-        summary="One model in detail",
+        summary="Show a model",
         responses=documented(ModelNotFound, ArtifactError),
     )
     async def show_model(model: str) -> ModelDetail:

@@ -20,11 +20,11 @@ RELEASE_HEADER = "Release"
 
 
 class _WholeRoute(APIRoute):
-    """Described by FastAPI, but handled by the endpoint alone.
+    """A route that FastAPI describes, but that the endpoint handles alone.
 
-    It takes the request and gives the response: there is nothing for FastAPI to solve or to close
-    after it, but it would look each time, and read the endpoint's source the first time. Errors
-    are for the application's handlers, as everybody's.
+    The endpoint takes the request and returns the response. FastAPI would look for dependencies at
+    each request, and read the endpoint's source at the first. Errors reach the application's
+    handlers as they do from other routes.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ def add_predict_route(
         tags=["predict"],
         methods=["POST"],
         name=f"predict_{contract.model}",
-        summary=f"{contract.title}: predict one",
+        summary=f"{contract.title}: make one prediction",
         responses={
             200: {
                 "content": {"application/json": {"schema": _reference(contract.response)}},
@@ -90,7 +90,7 @@ def add_predict_route(
                         "schema": {"type": "string"},
                     },
                     RELEASE_HEADER: {
-                        "description": "Release that answered: a Lambda version.",
+                        "description": "Release that answered, which is a Lambda version.",
                         "schema": {"type": "string"},
                     },
                 },
@@ -102,7 +102,7 @@ def add_predict_route(
 
 
 def _described(contract: Contract) -> dict[str, Any]:
-    """OpenAPI's word for a body that FastAPI does not know of."""
+    """Return the description of the body, which FastAPI does not know."""
     content = {
         "schema": _reference(contract.request),
         "examples": {
@@ -113,5 +113,5 @@ def _described(contract: Contract) -> dict[str, Any]:
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:
-    """To a schema that `openapi.py` adds. FastAPI itself would import pydantic 1 for it."""
+    """Refer to a schema that `openapi.py` adds. FastAPI would import pydantic 1 for it."""
     return {"$ref": f"#/components/schemas/{model.__name__}"}

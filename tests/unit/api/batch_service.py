@@ -22,7 +22,7 @@ NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 ROWS = [{"customer_id": "C1", "tenure": 24, "monthly_charges": 79.5}, {"tenure": "many"}]
 ROOT = "s3://store/"
 ALICE = "arn:aws:iam::123456789012:user/alice"
-ALICES_FOLDER = "arn=3aaws=3aiam=3a=3a123456789012=3auser=2falice"
+ALICES_FOLDER = "iam=3aarn=3aaws=3aiam=3a=3a123456789012=3auser=2falice"
 BOB = "arn:aws:sts::123456789012:assumed-role/analysts/bob"
 
 

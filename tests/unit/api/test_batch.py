@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.api.callers import identify_local
 from mlops.batch.job import Format, Job, Keys, Task
 from tests.unit.api.batch_service import (
     ALICE,
@@ -17,6 +18,7 @@ from tests.unit.api.batch_service import (
     ROWS,
     BatchService,
     assert_problem,
+    batch_service,
     cancelled,
     failed,
     half_done,
@@ -50,14 +52,14 @@ def test_rows_are_accepted(batch: BatchService) -> None:
     }
     assert batch.queue.sent == [{"job_id": JOB_ID, "chunk": None}]
     job = job_of(batch)
-    assert (job.owner, job.pin) == (ALICE, batch.api.pin)
+    assert (job.owner, job.pin) == (f"iam:{ALICE}", batch.api.pin)
     assert (job.input_format, job.output_format) == (Format.JSONL, Format.JSONL)
     lines = batch.store.get(job.input_key).content.splitlines()
     assert [json.loads(line) for line in lines] == ROWS
 
 
-def test_the_same_over_asgi(batch: BatchService) -> None:
-    """And there, nobody is named: the server is on one's own machine."""
+def test_a_server_on_this_machine_has_one_caller() -> None:
+    batch = batch_service(identify=identify_local)
     body = json.dumps({"model": "churn", "rows": ROWS}).encode()
     answer = batch.api.asgi("POST", BATCH, body)
     assert answer.status == 202
@@ -139,7 +141,11 @@ def test_each_state_is_shown(batch: BatchService, state: State, shown: dict[str,
 
 
 def test_a_message_that_was_no_job_is_shown_as_failed(batch: BatchService) -> None:
-    content = {"at": NOW.isoformat(), "owner": ALICE, "reason": "rows: Input should be a list"}
+    content = {
+        "at": NOW.isoformat(),
+        "owner": f"iam:{ALICE}",
+        "reason": "rows: Input should be a list",
+    }
     batch.store.create(Keys("march-1").rejected, json.dumps(content).encode())
     shown = batch.ask("GET", f"{BATCH}/march-1").json()
     assert (shown["status"], shown["reason"]) == ("failed", "rows: Input should be a list")

@@ -5,18 +5,23 @@ from typing import Any
 
 import pytest
 
+from functions.api.body import MAX_BODY_BYTES
 from mlops.batch.job import Keys
 from tests.unit.api.batch_service import (
+    ALICE,
     BATCH,
     BOB,
     ROOT,
     BatchService,
     assert_problem,
     both_doors,
+    signed_by,
 )
+from tests.unit.api.costly_bodies import costly_bodies
 from tests.unit.api.service import Answer
 
 MARKER = "mArKeR-41c7"
+COSTLY = costly_bodies(5_900_000)
 PIN = f"churn-model-v1.0.0@sha256:{'a' * 64}"
 UPLOADS = f"{BATCH}/uploads"
 
@@ -80,8 +85,27 @@ def test_10001_rows_are_refused(batch: BatchService, row: object) -> None:
 
 def test_many_wrong_rows_are_counted(batch: BatchService) -> None:
     problem = batch.submit(rows=[7] * 10_000).json()
-    assert problem["detail"] == "10000 fields are not right. The first 50 are shown."
+    assert problem["detail"] == "More than 50 fields are invalid; these are the first of them."
     assert len(problem["errors"]) == 50
+
+
+@pytest.mark.parametrize(("body", "status"), COSTLY.values(), ids=list(COSTLY))
+def test_a_costly_body_is_answered_in_a_few_words(
+    batch: BatchService, body: bytes, status: int
+) -> None:
+    answer = batch.api.through_lambda("POST", BATCH, body, authorizer=signed_by(ALICE))
+    assert answer.status == status
+    assert len(answer.body) < 20_000
+
+
+@pytest.mark.parametrize(("objects", "status"), [(199_998, 422), (199_999, 413)])
+def test_a_large_body_has_a_limit_of_objects_and_lists(
+    batch: BatchService, objects: int, status: int
+) -> None:
+    rows = b",".join([b"{}"] * objects)
+    body = b'{"rows": [' + rows + b"]}" + b" " * MAX_BODY_BYTES
+    answer = batch.api.through_lambda("POST", BATCH, body, authorizer=signed_by(ALICE))
+    assert answer.status == status
 
 
 @pytest.mark.parametrize(("path", "limit"), [(BATCH, 6_000_000), (UPLOADS, 1_000_000)])

@@ -63,7 +63,8 @@ HOSTILE = {
     "cut off": (body()[:-1], 400, "malformed-json"),
     "two values": (body() + body(), 400, "malformed-json"),
     "single quotes": (body().replace(b'"', b"'"), 400, "malformed-json"),
-    "byte order mark": (b"\xef\xbb\xbf" + body(), 400, "malformed-json"),
+    "two byte order marks": (b"\xef\xbb\xbf" * 2 + body(), 400, "malformed-json"),
+    "nothing but a byte order mark": (b"\xef\xbb\xbf", 400, "malformed-json"),
     "null": (b"null", 422, "invalid-request"),
     "list": (b"[" + body() + b"]", 422, "invalid-request"),
     "text": (b'"' + b"a" * 50 + b'"', 422, "invalid-request"),
@@ -88,7 +89,9 @@ def test_a_hostile_body_is_a_clean_4xx(
     assert len(answer.body) < 20_000
 
 
-@pytest.mark.parametrize("sent", [b"\xff\xfe{}", b'{"customer_id": "\xed\xa0\x80"}'])
+@pytest.mark.parametrize(
+    "sent", [b"\xff\xfe{}", body().decode().encode("utf-16"), b'{"customer_id": "\xed\xa0\x80"}']
+)
 def test_a_body_that_is_not_utf8_is_malformed(api: Service, sent: bytes) -> None:
     assert_problem(_asgi(api, sent, _JSON), 400, "malformed-json")
     assert_problem(_lambda_base64(api, sent, _JSON), 400, "malformed-json")
@@ -97,6 +100,10 @@ def test_a_body_that_is_not_utf8_is_malformed(api: Service, sent: bytes) -> None
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json"])
 def test_a_body_of_another_type_is_refused(api: Service, door: Door, media_type: str) -> None:
     assert_problem(door(api, body(), media_type), 415, "unsupported-media-type")
+
+
+def test_a_byte_order_mark_before_a_body_is_ignored(api: Service, door: Door) -> None:
+    assert door(api, b"\xef\xbb\xbf" + body(), _JSON).status == 200
 
 
 def test_a_body_of_just_the_limit_is_read(api: Service, door: Door) -> None:

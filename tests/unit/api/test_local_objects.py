@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.api.callers import identify_local
 from functions.api.routes import local_objects
 from functions.api.settings import Settings
 from tests.unit.api.batch_service import BATCH, ROWS, assert_problem, succeeded
@@ -39,7 +40,9 @@ def served(folder: Path, **changed: str | None) -> Service:
         "queue": str(folder / "queue"),
         "served_at": SERVED_AT,
     }
-    return service(source, settings=Settings.model_validate(settings | changed))
+    return service(
+        source, settings=Settings.model_validate(settings | changed), identify=identify_local
+    )
 
 
 def test_an_upload_is_used_in_a_job(api: Service, store: Path) -> None:

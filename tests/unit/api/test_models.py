@@ -47,4 +47,4 @@ def test_an_unknown_model_is_a_problem(api: Service) -> None:
     answer = api.asgi("GET", "/v1/models/rent")
     assert answer.status == 404
     assert answer.json()["type"] == "urn:mlops-pipeline:problem:model-not-found"
-    assert answer.json()["detail"] == "GET /v1/models lists those there are."
+    assert answer.json()["detail"] == "GET /v1/models lists all models."

@@ -41,7 +41,11 @@ def test_unknown_routes_are_problems(api: Service, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", PREDICT, "POST"), ("POST", "/healthz", "GET"), ("DELETE", "/v1/models", "GET")],
+    [
+        ("GET", PREDICT, "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("DELETE", "/v1/models", "GET, HEAD"),
+    ],
 )
 def test_a_wrong_method_is_told_the_right_one(
     api: Service, method: str, path: str, allowed: str
@@ -60,7 +64,7 @@ def test_a_missing_field_is_named(api: Service, field: str) -> None:
     assert [(error["field"], error["type"]) for error in answer.json()["errors"]] == [
         (field, "missing")
     ]
-    assert answer.json()["detail"] == "1 field is not right."
+    assert answer.json()["detail"] == "1 field is invalid."
 
 
 def test_each_wrong_field_is_named(api: Service) -> None:
@@ -85,10 +89,20 @@ def test_a_contradiction_names_both_fields(api: Service) -> None:
     assert "'internet_service'" in error["detail"]
 
 
-def test_at_most_50_errors_are_listed_and_all_are_counted(api: Service) -> None:
-    problem = refuse(api, **{f"unknown{number}": 1 for number in range(73)})
+@pytest.mark.parametrize("unknown", [51, 73, 40_000])
+def test_at_most_50_errors_are_listed(api: Service, unknown: int) -> None:
+    problem = refuse(api, **{f"unknown{number}": 1 for number in range(unknown)}, tenure=-1)
+    assert [error["field"] for error in problem["errors"]] == [
+        "tenure",
+        *(f"unknown{number}" for number in range(49)),
+    ]
+    assert problem["detail"] == "More than 50 fields are invalid; these are the first of them."
+
+
+def test_50_errors_are_counted(api: Service) -> None:
+    problem = refuse(api, **{f"unknown{number}": 1 for number in range(50)})
     assert len(problem["errors"]) == 50
-    assert problem["detail"] == "73 fields are not right. The first 50 are shown."
+    assert problem["detail"] == "50 fields are invalid."
 
 
 def test_names_are_cut(api: Service) -> None:
@@ -167,9 +181,10 @@ def test_what_nobody_expected_is_a_500_without_details() -> None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json() == {
             "type": "urn:mlops-pipeline:problem:internal-error",
-            "title": "Something went wrong here",
+            "title": "The service failed unexpectedly",
             "status": 500,
-            "detail": "The service's logs say what.",
+            "detail": "Report the request_id to the operator, who finds the cause in the service's"
+            " log.",
             "request_id": answer.headers["x-request-id"],
         }
         assert api.asgi("GET", "/healthz").status == 200

@@ -23,6 +23,8 @@ def test_every_setting_has_a_variable() -> None:
             "MLOPS_CACHE_DIR": "/cache",
             "MLOPS_DOCS": "off",
             "MLOPS_LOG_KEY": "key",
+            "MLOPS_BASE_PATH": "/prod",
+            "MLOPS_CORS_ORIGINS": "https://shop.example.com",
             "AWS_LAMBDA_FUNCTION_VERSION": "17",
         }
     )
@@ -35,6 +37,8 @@ def test_every_setting_has_a_variable() -> None:
         cache_dir=Path("/cache"),
         docs=False,
         log_key="key",
+        base_path="/prod",
+        cors_origins="https://shop.example.com",
         release="17",
     )
     assert list(map(str, settings.parsed_pins())) == [PIN]
@@ -49,6 +53,32 @@ def test_only_those_variables_are_read() -> None:
 def test_a_setting_that_cannot_be_read_is_named(variable: str) -> None:
     with pytest.raises(ValidationError, match=variable):
         read_settings({variable: "perhaps"})
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("", ""), ("/", ""), ("prod", "/prod"), ("/prod/", "/prod"), ("/a//b", "/a/b")],
+)
+def test_a_base_path_is_read_with_or_without_its_slashes(text: str, path: str) -> None:
+    assert Settings(base_path=text).base_path == path
+
+
+@pytest.mark.parametrize("text", ["/a b", "/a?b", "/{proxy+}", "/ä", "https://host/prod"])
+def test_a_base_path_that_is_no_path_is_named(text: str) -> None:
+    with pytest.raises(ValidationError, match="MLOPS_BASE_PATH"):
+        read_settings({"MLOPS_BASE_PATH": text})
+
+
+def test_origins_are_separated_by_commas() -> None:
+    origins = Settings(cors_origins=" https://a.example,http://localhost:3000 , *,").allowed_origins
+    assert origins == ["https://a.example", "http://localhost:3000", "*"]
+    assert Settings().allowed_origins == []
+
+
+@pytest.mark.parametrize("text", ["shop.example.com", "https://a.example/", "null", "https://a b"])
+def test_an_origin_that_no_browser_sends_is_named(text: str) -> None:
+    with pytest.raises(ValidationError, match="MLOPS_CORS_ORIGINS"):
+        read_settings({"MLOPS_CORS_ORIGINS": f"https://a.example,{text}"})
 
 
 @pytest.mark.parametrize("variable", ["MLOPS_STORE", "MLOPS_QUEUE"])

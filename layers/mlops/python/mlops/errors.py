@@ -201,7 +201,7 @@ class JobEnded(MlopsError):
 
 class InputForbidden(MlopsError):
     def __init__(self, prefix: str) -> None:
-        super().__init__(f"An input must lie below {prefix}, in a key without % or ..")
+        super().__init__(f"Use an input below {prefix} whose key has neither % nor ..")
         self.prefix = prefix
 
 

@@ -18,7 +18,7 @@ ENDED = "-ended"
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 OWNER = re.compile(r"[\x21-\x7e]{1,256}")
-"""Names of submitters: visible ASCII, as ARNs and the subjects of tokens are."""
+"""Names of submitters, in visible ASCII. The API's own begin with their kind: `iam:`, `jwt:`."""
 
 
 class Format(StrEnum):
@@ -221,13 +221,16 @@ def _name(task: Task) -> str:
 
 
 def folder_of(owner: str) -> str:
-    """The folder of an owner's uploads; different owners have different ones.
+    """Return the folder of an owner's uploads; different owners have different folders.
 
-    What a key could not hold is written as `=` and two hexadecimal digits. What is then longer
-    than a folder's name may be on disks is its SHA-256.
+    A character that a key cannot hold is written as `=` and two hexadecimal digits. A name that is
+    then too long for a folder on disks is written as `=sha256-` and its digest: since `=s` begins
+    no such character, no other name can have this folder.
     """
     name = re.sub(r"[^A-Za-z0-9_-]", lambda match: f"={ord(match[0]):02x}", owner)
-    return name if len(name) <= 200 else hashlib.sha256(owner.encode()).hexdigest()
+    if len(name) <= 200:
+        return name
+    return f"=sha256-{hashlib.sha256(owner.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,43 @@
+"""Bodies of a batch submission that would cost the most if nothing were limited."""
+
+_ROWS = b'{"model":"churn","rows":['
+_ONE_ROW = b'{"model":"churn","rows":[{"x":['
+
+
+def _repeated(item: bytes, head: bytes, tail: bytes, size: int) -> bytes:
+    """Return a body that is full of one item."""
+    number = (size - len(head) - len(tail)) // (len(item) + 1)
+    return head + b",".join([item] * number) + tail
+
+
+def numbered(head: bytes, tail: bytes, size: int) -> bytes:
+    """Return a body that is full of keys, all different."""
+    keys = b",".join(b'"%x":0' % number for number in range(size // 9))
+    return head + keys[: size - len(head) - len(tail)].rpartition(b",")[0] + tail
+
+
+def costly_bodies(size: int) -> dict[str, tuple[bytes, int]]:
+    """Return bodies of at most so many bytes, with the status of the answer, by name."""
+
+    def repeated(item: bytes, head: bytes, tail: bytes) -> bytes:
+        return _repeated(item, head, tail, size)
+
+    return {
+        "unknown fields": (numbered(b"{", b"}", size), 422),
+        "fields of an unknown field": (numbered(b'{"model":"churn","x":{', b"}}", size), 422),
+        "fields of one row": (numbered(_ROWS + b"{", b"}]}", size), 202),
+        "numbers for rows": (repeated(b"7", _ROWS, b"]}"), 422),
+        "numbers in a row": (repeated(b"1e9", _ONE_ROW, b"]}]}"), 202),
+        "long numbers in a row": (repeated(b"9" * 4000, _ONE_ROW, b"]}]}"), 202),
+        "texts in a row": (repeated(b'""', _ONE_ROW, b"]}]}"), 202),
+        "small objects": (repeated(b'{"":0}', b"[", b"]"), 413),
+        "empty rows": (repeated(b"{}", _ROWS, b"]}"), 413),
+        "small objects in a row": (repeated(b'{"":0}', _ONE_ROW, b"]}]}"), 413),
+        "deep rows": (repeated(b'{"a":' * 90 + b"0" + b"}" * 90, _ROWS, b"]}"), 413),
+        "opened lists": (b"[" * size, 413),
+        "a hundred thousand opened lists": ((b"[" * 100_000).ljust(size), 400),
+        "a key again and again": (repeated(b'"a":0', b"{", b"}"), 400),
+        "one long text": (b'"' + b"x" * (size - 2) + b'"', 422),
+        "one long escaped text": (b'"' + b"\\u0000" * ((size - 2) // 6) + b'"', 422),
+        "one long number": (b"9" * size, 400),
+    }
