@@ -209,7 +209,9 @@ def test_without_store_or_queue_there_are_no_jobs(settings: Settings) -> None:
 
 def test_a_folder_without_a_server_has_no_uploads() -> None:
     api = service(settings=Settings(store="folder", queue="queue"))
-    assert_problem(api.asgi("POST", UPLOADS, b'{"format": "csv"}'), 503, "batch-unavailable")
+    assert_problem(
+        api.asgi("POST", UPLOADS, b'{"format": "csv", "bytes": 9}'), 503, "batch-unavailable"
+    )
     assert "MLOPS_SERVED_AT" in api.log_lines("failure")[0]["reason"]
 
 

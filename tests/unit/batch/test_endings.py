@@ -1,4 +1,4 @@
-"""Cancelling and retrying; what of it can meet what."""
+"""How a job is cancelled, and what ends it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlops.batch.job import Format, Keys, Task
+from mlops.batch.job import Format, Keys
 from mlops.batch.jobs import Submission
 from mlops.batch.progress import JobState
 from mlops.errors import (
@@ -21,7 +21,7 @@ from mlops.inference.loading import ServedModel
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
 from mlops.models.columns import Columns
-from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load, task_of
+from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
@@ -81,33 +81,6 @@ def test_whoever_is_first_cancels_or_finishes(operation: str) -> None:
     assert bench.status().state is expected
     assert refused is (operation == "get")
     assert bool(bench.written()) is refused
-
-
-def test_a_retry_of_a_job_that_still_runs_sends_what_is_missing_again() -> None:
-    bench = Bench()
-    bench.submit(csv_of(20_001))
-    bench.step()
-    bench.step()
-    bench.queue.waiting.clear()  # lost
-    bench.jobs.retry("job-1", OWNER)
-    assert [task_of(body) for body in bench.queue.waiting] == [
-        Task("job-1", 1),
-        Task("job-1", 2),
-    ]
-    bench.drain()
-    assert bench.status().state is JobState.SUCCEEDED
-
-
-def test_a_retry_fails_anew_with_its_own_reason() -> None:
-    bench = Bench()
-    bench.submit(csv_of(3))
-    bench.replace_input(csv_of(4))
-    bench.drain()
-    assert bench.status().state is JobState.FAILED
-    assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
-    bench.objects.remove(f"batch/uploads/{OWNER}/job-1.csv")
-    bench.drain()
-    assert bench.status().reason == "The input is gone"
 
 
 def test_a_failed_job_can_be_cancelled() -> None:

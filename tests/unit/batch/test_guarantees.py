@@ -138,7 +138,7 @@ def test_a_worker_killed_at_each_of_its_tries() -> None:
     bench.clock.time = bench.clock.time.replace(minute=30)
     status = bench.status()
     assert status.state is JobState.FAILED
-    assert status.reason is not None and "stopped in the middle" in status.reason
+    assert status.reason is not None and "stopped at each of its tries" in status.reason
 
 
 def test_a_last_try_that_succeeds_is_no_failure() -> None:
@@ -231,7 +231,7 @@ def test_one_chunk_fails_and_a_retry_runs_only_what_is_missing() -> None:
     assert bench.written() == {}
     bench.before = lambda operation, key: None
     assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
-    assert [task_of(body) for body in bench.queue.waiting] == [Task("job-1", 1)]
+    assert [task_of(body) for body in bench.queue.waiting] == [Task("job-1", 1, generation=1)]
     bench.drain()
     assert bench.status().state is JobState.SUCCEEDED
     assert bench.written() == undisturbed(LARGE)

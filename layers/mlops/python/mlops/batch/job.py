@@ -15,6 +15,8 @@ UPLOADS = "batch/uploads/"
 JOBS = "batch/jobs/"
 
 ENDED = "-ended"
+SENT = "-sent"
+REFUSED = "refused"
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 OWNER = re.compile(r"[\x21-\x7e]{1,256}")
@@ -107,13 +109,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Task:
-    """One message of ours on the queue: a whole job, or one chunk of it, counted from 0."""
+    """One message of ours on the queue: a whole job, or one chunk of it, counted from 0.
+
+    generation: how often the job had been retried when this was sent. A later retry sends
+    everything that is missing again, so an older task is not worked on.
+    """
 
     job_id: str
     chunk: int | None = None
+    generation: int = 0
 
     def to_text(self) -> str:
-        return json.dumps({"job_id": self.job_id, "chunk": self.chunk})
+        document: dict[str, object] = {"job_id": self.job_id, "chunk": self.chunk}
+        if self.generation:  # earlier releases know no such field
+            document["generation"] = self.generation
+        return json.dumps(document)
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,11 @@ class Keys:
         return f"{self.folder}input.jsonl"
 
     @property
+    def queued(self) -> str:
+        """The message of the whole job is on the queue."""
+        return f"{self.folder}queued.json"
+
+    @property
     def started(self) -> str:
         return f"{self.folder}started.json"
 
@@ -154,10 +169,10 @@ class Keys:
     def plan(self) -> str:
         return f"{self.folder}plan.json"
 
-    @property
-    def sent(self) -> str:
-        """All chunks were put on the queue."""
-        return f"{self.folder}sent.json"
+    def sent(self, generation: int) -> str:
+        """All chunks were put on the queue, since the job was last retried."""
+        name = f"sent-{generation:04}" if generation else "sent"
+        return f"{self.folder}{name}.json"
 
     @property
     def chunks(self) -> str:
@@ -195,25 +210,37 @@ class Keys:
     def retries(self) -> str:
         return f"{self.folder}retries/"
 
+    def retry(self, generation: int) -> str:
+        """Begins a generation: whoever creates it sends its messages, and nobody else does."""
+        return f"{self.retries}{generation - 1:04}"
+
+    def retry_sent(self, generation: int) -> str:
+        """The messages of a generation are on the queue."""
+        return f"{self.retry(generation)}{SENT}"
+
     @property
     def failures(self) -> str:
         return f"{self.folder}failures/"
 
-    def failure(self, generation: int, task: Task) -> str:
-        """Of the tries since the job was last retried."""
-        return f"{self.failures}{generation:04}/{_name(task)}"
+    def failure(self, task: Task) -> str:
+        """Why a task failed."""
+        return f"{self.failures}{task.generation:04}/{_name(task)}"
+
+    def refused(self, generation: int) -> str:
+        """Why the input cannot be predicted: no task of this generation is worked on any more."""
+        return f"{self.failures}{generation:04}/{REFUSED}"
 
     @property
     def last_tries(self) -> str:
         return f"{self.folder}last-tries/"
 
-    def last_try(self, generation: int, task: Task) -> str:
+    def last_try(self, task: Task) -> str:
         """Written before a task's last try: should that be killed, nobody else could tell."""
-        return f"{self.last_tries}{generation:04}/{_name(task)}"
+        return f"{self.last_tries}{task.generation:04}/{_name(task)}"
 
-    def last_try_ended(self, generation: int, task: Task) -> str:
+    def last_try_ended(self, task: Task) -> str:
         """Written after it: it was not killed."""
-        return f"{self.last_try(generation, task)}{ENDED}"
+        return f"{self.last_try(task)}{ENDED}"
 
 
 def _name(task: Task) -> str:

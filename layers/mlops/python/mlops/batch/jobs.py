@@ -20,6 +20,7 @@ from mlops.errors import (
     ModelNotFound,
     ObjectExists,
     ObjectNotFound,
+    StoreError,
 )
 from mlops.inference.version import Pin
 from mlops.registry.objects import ObjectStore
@@ -28,10 +29,13 @@ MAX_INPUT_BYTES = 512 * 1024 * 1024
 """Of an input object as it lies in the store, so compressed where it is."""
 
 _TEXT_OR_INFINITY = re.compile(r'"(?:[^"\\]|\\.)*"|Infinity')
+_INVALID = "was refused, as its message was not a valid job. Submit it again"
+_FINISHED = "has already finished"
 _ENDED = {
-    JobState.SUCCEEDED: "succeeded already",
-    JobState.CANCELLED: "been cancelled",
+    JobState.SUCCEEDED: "has already succeeded",
+    JobState.CANCELLED: "was cancelled",
 }
+_NOT_QUEUED = "The queue could not be used. Retry the job"
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,12 @@ class Jobs:
         """
         self.accept(job_id, submission)
         progress = Progress(self._objects, job_id)
-        # Sent again where it was there already: its first sender may have died before doing so.
-        if not progress.has(progress.keys.started):
-            self._queue.send([Task(job_id).to_text()])
+        keys = progress.keys
+        # A job may have been accepted before without a message: its sender may have died.
+        if not progress.has(keys.started) and not progress.has(keys.queued):
+            self._queue.send([Task(job_id).to_text()], submission.owner)
+            with suppress(ObjectExists):
+                note(self._objects, keys.queued, self._now())
         return self.status(job_id, submission.owner)
 
     def accept(self, job_id: str, submission: Submission) -> Job:
@@ -142,31 +149,48 @@ class Jobs:
         return self._look(job_id, owner)[1]
 
     def cancel(self, job_id: str, owner: str) -> Status:
-        """What has not been done will not be. Raises JobNotFound, JobEnded."""
+        """Cancel what has not been done yet. Raises JobNotFound, JobEnded."""
         progress, status = self._look(job_id, owner)
         if status.job is None:
-            raise JobEnded(job_id, "been refused as no valid job")
+            raise JobEnded(job_id, _INVALID)
         if status.state is JobState.SUCCEEDED:
             raise JobEnded(job_id, _ENDED[status.state])
         with suppress(ObjectExists):
             note(self._objects, progress.keys.outcome, self._now(), outcome=Outcome.CANCELLED)
         if Progress(self._objects, job_id).outcome is not Outcome.CANCELLED:
-            raise JobEnded(job_id, "finished already")
+            raise JobEnded(job_id, _FINISHED)
         return self.status(job_id, owner)
 
     def retry(self, job_id: str, owner: str) -> Status:
-        """Put what is missing on the queue anew. Raises JobNotFound, JobEnded."""
+        """Put what is missing of a failed job on the queue again.
+
+        A job that is queued or running is left alone: its messages are on the queue already. Of
+        any number of calls, exactly one begins the next generation and sends its messages.
+
+        Raises JobNotFound, JobEnded, StoreThrottled, StoreUnavailable.
+        """
         progress, status = self._look(job_id, owner)
         if status.job is None:
-            raise JobEnded(job_id, "been refused as no valid job; submit it anew")
-        if status.state in (JobState.SUCCEEDED, JobState.CANCELLED):
+            raise JobEnded(job_id, _INVALID)
+        if status.state in _ENDED:
             raise JobEnded(job_id, _ENDED[status.state])
         if status.state is JobState.FAILED:
-            key = f"{progress.keys.retries}{progress.generation:04}"
-            with suppress(ObjectExists):  # two retries at once are one
-                note(self._objects, key, self._now())
-        self._queue.send([task.to_text() for task in outstanding(progress)])
+            generation = progress.generation + 1
+            with suppress(ObjectExists):  # somebody else has begun it
+                note(self._objects, progress.keys.retry(generation), self._now())
+                self._send_again(progress, generation, owner)
         return self.status(job_id, owner)
+
+    def _send_again(self, progress: Progress, generation: int, owner: str) -> None:
+        """Send what is missing. Where that fails, the job has failed, and is retried again."""
+        keys = progress.keys
+        try:
+            self._queue.send([task.to_text() for task in outstanding(progress, generation)], owner)
+        except StoreError:
+            failed = keys.failure(Task(keys.job_id, generation=generation))
+            note(self._objects, failed, self._now(), reason=_NOT_QUEUED)
+            raise
+        note(self._objects, keys.retry_sent(generation), self._now())
 
     def _look(self, job_id: str, owner: str) -> tuple[Progress, Status]:
         progress = Progress(self._objects, job_id)
@@ -222,12 +246,14 @@ class Jobs:
         return found.tag
 
 
-def outstanding(progress: Progress) -> list[Task]:
-    """What is left to be done: the chunks that are not, or the whole job."""
+def outstanding(progress: Progress, generation: int) -> list[Task]:
+    """Return what is left to be done: the chunks that are missing, or the whole job."""
     job_id = progress.keys.job_id
     plan = progress.plan
     missing = [] if plan is None else progress.missing(plan)
-    return [Task(job_id, chunk) for chunk in missing] or [Task(job_id)]
+    return [Task(job_id, chunk, generation) for chunk in missing] or [
+        Task(job_id, generation=generation)
+    ]
 
 
 def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -78,7 +78,7 @@ class FolderQueue:
         self._now = now
         self._max_receives = max_receives
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, bodies: Sequence[str], owner: str) -> None:
         visible_at = self._milliseconds(0)
         with self._usable():
             self._messages.mkdir(parents=True, exist_ok=True)
