@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Keys, format_of
-from mlops.batch.jobs import Submission
+from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
 from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
@@ -118,18 +118,29 @@ class BatchRequest(_Sent):
 
 class UploadRequest(_Sent):
     format: AnyFormat
+    bytes: int = Field(
+        ge=1,
+        le=MAX_INPUT_BYTES,
+        description="Size of the file as it is sent, so compressed where it is.",
+    )
 
 
 class UploadDocument(BaseModel):
     model_config = ConfigDict(
-        json_schema_extra={"description": "Where to PUT a file, and what to name it in a job then."}
+        json_schema_extra={
+            "description": "The URL to PUT a file to, and the `input` to name it by in a job."
+        }
     )
 
     url: str = Field(description="Needs no credentials until it expires.")
     method: Literal["PUT"]
+    headers: dict[str, str] = Field(
+        description="Send these with the request. The store refuses a file of another size, and a"
+        " second upload to the same URL."
+    )
     input: str = Field(description="For the job's `input`.")
     expires_at: datetime
-    max_bytes: int = Field(description="Of the file as it is sent, so compressed where it is.")
+    max_bytes: int = Field(description="The largest file that may be uploaded.")
 
 
 class JobRows(BaseModel):

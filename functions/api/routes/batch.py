@@ -1,7 +1,7 @@
 """/v1/predict/batch: jobs of many rows, predicted later.
 
-Its functions are plain ones, which FastAPI runs in threads: the store they wait for shall not hold
-up somebody else's prediction.
+The route functions are plain ones, which FastAPI runs in threads: waiting for the store must not
+hold up other callers' predictions.
 """
 
 from typing import Annotated, Any
@@ -52,7 +52,7 @@ _IdempotencyKey = Annotated[
 ]
 _ALWAYS = (CallerUnknown, BatchUnavailable)
 _EXAMPLES: Any = {name: {"summary": name, "value": value} for name, value in SUBMISSIONS.items()}
-_LOCATION = {"description": "Where to ask after the job.", "schema": {"type": "string"}}
+_LOCATION = {"description": "Path of the job.", "schema": {"type": "string"}}
 
 
 def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
@@ -118,10 +118,11 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
         key = idempotency_key
         name = job_id_of(owner, key).removeprefix("job_") if key else batch.new_upload_id()
         input = f"{uploads.prefix(owner)}{name}.{body.format}"
-        link = batch.links().upload(uploads.key(input, owner))
+        link = batch.links().upload(uploads.key(input, owner), body.bytes)
         return UploadDocument(
             url=link.url,
             method="PUT",
+            headers=dict(link.headers),
             input=input,
             expires_at=link.expires_at,
             max_bytes=MAX_INPUT_BYTES,
@@ -129,7 +130,7 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
 
     @router.get(
         "/{job_id}",
-        summary="How far a batch job is, and where its results are",
+        summary="Get the state of a batch job, and the URLs of its results",
         responses=documented(JobNotFound, *_ALWAYS),
     )
     def show_batch(request: Request, job_id: str) -> JobDocument:
@@ -137,7 +138,8 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
 
     @router.delete(
         "/{job_id}",
-        summary="Cancel a batch job: what has not been predicted will not be",
+        summary="Cancel a batch job",
+        description="Rows that have not been predicted yet will not be.",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def cancel_batch(request: Request, job_id: str) -> JobDocument:
@@ -146,7 +148,8 @@ def batch_router(batch: Batch, telemetry: Telemetry) -> APIRouter:
     @router.post(
         "/{job_id}/retry",
         status_code=202,
-        summary="Have what is missing of a batch job predicted",
+        summary="Retry a failed batch job",
+        description="Predicts what is missing. A job that is queued or running is left as it is.",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def retry_batch(request: Request, job_id: str) -> JobDocument:

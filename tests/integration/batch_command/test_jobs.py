@@ -13,7 +13,7 @@ def test_submitting_uploads_the_file_and_names_it_in_a_job(run: Batch, api: Fake
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == f"Submitted {JOB}. To get its results: mlops batch results {JOB}\n"
     link, put, job = api.seen
-    assert link.document == {"format": "csv"}
+    assert link.document == {"format": "csv", "bytes": len(CONTENT)}
     assert (put.path, put.body) == (UPLOAD, CONTENT)
     assert job.document == {"model": "churn", "input": "s3://local/abc.csv", "format": "csv"}
     assert len(job.headers["Idempotency-Key"]) == 32
@@ -25,7 +25,7 @@ def test_all_that_can_be_asked_for(run: Batch, api: FakeApi) -> None:
     options = ("--model", "other", "--pin", "p", "--format", "jsonl", "--output-format", "parquet")
     assert run("submit", "rows", *options, "--idempotency-key", "mine").code == 0
     link, _, job = api.seen
-    assert link.document == {"format": "jsonl"}
+    assert link.document == {"format": "jsonl", "bytes": 2}
     assert job.document == {
         "model": "other",
         "pin": "p",

@@ -160,14 +160,15 @@ def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | N
             digest = hashlib.file_digest(content, "sha256")
         digest.update(idempotency_key.encode())
         headers["Idempotency-Key"] = digest.hexdigest()
-    link = api.call("POST", f"{_PATH}/uploads", Upload, {"format": format}, headers)
-    if size > link["max_bytes"]:
-        raise ConfigInvalid(str(file), f"has more than {link['max_bytes']:,} bytes")
+    if size == 0:
+        raise ConfigInvalid(str(file), "is empty")
+    request = {"format": format, "bytes": size}
+    link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
     with (
         _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
         progress.open(file, "rb", description=f"Uploading {file.name}") as reader,
     ):
-        api.upload(link["url"], reader, size)
+        api.upload(link["url"], reader, link["headers"])
     uploaded: str = link["input"]
     return uploaded
 
