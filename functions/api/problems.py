@@ -80,7 +80,7 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         "The Idempotency-Key was used for another job",
         "It stands for one request; another one needs another key.",
     ),
-    JobEnded: Kind(409, "job-ended", "The job is beyond that"),
+    JobEnded: Kind(409, "job-ended", "The job has already finished"),
     InputForbidden: Kind(403, "input-forbidden", "The input is not where yours may lie"),
     InputRefused: Kind(422, "input-refused", "The input cannot be used"),
     CallerUnknown: Kind(403, "caller-unknown", "Jobs need to know whose they are"),

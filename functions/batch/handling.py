@@ -17,6 +17,10 @@ from mlops.bootstrap import utc_now
 from mlops.bootstrap.jobs import open_jobs, open_worker
 from mlops.errors import InputForbidden, InputRefused, MlopsError, ModelNotFound
 
+_MAX_REASON = 1_000
+_MAX_FRAMES = 20
+"""What a line of the log holds at most, so that no message makes it large."""
+
 Record = Mapping[str, Any]
 Answer = dict[str, list[dict[str, str]]]
 
@@ -176,11 +180,11 @@ def failed(records: Iterable[Record]) -> Answer:
 def described(error: BaseException) -> dict[str, object]:
     """What an error was and where. The words of those that are not ours may quote a row."""
     ours = isinstance(error, MlopsError) and not isinstance(error, InputForbidden)  # names them
-    reason = str(error) if ours else None
+    reason = str(error)[:_MAX_REASON] if ours else None
     if isinstance(error, ValidationError):  # of the settings
         reason = "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
     return {
         "error": type(error).__qualname__,
         "reason": reason,
-        "stack": traceback.format_tb(error.__traceback__),
+        "stack": traceback.format_tb(error.__traceback__, -_MAX_FRAMES),
     }

@@ -84,12 +84,15 @@ def inspect(image: str) -> dict[str, Any]:
     return found
 
 
-def run_python(image: str, script: str, *options: str, stdin: str = "") -> str:
-    """What `script` prints, run by the image's Python instead of the function."""
+def run_python(
+    image: str, script: str, *options: str, stdin: str = "", seconds: float = CALL_SECONDS
+) -> str:
+    """Return what `script` prints, run by the image's Python instead of the function."""
     return docker(
         *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs=/tmp"),
         *(*options, "--entrypoint", "python3.13", image, "-c", script),
         stdin=stdin,
+        seconds=seconds,
     )
 
 

@@ -1,6 +1,7 @@
 """`mlops batch submit | status | results | cancel | retry`: batch jobs over the API."""
 
 import hashlib
+import json
 import re
 import time
 import uuid
@@ -185,9 +186,21 @@ def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json
         files = list(_download(api, job["links"], output or Path(job_id)))
         if job["rows"]["failed"]:
             notes.print(f"{job['rows']['failed']:,} rows are not valid; see {files[1]}")
+            found, kept = _errors_of(files[2])
+            if kept < found:
+                notes.print(f"It has the first {kept:,} of {found:,} errors; {files[2]} counts all")
     written = [f"Wrote {file}" for file in files]
     answer({**job, "files": [*map(str, files)]}, as_json, "\n".join([_shown(job), *written]))
     _exit_as(job)
+
+
+def _errors_of(summary: Path) -> tuple[int, int]:
+    """Return how many errors a job has, and how many of them its file of errors holds."""
+    try:
+        document = json.loads(summary.read_bytes())
+        return int(document["errors_found"]), int(document["errors_kept"])
+    except (ValueError, TypeError, KeyError):  # of a job from before they were counted
+        return 0, 0
 
 
 def _ended(api: ApiClient, job: Mapping[str, Any]) -> Mapping[str, Any]:
