@@ -166,6 +166,12 @@ def test_a_rejected_message_is_a_failed_job_of_its_submitter() -> None:
     assert bench.status().state is JobState.QUEUED, "sent again, and right"
 
 
+def test_a_long_reason_is_cut() -> None:
+    bench = Bench()
+    bench.jobs.reject("job-1", OWNER, "x" * 100_000)
+    assert bench.status().reason == "x" * 1_000
+
+
 def test_folders_of_owners_differ() -> None:
     owners = [
         "x" * 256,

@@ -1,9 +1,12 @@
 """Retrying a job: its messages are never multiplied, and it is never left without any."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from random import Random
 
 import pytest
 
+from mlops.batch import progress, splitting
 from mlops.batch.job import Keys, Task
 from mlops.batch.progress import MESSAGE_RETENTION, JobState
 from mlops.errors import JobEnded, StoreThrottled, StoreUnavailable
@@ -223,3 +226,72 @@ def test_a_job_that_has_finished_is_not_retried() -> None:
     bench.drain()
     with pytest.raises(JobEnded, match="The job has already succeeded"):
         bench.jobs.retry("job-1", OWNER)
+
+
+def failing_in(operations: int, fault: BaseException) -> Callable[[str, str], None]:
+    """For `Bench.before`: fail after so many operations, once."""
+    left = operations
+
+    def before(operation: str, key: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise fault
+
+    return before
+
+
+def disturb(bench: Bench, random: Random) -> None:
+    """Do a random thing, with a fault at a random moment."""
+    fault = random.choice([Killed(), StoreThrottled("key", "slow down")])
+    if random.random() < 0.6:
+        bench.before = failing_in(random.randint(1, 25), fault)
+    if random.random() < 0.2:
+        bench.queue.refuse_after, bench.queue.fault = random.randint(0, 3), fault
+    waiting = bench.queue.waiting
+    try:
+        match random.randrange(6):
+            case 0 | 1 if waiting:
+                bench.step(last=random.random() < 0.4)
+            case 2 if waiting:
+                waiting.append(random.choice(list(waiting)))  # delivered twice
+            case 3 if waiting:
+                waiting.rotate(random.randrange(len(waiting)))
+            case 4 if waiting:
+                waiting.popleft()  # a dead letter, or expired
+            case _:
+                bench.jobs.retry("job-1", OWNER)
+    except (Killed, StoreThrottled):
+        pass
+    except JobEnded:
+        assert bench.status().state is JobState.SUCCEEDED
+    finally:
+        bench.before, bench.queue.refuse_after = lambda operation, key: None, None
+        bench.clock.time += timedelta(seconds=random.choice([0, 1, 90]))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_job_is_completed_once_whatever_happens_to_its_messages_and_retries(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (progress, splitting):
+        monkeypatch.setattr(module, "ROWS_PER_CHUNK", 10)
+    content = csv_of(35, bad=[3, 17])
+    calm = Bench()
+    calm.submit(content)
+    calm.drain()
+    random = Random(seed)  # noqa: S311 -- repeatable, not secret
+    bench = Bench()
+    bench.submit(content)
+    for _ in range(25):
+        disturb(bench, random)
+    # Nothing fails any more. What is still missing has a message, or is shown as failed in time.
+    for _ in range(2):
+        bench.drain()
+        if bench.status().state is not JobState.SUCCEEDED:
+            bench.clock.time += MESSAGE_RETENTION + timedelta(hours=2)
+            assert bench.status().state is JobState.FAILED
+            bench.jobs.retry("job-1", OWNER)
+            assert len(bench.queue.waiting) <= 4
+    assert bench.status().state is JobState.SUCCEEDED
+    assert bench.written() == calm.written()
