@@ -70,7 +70,7 @@ def test_an_input_elsewhere_is_forbidden_and_not_looked_at(batch: BatchService, 
 def test_an_input_that_is_not_there(batch: BatchService) -> None:
     url = f"{ROOT}batch/uploads/{ALICES_FOLDER}/{MARKER}.csv"
     problem = assert_problem(batch.submit(rows=None, input=url), 422, "input-refused")
-    assert problem["detail"] == "There is no such input object"
+    assert problem["detail"] == "There is no such input object. Upload it first"
     assert batch.queue.sent == []
 
 

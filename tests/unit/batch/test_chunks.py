@@ -44,5 +44,5 @@ def test_threads_change_nothing(format: Format) -> None:
 def test_a_chunk_of_other_rows_than_were_cut_is_damaged(format: Format, said: int) -> None:
     (chunk,) = split(as_format(rows(3), format), format, Limits())
     wrong = replace(chunk, rows=said)
-    with pytest.raises(JobDamaged, match="has not the rows that were cut, from row 1 on"):
+    with pytest.raises(JobDamaged, match="does not have its rows, from row 1 on"):
         predict_chunk(wrong, format, Format.CSV, "job-1", load(VERSION.pin))

@@ -60,7 +60,7 @@ def test_a_job_that_is_done_cannot_be_cancelled_or_retried() -> None:
 
 
 @pytest.mark.parametrize("operation", ["create", "get"])
-def test_whoever_is_first_cancels_or_finishes(operation: str) -> None:
+def test_a_cancellation_at_the_last_moment_wins_or_is_refused(operation: str) -> None:
     """A cancellation at the last moment wins or is refused; nothing in between."""
     bench = Bench()
     bench.jobs.submit("job-1", INLINE)
@@ -107,7 +107,7 @@ def unknown(pin: Pin) -> ServedModel:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_pin_that_somebody_named_and_leads_to_nothing_fails_the_job_and_rings_no_alarm(
+def test_a_named_pin_without_a_model_fails_the_job_and_is_no_dead_letter(
     error: MlopsError,
 ) -> None:
     def load(pin: Pin) -> ServedModel:
@@ -142,7 +142,7 @@ def test_a_model_that_predicts_no_probability_fails_the_whole_job(named: bool) -
     assert bench.written() == {}
 
 
-def test_a_model_of_the_release_that_is_not_there_is_nobodys_mistake_but_ours() -> None:
+def test_a_missing_model_of_the_release_becomes_a_dead_letter() -> None:
     """It is tried again, comes to the dead letters, and rings."""
     bench = Bench(model=unknown)
     bench.submit(csv_of(3))

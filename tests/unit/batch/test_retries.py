@@ -217,7 +217,7 @@ def test_a_retry_fails_with_a_reason_of_its_own() -> None:
     assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
     bench.objects.remove(f"batch/uploads/{OWNER}/job-1.csv")
     bench.drain()
-    assert bench.status().reason == "The input is gone"
+    assert bench.status().reason == "The input was deleted. Upload it, and submit a new job"
 
 
 def test_a_job_that_has_finished_is_not_retried() -> None:

@@ -96,8 +96,7 @@ class SqsQueue:
 def group_of(owner: str) -> str:
     """Return the message group of an owner, by which SQS is fair to all of them.
 
-    A group's name has fewer characters than an owner's may have, and the owner need not be known
-    to whoever reads the queue.
+    The name of a group is shorter than that of an owner may be, and does not tell the owner.
     """
     return hashlib.sha256(owner.encode()).hexdigest()[:32]
 

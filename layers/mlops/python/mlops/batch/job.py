@@ -1,4 +1,4 @@
-"""A batch job as it was accepted, and the keys of all that is written about it."""
+"""A batch job as it was accepted, and the keys of its objects."""
 
 import hashlib
 import json
@@ -47,12 +47,12 @@ def format_of(name: str) -> Format | None:
 
 @dataclass(frozen=True)
 class Job:
-    """Written once, at submission. What comes later cannot change what the job means.
+    """A job, written once at submission and never changed.
 
-    owner: who submitted it; nobody else gets to know of it.
+    owner: who submitted it; nobody else can see it.
     pin: the model as it was resolved at submission. pin_asked: whether the submitter named it.
     input_tag: the state of the input object at submission; another one is refused.
-    request: digest of what was asked for, by which a repeated submission is known.
+    request: digest of the submission, which tells whether another one is the same.
     submitted_at: aware, UTC.
     """
 
@@ -192,7 +192,7 @@ class Keys:
 
     @property
     def outcome(self) -> str:
-        """Whoever creates it first decides: cancelled, or finished."""
+        """Says whether the job was cancelled or has finished. The first to create it decides."""
         return f"{self.folder}outcome.json"
 
     def results(self, format: Format) -> str:
@@ -211,7 +211,7 @@ class Keys:
         return f"{self.folder}retries/"
 
     def retry(self, generation: int) -> str:
-        """Begins a generation: whoever creates it sends its messages, and nobody else does."""
+        """Begins a generation. Only the request that created it sends the messages."""
         return f"{self.retries}{generation - 1:04}"
 
     def retry_sent(self, generation: int) -> str:

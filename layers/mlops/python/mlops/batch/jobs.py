@@ -1,4 +1,4 @@
-"""Submitting jobs, asking after them, cancelling and retrying them."""
+"""Submit jobs, show their state, cancel and retry them."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ _NOT_QUEUED = "The queue could not be used. Retry the job"
 
 @dataclass(frozen=True)
 class Submission:
-    """What somebody asks for.
+    """What a caller asks for.
 
     pin: of another version than the one that is served; None for that one.
     input: URL of an object, `s3://…`; or else `rows`, objects as the API takes them.
@@ -106,7 +106,7 @@ class Jobs:
         Raises as `submit` does.
         """
         keys = Keys(job_id)
-        # First of all: of an input that is forbidden, the store hears nothing.
+        # This comes first: the store is not asked about an input that is forbidden.
         key = keys.inline_rows
         if submission.input is not None:
             key = self._uploads.key(submission.input, submission.owner)
@@ -119,7 +119,7 @@ class Jobs:
         if pin.version.model != submission.model:
             raise ModelNotFound(submission.model, tuple(self._pins))
         if submission.input is None:
-            self._lay_down(job_id, key, _as_lines(submission.rows or ()))
+            self._store_rows(job_id, key, _as_lines(submission.rows or ()))
         job = Job(
             job_id=job_id,
             owner=submission.owner,
@@ -139,13 +139,13 @@ class Jobs:
         return job
 
     def reject(self, job_id: str, owner: str, reason: str) -> None:
-        """Let a submitter know that their message was no job: it is shown as a failed one."""
+        """Show a message that is not a valid job as a failed job of its submitter."""
         keys = Keys(job_id)
         with suppress(ObjectExists):
             note(self._objects, keys.rejected, self._now(), owner=owner, reason=reason)
 
     def status(self, job_id: str, owner: str) -> Status:
-        """Raises JobNotFound, also for a job of somebody else."""
+        """Return the state of a job. Raises JobNotFound, also for a job of another owner."""
         return self._look(job_id, owner)[1]
 
     def cancel(self, job_id: str, owner: str) -> Status:
@@ -228,8 +228,8 @@ class Jobs:
             raise JobConflict(job.job_id)
         return job
 
-    def _lay_down(self, job_id: str, key: str, lines: bytes) -> None:
-        """Raises JobConflict where somebody laid down other rows, and came no further yet."""
+    def _store_rows(self, job_id: str, key: str, lines: bytes) -> None:
+        """Store inline rows. Raises JobConflict if other rows were stored under the same id."""
         try:
             self._objects.create(key, lines)
         except ObjectExists:
@@ -240,7 +240,7 @@ class Jobs:
         try:
             found = self._objects.stat(key)
         except ObjectNotFound as error:
-            raise InputRefused("There is no such input object") from error
+            raise InputRefused("There is no such input object. Upload it first") from error
         if found.bytes > MAX_INPUT_BYTES:
             raise InputRefused(f"The input has more than {MAX_INPUT_BYTES:,} bytes")
         return found.tag

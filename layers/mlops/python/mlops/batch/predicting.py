@@ -124,7 +124,7 @@ def _require_form(parts: Sequence[_Slice], chunk: Chunk) -> None:
 def _require_rows(found: int, chunk: Chunk, job_id: str) -> None:
     if found != chunk.rows:
         at = f"from row {chunk.first_row:,} on"
-        raise JobDamaged(job_id, f"a chunk has not the rows that were cut, {at}")
+        raise JobDamaged(job_id, f"a chunk does not have its rows, {at}")
 
 
 def _predict(

@@ -35,7 +35,7 @@ class JobState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the outcome's object says: the one or the other, whoever came first."""
+    """What the outcome object says. The first one to create it decides."""
 
     CANCELLED = "cancelled"
     FINISHED = "finished"
@@ -94,7 +94,7 @@ class Plan:
 
 
 class Progress:
-    """A look at a job's objects: what comes later is not seen."""
+    """The objects of a job at one moment. What is created later is not seen."""
 
     def __init__(self, objects: ObjectStore, job_id: str) -> None:
         self.keys = Keys(job_id)
@@ -172,13 +172,13 @@ class Progress:
         """The first failure since the last retry that still stands."""
         failures = f"{self.keys.failures}{self.generation:04}/"
         for name in self._below(failures):
-            if not self._is_mended(name):
+            if not self._is_fixed(name):
                 document = self.read(failures + name)
                 return datetime.fromisoformat(document["at"]), document["reason"]
         last_tries = f"{self.keys.last_tries}{self.generation:04}/"
         for name in self._below(last_tries):
             ended = name.endswith(ENDED) or self.has(f"{last_tries}{name}{ENDED}")
-            if not ended and not self._is_mended(name):
+            if not ended and not self._is_fixed(name):
                 document = self.read(last_tries + name)
                 at = datetime.fromisoformat(document["at"])
                 if at <= now:  # its time is over, and it never came to its end
@@ -201,7 +201,7 @@ class Progress:
         at = max([job.submitted_at, *times]) + MESSAGE_RETENTION
         return (at, _EXPIRED) if at + _RETENTION_MARGIN <= now else None
 
-    def _is_mended(self, name: str) -> bool:
+    def _is_fixed(self, name: str) -> bool:
         """Tell whether a task that failed was done after all, while others are still missing.
 
         Where none is missing, the failure was that of the merge.

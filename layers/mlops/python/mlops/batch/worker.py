@@ -1,8 +1,7 @@
-"""Working on what the queue brings: whole jobs, and chunks of them.
+"""Work on the tasks of the queue: whole jobs, and chunks of them.
 
-Every step creates objects that must not exist, with content that follows from the job alone. So a
-step that is done twice, by whomever, leaves what it left the first time; and one that was cut off
-is done again.
+Every step creates objects that must not exist yet, with content that follows from the job alone. A
+step that is done twice leaves what it left the first time, and one that was cut off is done again.
 """
 
 import json
@@ -37,7 +36,7 @@ from mlops.inference.version import Pin
 from mlops.registry.objects import ObjectStore
 
 MARGIN = timedelta(seconds=10)
-"""No step is begun with less time than this: it would be cut off, and its try be lost."""
+"""No step is started with less time than this. It would be cut off, and lose its try."""
 
 _STOPPED = "The worker was stopped at each of its tries: killed, or out of time. Retry the job"
 
@@ -114,7 +113,7 @@ class Worker:
             usable = False
         except Exception as error:
             if attempt.last:
-                self._note(keys.failure(task), self._now(), reason=_in_words(error))
+                self._note(keys.failure(task), self._now(), reason=_reason_of(error))
                 self._note(ended, self._now())
             raise
         # Of whatever try: what was killed at its last one may have come again.
@@ -165,7 +164,7 @@ class Worker:
         self._merge(job, plan)
 
     def _store(self, chunks: Iterable[Chunk], keys: Keys, attempt: Attempt) -> Plan:
-        """Lay down the chunks, then the plan: until that is there, nothing is predicted."""
+        """Store the chunks, then the plan. Nothing is predicted until the plan exists."""
         rows, lines = 0, []
         for number, chunk in enumerate(chunks):
             self._require_time(attempt)
@@ -178,7 +177,7 @@ class Worker:
         return plan
 
     def _merge(self, job: Job, plan: Plan) -> None:
-        """Finish the job if this was its last chunk. Of two last ones, both do, to one effect."""
+        """Finish the job if no chunk is missing. Two workers may do so, with the same result."""
         progress = Progress(self._objects, job.job_id)
         if progress.missing(plan):
             return
@@ -187,7 +186,7 @@ class Worker:
         done = sum(predicted for _, (predicted, _) in chunks)
         failed = sum(refused for _, (_, refused) in chunks)
         if done + failed != plan.rows:
-            raise JobDamaged(job.job_id, "its chunks have not the rows of the input")
+            raise JobDamaged(job.job_id, "its chunks do not have the rows of the input")
 
         def read(part: str) -> Iterator[bytes]:
             return (self._objects.get(keys.chunk(chunk, part)).content for chunk, _ in chunks)
@@ -201,7 +200,7 @@ class Worker:
         self._finish(job, progress, output)
 
     def _finish(self, job: Job, progress: Progress, output: _Output) -> None:
-        """Write what the submitter gets, unless the job was cancelled before this very moment."""
+        """Write the results, unless the job was cancelled first."""
         keys, format = progress.keys, job.output_format
         self._note(keys.outcome, self._now(), outcome=Outcome.FINISHED)
         outcome = json.loads(self._objects.get(keys.outcome).content)["outcome"]
@@ -226,7 +225,7 @@ class Worker:
         )
 
     def _predict(self, job: Job, chunk: Chunk) -> Predicted:
-        with _blaming_the_pin(job):
+        with _refusing_a_wrong_pin(job):
             return predict_chunk(
                 chunk,
                 job.input_format,
@@ -241,9 +240,9 @@ class Worker:
         try:
             found = self._objects.get(job.input_key)
         except ObjectNotFound as error:
-            raise InputRefused("The input is gone") from error
+            raise InputRefused("The input was deleted. Upload it, and submit a new job") from error
         if found.tag != job.input_tag:
-            raise InputRefused("The input was replaced after the job was submitted")
+            raise InputRefused("The input was replaced after submission. Submit a new job")
         return found.content
 
     def _job(self, job_id: str) -> Job:
@@ -254,7 +253,7 @@ class Worker:
 
     def _require_time(self, attempt: Attempt) -> None:
         if attempt.deadline - self._now() < MARGIN:
-            raise OutOfTime("No time was left to go on")
+            raise OutOfTime("The worker ran out of time")
 
     def _create(self, key: str, content: bytes) -> None:
         with suppress(ObjectExists):  # somebody did this step before, to the same effect
@@ -293,10 +292,10 @@ def _first_errors(parts: Iterable[bytes], format: Format) -> tuple[list[bytes], 
 
 
 @contextmanager
-def _blaming_the_pin(job: Job) -> Iterator[None]:
-    """Raises InputRefused where the submitter has named a pin that leads to no model of today.
+def _refusing_a_wrong_pin(job: Job) -> Iterator[None]:
+    """Raise InputRefused if the submitter has named a pin without a usable model.
 
-    Where it is the release's own, that is no fault of theirs: it is raised as it is.
+    For the release's own pin, the error is raised as it is: the submitter cannot fix it.
     """
     try:
         yield
@@ -306,8 +305,8 @@ def _blaming_the_pin(job: Job) -> Iterator[None]:
         raise
 
 
-def _in_words(error: Exception) -> str:
-    """For the submitter. What is not ours may quote anything, and is for the logs."""
+def _reason_of(error: Exception) -> str:
+    """Return the reason for the submitter. Foreign errors may quote rows: only logs have them."""
     if isinstance(error, MlopsError):
         return str(error)
     return f"An unexpected error ({type(error).__name__}); the service's logs say more"
