@@ -66,7 +66,7 @@ def in_columns(content: bytes, served: ServedModel) -> bytes:
         predict_chunk(chunk, Format.CSV, Format.CSV, "bench", served, threads=THREADS).results
         for chunk in split(content, Format.CSV, Limits())
     ]
-    return merge(parts, Format.CSV)
+    return b"".join(merge(parts, Format.CSV))
 
 
 def row_by_row(content: bytes, pipeline: Any, version: str) -> bytes:

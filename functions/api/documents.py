@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Keys, format_of
-from mlops.batch.jobs import Submission
+from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
 from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
@@ -111,6 +111,11 @@ class BatchRequest(_Sent):
 
 class UploadRequest(_Sent):
     format: AnyFormat
+    bytes: int = Field(
+        ge=1,
+        le=MAX_INPUT_BYTES,
+        description="Size of the file as it is sent, so compressed where it is.",
+    )
 
 
 class UploadDocument(BaseModel):
@@ -122,6 +127,10 @@ class UploadDocument(BaseModel):
 
     url: str = Field(description="A URL that needs no credentials until it expires.")
     method: Literal["PUT"]
+    headers: dict[str, str] = Field(
+        description="Send these with the request. The store refuses a file of another size, and a"
+        " second upload to the same URL."
+    )
     input: str = Field(description="The `input` of the job.")
     expires_at: datetime
     max_bytes: int = Field(

@@ -1,4 +1,4 @@
-"""What becomes of the messages that one invocation brings: each is done, or named as failed."""
+"""Handle the messages of one invocation: each is done, or reported as failed."""
 
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,10 @@ from mlops.batch.worker import Attempt
 from mlops.bootstrap import utc_now
 from mlops.bootstrap.jobs import open_jobs, open_worker
 from mlops.errors import InputForbidden, InputRefused, MlopsError, ModelNotFound
+
+_MAX_REASON = 1_000
+_MAX_FRAMES = 20
+"""What a line of the log holds at most, so that no message makes it large."""
 
 Record = Mapping[str, Any]
 Answer = dict[str, list[dict[str, str]]]
@@ -117,7 +121,7 @@ class Handler:
 
 
 class Unusable:
-    """Handles nothing, and says why: messages wait for the function to be mended."""
+    """Handles nothing and says why. Messages wait until the function is fixed."""
 
     def __init__(self, error: Exception, logger: FilteringBoundLogger) -> None:
         self.facts = described(error)
@@ -132,7 +136,7 @@ class Unusable:
 def create_handler(
     environment: Mapping[str, str], logger: FilteringBoundLogger
 ) -> Callable[[object, Context], Answer]:
-    """Make the handler that these settings ask for. Raises nothing.
+    """Make the handler from the settings. Raises nothing.
 
     An import that raises is a function that Lambda starts over and over, with no word of ours.
     """
@@ -174,13 +178,13 @@ def failed(records: Iterable[Record]) -> Answer:
 
 
 def described(error: BaseException) -> dict[str, object]:
-    """What an error was and where. The words of those that are not ours may quote a row."""
+    """Return what an error was and where. The words of foreign errors may quote a row."""
     ours = isinstance(error, MlopsError) and not isinstance(error, InputForbidden)  # names them
-    reason = str(error) if ours else None
+    reason = str(error)[:_MAX_REASON] if ours else None
     if isinstance(error, ValidationError):  # of the settings
         reason = "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
     return {
         "error": type(error).__qualname__,
         "reason": reason,
-        "stack": traceback.format_tb(error.__traceback__),
+        "stack": traceback.format_tb(error.__traceback__, -_MAX_FRAMES),
     }

@@ -73,9 +73,10 @@ class TaskMessage(_Strict):
 
     job_id: JobId
     chunk: Annotated[int, Field(ge=0)] | None
+    generation: Annotated[int, Field(ge=0)] = 0
 
     def to_task(self) -> Task:
-        return Task(self.job_id, self.chunk)
+        return Task(self.job_id, self.chunk, self.generation)
 
 
 class SubmissionMessage(_Strict):

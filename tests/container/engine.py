@@ -85,13 +85,16 @@ def inspect(image: str) -> dict[str, Any]:
     return found
 
 
-def run_python(image: str, script: str, *options: str, stdin: str = "") -> str:
-    """What `script` prints, run by the image's Python instead of the function."""
+def run_python(
+    image: str, script: str, *options: str, stdin: str = "", seconds: float = CALL_SECONDS
+) -> str:
+    """Return what `script` prints, run by the image's Python instead of the function."""
     return docker(
         *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs=/tmp"),
         *("--env", f"MLOPS_LOG_KEY={LOG_KEY}"),
         *(*options, "--entrypoint", "python3.13", image, "-c", script),
         stdin=stdin,
+        seconds=seconds,
     )
 
 

@@ -100,9 +100,10 @@ def test_numbers_beyond_any_float_are_refused_in_the_same_words(
 
 
 def test_an_upload_is_predicted(client: TestClient, worker: Worker, tmp_path: Path) -> None:
-    upload = client.post(f"{BATCH}/uploads", json={"format": "csv"}).json()
     content = "customer_id,tenure,monthly_charges\nC1,24,79.5\nC2,many,1\n"
-    assert client.put(upload["url"], content=content).status_code == 200
+    upload = client.post(f"{BATCH}/uploads", json={"format": "csv", "bytes": len(content)}).json()
+    put = client.put(upload["url"], content=content, headers=upload["headers"])
+    assert put.status_code == 200
     sent = {"model": "churn", "input": upload["input"], "output_format": "jsonl"}
     key = {"Idempotency-Key": "march"}
     location = client.post(BATCH, json=sent, headers=key).headers["location"]

@@ -6,6 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from mlops.batch.ports import Link
 from mlops.bootstrap import open_objects, utc_now
 from mlops.bootstrap.jobs import open_links
 
@@ -16,9 +17,9 @@ CONTENT = b"customer_id,tenure\nC1,24\n"
 KEY = "batch/uploads/arn=3aaws/march.csv"
 
 
-def put(url: str, content: bytes) -> int:
+def put(link: Link, content: bytes) -> int:
     request = Request(  # noqa: S310 # http, on this machine
-        url, data=content, method="PUT", headers={"Content-Type": "text/csv"}
+        link.url, content, {"Content-Type": "text/csv", **link.headers}, method="PUT"
     )
     answer: HTTPResponse
     with urlopen(request, timeout=5) as answer:  # noqa: S310 # http, on this machine
@@ -32,10 +33,20 @@ def get(url: str) -> bytes:
 
 
 def test_what_is_uploaded_is_in_the_store(bucket_location: str) -> None:
-    link = open_links(bucket_location, None).upload(KEY)
-    assert put(link.url, CONTENT) == 200
+    link = open_links(bucket_location, None).upload(KEY, len(CONTENT))
+    assert put(link, CONTENT) == 200
     assert open_objects(bucket_location).get(KEY).content == CONTENT
     assert 3590 <= (link.expires_at - utc_now()).total_seconds() <= 3600
+
+
+def test_an_upload_does_not_replace_an_object(bucket_location: str) -> None:
+    link = open_links(bucket_location, None).upload(KEY, len(CONTENT))
+    assert put(link, CONTENT) == 200
+    with pytest.raises(HTTPError) as caught:
+        put(link, CONTENT.replace(b"24", b"25"))
+    with caught.value as answer:
+        assert answer.code == 412
+    assert open_objects(bucket_location).get(KEY).content == CONTENT
 
 
 def test_what_is_in_the_store_is_downloaded(bucket_location: str) -> None:

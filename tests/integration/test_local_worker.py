@@ -127,7 +127,7 @@ def test_what_is_submitted_is_predicted(environment: dict[str, str], churn_pin: 
     rows = [CUSTOMER, CUSTOMER | {"tenure": -1}]
     submission = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=rows)
     poison = "no message"
-    open_queue(environment["MLOPS_QUEUE"]).send([poison])
+    open_queue(environment["MLOPS_QUEUE"]).send([poison], "ann")
     jobs.submit("job-1", submission)
     with started(environment, "-m", "functions.batch") as worker:
         wait_until(lambda: jobs.status("job-1", OWNER).state is JobState.SUCCEEDED)
@@ -157,7 +157,7 @@ def test_a_signal_ends_it(environment: dict[str, str], number: signal.Signals) -
     with started(environment, "-m", "functions.batch") as worker:
         assert worker.stdout is not None
         # It logs its first failure once it has set itself up.
-        open_queue(environment["MLOPS_QUEUE"]).send(["no message"])
+        open_queue(environment["MLOPS_QUEUE"]).send(["no message"], "ann")
         worker.stdout.readline()
         worker.send_signal(number)
         assert worker.wait(SECONDS) == 0
@@ -185,7 +185,7 @@ def test_the_message_of_a_process_that_was_killed_comes_again(
     environment: dict[str, str],
 ) -> None:
     queue = environment["MLOPS_QUEUE"]
-    open_queue(queue).send(["body"])
+    open_queue(queue).send(["body"], "ann")
     with started(environment, "-c", KILLED, queue) as killed:
         assert killed.communicate(timeout=SECONDS)[0] == "body\n"
     assert killed.returncode == -signal.SIGKILL
@@ -197,7 +197,7 @@ def test_the_message_of_a_process_that_was_killed_comes_again(
 def test_of_two_processes_each_message_has_one(environment: dict[str, str]) -> None:
     queue = environment["MLOPS_QUEUE"]
     bodies = [f"{number:03}" for number in range(200)]
-    open_queue(queue).send(bodies)
+    open_queue(queue).send(bodies, "ann")
     with (
         started(environment, "-c", RECEIVER, queue) as one,
         started(environment, "-c", RECEIVER, queue) as other,

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from mlops.batch.job import JOBS, UPLOADS
+from mlops.batch.job import JOBS, ROWS_PER_CHUNK, UPLOADS
+from mlops.batch.progress import MESSAGE_RETENTION
 from tests.template.resources import Resources, granted, of_type, paths
 
 Properties = dict[str, Any]
@@ -56,6 +57,16 @@ def test_the_function_knows_how_many_tries_a_message_has(
     assert queue["RedrivePolicy"]["maxReceiveCount"] == tries
     assert function["Environment"]["Variables"]["MLOPS_MAX_RECEIVES"] == tries
     assert template["Parameters"]["BatchMaxReceives"]["Default"] == 3
+
+
+def test_a_job_is_shown_as_failed_once_its_messages_have_expired(queue: Properties) -> None:
+    assert queue["MessageRetentionPeriod"] == MESSAGE_RETENTION.total_seconds()
+
+
+def test_the_chunks_of_a_job_are_limited(template: Properties) -> None:
+    """Each step of a job lists its objects, four of a chunk: a page of S3 has 1,000."""
+    chunks = template["Parameters"]["BatchMaxRows"]["MaxValue"] / ROWS_PER_CHUNK
+    assert 4 * chunks < 1_000
 
 
 def test_a_job_outlives_its_dead_letters(template: Properties, dead_letters: Properties) -> None:
@@ -120,13 +131,15 @@ def test_the_batch_function_writes_jobs_and_nothing_else(resources: Resources) -
         "logs:PutLogEvents",
         "s3:GetObject",
         "s3:PutObject",
+        "s3:AbortMultipartUpload",
         "s3:ListBucket",
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
         "sqs:GetQueueAttributes",
         "sqs:SendMessage",
     }
-    assert paths(may["s3:PutObject"]) == {f"{JOBS}*"}  # neither models, registry nor uploads
+    for write in ("s3:PutObject", "s3:AbortMultipartUpload"):
+        assert paths(may[write]) == {f"{JOBS}*"}  # neither models, registry nor uploads
     assert paths(may["s3:GetObject"]) == {"models/*", "batch/*"}
     assert may["s3:ListBucket"]["Condition"] == {
         "StringLike": {"s3:prefix": ["models/*", "batch/*"]}

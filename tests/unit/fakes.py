@@ -1,6 +1,6 @@
 """Stand-ins for the object store, and the same store on a file system and on (simulated) S3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,9 @@ class MemoryObjects:
             raise ObjectExists(key)
         self._put(key, content)
 
+    def create_from(self, key: str, blocks: Iterable[bytes]) -> None:
+        self.create(key, b"".join(blocks))
+
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
         check_key(key)
         current = self._objects.get(key)
@@ -85,6 +88,10 @@ class WatchedObjects:
     def create(self, key: str, content: bytes) -> None:
         self._before("create", key)
         self._objects.create(key, content)
+
+    def create_from(self, key: str, blocks: Iterable[bytes]) -> None:
+        self._before("create", key)
+        self._objects.create_from(key, blocks)
 
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
         self._before("replace", key)

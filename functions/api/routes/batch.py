@@ -113,10 +113,11 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
         key = idempotency_key
         name = job_id_of(owner, key).removeprefix("job_") if key else batch.new_upload_id()
         input = f"{uploads.prefix(owner)}{name}.{body.format}"
-        link = batch.links().upload(uploads.key(input, owner))
+        link = batch.links().upload(uploads.key(input, owner), body.bytes)
         return UploadDocument(
             url=link.url,
             method="PUT",
+            headers=dict(link.headers),
             input=input,
             expires_at=link.expires_at,
             max_bytes=MAX_INPUT_BYTES,
@@ -133,6 +134,7 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
     @router.delete(
         "/{job_id}",
         summary="Cancel a batch job",
+        description="Rows that have not been predicted yet will not be.",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def cancel_batch(request: Request, job_id: str) -> JobDocument:
@@ -141,7 +143,8 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
     @router.post(
         "/{job_id}/retry",
         status_code=202,
-        summary="Retry a batch job: predict its missing rows",
+        summary="Retry a failed batch job",
+        description="Predicts what is missing. A job that is queued or running is left as it is.",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def retry_batch(request: Request, job_id: str) -> JobDocument:

@@ -57,7 +57,6 @@ class FakeApi:
         self.url = url
         self.seen: list[Seen] = []
         self.script: dict[str, list[Answer]] = {}
-        self.max_bytes = 1_000_000
 
     def job(self, status: str = "succeeded", done: int = 3, failed: int = 0) -> dict[str, Any]:
         names = {"results": RESULTS, "errors": ERRORS, "summary": SUMMARY}
@@ -87,8 +86,9 @@ class FakeApi:
         if self.script.get(request):
             return self.script[request].pop(0)
         if request == f"POST {BATCH}/uploads":
+            headers = {"Content-Length": str(json.loads(seen.body)["bytes"]), "If-None-Match": "*"}
             link = {"url": self.url + UPLOAD, "method": "PUT", "input": "s3://local/abc.csv"}
-            return of({**link, "max_bytes": self.max_bytes}, 201)
+            return of({**link, "headers": headers, "max_bytes": 1_000_000}, 201)
         usual = {
             f"PUT {UPLOAD}": Answer(),
             f"POST {BATCH}": of(self.job("queued", 0), 202),

@@ -189,9 +189,18 @@ def test_a_name_that_we_would_not_give_is_not_taken(run: Batch, api: FakeApi) ->
 
 
 def test_a_file_that_is_too_large_is_not_uploaded(run: Batch, api: FakeApi) -> None:
-    api.max_bytes = 1_000
-    assert run("submit", "rows.csv").refusal == "rows.csv: has more than 1,000 bytes"
+    too_large = problem(
+        422, "The request breaks its contract", detail="bytes: Input should be less"
+    )
+    api.play(f"POST {BATCH}/uploads", too_large)
+    assert "bytes: Input should be less" in run("submit", "rows.csv").refusal
     assert api.requests() == [f"POST {BATCH}/uploads"]
+
+
+def test_a_file_that_is_empty_is_not_uploaded(run: Batch, api: FakeApi) -> None:
+    Path("rows.csv").write_bytes(b"")
+    assert run("submit", "rows.csv").refusal == "rows.csv: is empty"
+    assert api.requests() == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.batch_command.conftest import CONTENT, Batch, written
-from tests.integration.batch_command.fake_api import BATCH, JOB, UPLOAD, FakeApi, of
+from tests.integration.batch_command.fake_api import BATCH, JOB, SUMMARY, UPLOAD, FakeApi, of
 
 
 def test_submitting_uploads_the_file_and_names_it_in_a_job(run: Batch, api: FakeApi) -> None:
@@ -13,7 +13,7 @@ def test_submitting_uploads_the_file_and_names_it_in_a_job(run: Batch, api: Fake
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == f"Submitted {JOB}. To get its results: mlops batch results {JOB}\n"
     link, put, job = api.seen
-    assert link.document == {"format": "csv"}
+    assert link.document == {"format": "csv", "bytes": len(CONTENT)}
     assert (put.path, put.body) == (UPLOAD, CONTENT)
     assert job.document == {"model": "churn", "input": "s3://local/abc.csv", "format": "csv"}
     assert len(job.headers["Idempotency-Key"]) == 32
@@ -25,7 +25,7 @@ def test_all_that_can_be_asked_for(run: Batch, api: FakeApi) -> None:
     options = ("--model", "other", "--pin", "p", "--format", "jsonl", "--output-format", "parquet")
     assert run("submit", "rows", *options, "--idempotency-key", "mine").code == 0
     link, _, job = api.seen
-    assert link.document == {"format": "jsonl"}
+    assert link.document == {"format": "jsonl", "bytes": 2}
     assert job.document == {
         "model": "other",
         "pin": "p",
@@ -75,6 +75,16 @@ def test_rows_that_are_not_valid_are_a_remark_and_no_failure(run: Batch, api: Fa
     assert ran.document["rows"] == {"total": 10_000, "done": 9_997, "failed": 3}
     names = ("results.csv", "errors.csv", "summary.json")
     assert ran.document["files"] == [f"{JOB}/{name}" for name in names]
+
+
+def test_errors_that_were_only_counted_are_a_remark(run: Batch, api: FakeApi) -> None:
+    api.play(f"GET {BATCH}/{JOB}", of(api.job(done=0, failed=700_000)))
+    api.play(f"GET {SUMMARY}", of({"errors_found": 1_400_000, "errors_kept": 100_000}))
+    ran = run("submit", "rows.csv", "--wait")
+    assert ran.err == (
+        f"700,000 rows are not valid; see {JOB}/errors.csv\n"
+        f"It has the first 100,000 of 1,400,000 errors; {JOB}/summary.json counts all\n"
+    )
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])

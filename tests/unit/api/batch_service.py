@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from functions.api.batch import Batch
-from mlops.batch.job import Keys, Uploads
+from mlops.batch.job import Keys, Task, Uploads
 from mlops.batch.jobs import Jobs
 from mlops.batch.ports import Link
 from mlops.batch.progress import Outcome, Plan, note
@@ -33,7 +33,7 @@ class ListQueue:
         self.sent: list[Any] = []
         self.down = False
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, bodies: Sequence[str], owner: str) -> None:
         if self.down:
             raise StoreUnavailable("queue", "refused")
         self.sent.extend(map(json.loads, bodies))
@@ -45,14 +45,15 @@ class FakeLinks:
     def __init__(self) -> None:
         self._made = count(60)
 
-    def upload(self, key: str) -> Link:
-        return self._link("put", key)
+    def upload(self, key: str, size: int) -> Link:
+        return self._link("put", key, {"Content-Length": str(size)})
 
     def download(self, key: str) -> Link:
-        return self._link("get", key)
+        return self._link("get", key, {})
 
-    def _link(self, verb: str, key: str) -> Link:
-        return Link(f"https://{verb}.example/{key}", NOW + timedelta(minutes=next(self._made)))
+    def _link(self, verb: str, key: str, headers: Mapping[str, str]) -> Link:
+        expires_at = NOW + timedelta(minutes=next(self._made))
+        return Link(f"https://{verb}.example/{key}", expires_at, headers)
 
 
 @dataclass(frozen=True)
@@ -173,8 +174,12 @@ def half_done(store: MemoryObjects, job_id: str) -> None:
 
 def failed(store: MemoryObjects, job_id: str) -> None:
     started(store, job_id)
-    key = f"{Keys(job_id).failures}0000/job"
-    note(store, key, NOW, reason="Line 7: a quote that is never closed")
+    note(store, Keys(job_id).refused(0), NOW, reason="Line 7: a quote that is never closed")
+
+
+def chunk_failed(store: MemoryObjects, job_id: str) -> None:
+    """The second chunk has used up its tries."""
+    note(store, Keys(job_id).failure(Task(job_id, 1)), NOW, reason="No time was left to go on")
 
 
 def cancelled(store: MemoryObjects, job_id: str) -> None:

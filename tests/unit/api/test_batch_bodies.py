@@ -150,9 +150,22 @@ def test_what_is_no_object_is_refused(batch: BatchService, path: str, body: byte
         assert field == "body"
 
 
-def test_an_upload_needs_a_known_format(batch: BatchService) -> None:
-    assert refusals(batch.ask("POST", UPLOADS, {})) == [("format", "missing")]
-    assert refusals(batch.ask("POST", UPLOADS, {"format": "../csv"})) == [("format", "enum")]
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"bytes": 1}, ("format", "missing")),
+        ({"bytes": 1, "format": "../csv"}, ("format", "enum")),
+        ({"format": "csv"}, ("bytes", "missing")),
+        ({"format": "csv", "bytes": 0}, ("bytes", "greater_than_equal")),
+        ({"format": "csv", "bytes": 536_870_913}, ("bytes", "less_than_equal")),
+        ({"format": "csv", "bytes": "9"}, ("bytes", "int_type")),
+        ({"format": "csv", "bytes": True}, ("bytes", "int_type")),
+    ],
+)
+def test_an_upload_needs_a_known_format_and_a_size_within_the_limit(
+    batch: BatchService, body: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert refusals(batch.ask("POST", UPLOADS, body)) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_an_input_elsewhere_is_forbidden_and_not_looked_at(batch: BatchService, 
 def test_an_input_that_is_not_there(batch: BatchService) -> None:
     url = f"{ROOT}batch/uploads/{ALICES_FOLDER}/{MARKER}.csv"
     problem = assert_problem(batch.submit(rows=None, input=url), 422, "input-refused")
-    assert problem["detail"] == "There is no such input object"
+    assert problem["detail"] == "There is no such input object. Upload it first"
     assert batch.queue.sent == []
 
 
@@ -234,7 +234,9 @@ def test_without_store_or_queue_there_are_no_jobs(settings: Settings) -> None:
 
 def test_a_folder_without_a_server_has_no_uploads() -> None:
     api = service(settings=Settings(store="folder", queue="queue"), identify=identify_local)
-    assert_problem(api.asgi("POST", UPLOADS, b'{"format": "csv"}'), 503, "batch-unavailable")
+    assert_problem(
+        api.asgi("POST", UPLOADS, b'{"format": "csv", "bytes": 9}'), 503, "batch-unavailable"
+    )
     assert "MLOPS_SERVED_AT" in api.log_lines("failure")[0]["reason"]
 
 

@@ -9,7 +9,7 @@ from functions.api.callers import identify_local
 from functions.api.routes import local_objects
 from functions.api.settings import Settings
 from tests.unit.api.batch_service import BATCH, ROWS, assert_problem, succeeded
-from tests.unit.api.service import FakeSource, Service, service
+from tests.unit.api.service import Answer, FakeSource, Service, service
 from tests.unit.fakes import MemoryObjects
 from tests.unit.inference.building import version_files
 
@@ -46,11 +46,13 @@ def served(folder: Path, **changed: str | None) -> Service:
 
 
 def test_an_upload_is_used_in_a_job(api: Service, store: Path) -> None:
-    upload = api.asgi("POST", f"{BATCH}/uploads", b'{"format": "csv"}').json()
-    assert upload["url"].startswith(f"{SERVED_AT}/local/batch/uploads/local/")
-    path = upload["url"].removeprefix(SERVED_AT)
     content = bytes(range(256))
-    assert api.asgi("PUT", path, content, media_type="text/csv").status == 200
+    body = b'{"format": "csv", "bytes": 256}'
+    upload = api.asgi("POST", f"{BATCH}/uploads", body).json()
+    assert upload["url"].startswith(f"{SERVED_AT}/local/batch/uploads/local/")
+    path, headers = upload["url"].removeprefix(SERVED_AT), upload["headers"]
+    answer = api.asgi("PUT", path, content, media_type="text/csv", headers=headers)
+    assert answer.status == 200
     assert (store / upload["input"].removeprefix("s3://local/")).read_bytes() == content
     body = json.dumps({"model": "churn", "input": upload["input"]}).encode()
     assert api.asgi("POST", BATCH, body).status == 202
@@ -75,10 +77,15 @@ def test_the_links_of_a_job_are_served(api: Service, store: Path) -> None:
 
 
 def test_an_object_is_uploaded_once(api: Service) -> None:
-    assert api.asgi("PUT", f"/local/{KEY}", b"first").status == 200
-    answer = api.asgi("PUT", f"/local/{KEY}", b"second")
-    assert_problem(answer, 412, "precondition-failed")
+    assert put(api, KEY, b"first").status == 200
+    assert_problem(put(api, KEY, b"second"), 412, "precondition-failed")
     assert api.asgi("GET", f"/local/{KEY}").body == b"first"
+
+
+def put(api: Service, key: str, content: bytes) -> Answer:
+    """Upload as a link asks for it."""
+    headers = {"If-None-Match": "*"}
+    return api.asgi("PUT", f"/local/{key}?bytes={len(content)}", content, headers=headers)
 
 
 OUTSIDE = [
@@ -127,11 +134,29 @@ def test_what_is_not_there(api: Service) -> None:
 
 def test_an_upload_has_a_limit(api: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_objects, "MAX_INPUT_BYTES", 2_000_000)
-    assert api.asgi("PUT", f"/local/{KEY}", b"x" * 2_000_000).status == 200
-    assert_problem(
-        api.asgi("PUT", "/local/batch/uploads/x", b"x" * 2_000_001), 413, "body-too-large"
-    )
+    assert put(api, KEY, b"x" * 2_000_000).status == 200
+    assert_problem(put(api, "batch/uploads/x", b"x" * 2_000_001), 403, "forbidden")
     assert_problem(api.asgi("GET", "/local/batch/uploads/x"), 404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("", {"If-None-Match": "*"}),
+        ("?bytes=6", {"If-None-Match": "*"}),
+        ("?bytes=4", {"If-None-Match": "*"}),
+        ("?bytes=four", {"If-None-Match": "*", "Content-Length": "four"}),
+        ("?bytes=5", {}),
+        ("?bytes=5", {"If-None-Match": '"another"'}),
+    ],
+)
+def test_an_upload_that_a_bucket_would_refuse_is_refused(
+    api: Service, query: str, headers: dict[str, str]
+) -> None:
+    """A bucket's link is signed for one size, and for an object that does not exist yet."""
+    answer = api.asgi("PUT", f"/local/{KEY}{query}", b"first", headers=headers)
+    assert_problem(answer, 403, "forbidden")
+    assert_problem(api.asgi("GET", f"/local/{KEY}"), 404, "not-found")
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_real_jobs_fit(batch: BatchService) -> None:
             state(batch.store, job_id)
         assert fits("JobDocument", batch.ask("GET", f"{BATCH}/{job_id}").json())
     assert fits("Problem", batch.ask("GET", f"{BATCH}/unknown").json())
-    upload = batch.ask("POST", f"{BATCH}/uploads", {"format": "csv"}).json()
+    upload = batch.ask("POST", f"{BATCH}/uploads", {"format": "csv", "bytes": 9}).json()
     assert fits("UploadDocument", upload)
 
 

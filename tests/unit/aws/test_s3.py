@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
@@ -84,9 +85,15 @@ def refused(*_: object) -> None:
     raise AssertionError("there was nothing to wait for")
 
 
+_RESULT = "InitiateMultipartUploadResult"
+BEGUN = (200, f"<{_RESULT}><UploadId>u1</UploadId></{_RESULT}>")
+COMPLETED = (200, "<CompleteMultipartUploadResult/>")
+ABORTED = (204, "")
+
 OPERATIONS: dict[str, Callable[[BucketObjects], object]] = {
     "get": lambda objects: objects.get(KEY),
     "create": lambda objects: objects.create(KEY, b"content"),
+    "create from blocks": lambda objects: objects.create_from(KEY, [b"con", b"tent"]),
     "create by replacing": lambda objects: objects.replace(KEY, b"content", None),
     "replace": lambda objects: objects.replace(KEY, b"content", TAG),
     "keys": lambda objects: list(objects.keys("models/")),
@@ -169,6 +176,47 @@ def test_conflicts_end_after_five_tries() -> None:
         BucketObjects(s3.client(), "bucket", pause=pauses.append).create(KEY, b"content")
     assert len(s3.requests) == 5
     assert pauses == [0, 1, 2, 3]
+
+
+def create_large(s3: PlayedS3) -> None:
+    """Create an object of 20 million bytes: three parts of at most 8 MiB."""
+    objects = BucketObjects(s3.client(), "bucket", "team/", pause=refused)
+    objects.create_from(KEY, [b"x" * 5_000_000] * 4)
+
+
+def test_a_large_object_is_sent_in_parts_and_appears_only_if_it_does_not_exist() -> None:
+    s3 = PlayedS3(BEGUN, OK, OK, OK, COMPLETED)
+    create_large(s3)
+    assert all(f"/team/{KEY}?" in request.url for request in s3.requests)
+    queries = [parse_qs(urlsplit(request.url).query) for request in s3.requests]
+    assert [query.get("partNumber") for query in queries] == [None, ["1"], ["2"], ["3"], None]
+    assert s3.headers("If-None-Match") == [None, None, None, None, "*"]
+    completed = s3.requests[-1].body
+    assert isinstance(completed, bytes)
+    assert completed.count(b"<ETag>") == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ((THROTTLED,), StoreThrottled),
+        ((BEGUN, OK, BROKEN, ABORTED), StoreUnavailable),
+        ((BEGUN, OK, THROTTLED, DENIED), StoreThrottled),  # nor can it be aborted
+        ((BEGUN, OK, OK, OK, TAKEN, ABORTED), ObjectExists),
+        ((BEGUN, OK, OK, OK, CONFLICT, ABORTED), StoreUnavailable),
+        ((BEGUN, OK, OK, OK, NO_BUCKET, ABORTED), StoreUnavailable),
+    ],
+)
+def test_a_large_object_that_cannot_be_written_is_aborted(
+    answers: tuple[tuple[int, str], ...], error: type[MlopsError]
+) -> None:
+    s3 = PlayedS3(*answers)
+    with pytest.raises(error) as caught:
+        create_large(s3)
+    assert type(caught.value) is error
+    methods = [request.method for request in s3.requests]
+    assert len(methods) == len(answers)
+    assert ("DELETE" in methods) is (len(answers) > 1)
 
 
 def test_keys_come_from_every_page() -> None:

@@ -49,7 +49,7 @@ class MemoryQueue:
         self.refuse_after: int | None = None
         self.fault: BaseException = StoreUnavailable("queue", "refused")
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, bodies: Sequence[str], owner: str) -> None:
         self.waiting.extend(bodies[: self.refuse_after])
         if self.refuse_after is not None:
             raise self.fault
@@ -174,7 +174,7 @@ def failing_on(operation: str, key: str, fault: BaseException) -> Callable[[str,
 
 def task_of(body: str) -> Task:
     document: Any = json.loads(body)
-    return Task(document["job_id"], document["chunk"])
+    return Task(document["job_id"], document["chunk"], document.get("generation", 0))
 
 
 def csv_of(rows: int, *, bad: Sequence[int] = ()) -> bytes:

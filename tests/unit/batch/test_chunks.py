@@ -29,8 +29,9 @@ def test_threads_change_nothing(format: Format) -> None:
         predict_chunk(part, format, Format.CSV, "job-1", served)
         for part in slices(chunk, format, 1_000)
     ]
-    assert merge([part.results for part in singles], Format.CSV) == ran[0].results
-    assert merge([part.errors for part in singles], Format.CSV) == ran[0].errors
+    for name in ("results", "errors"):
+        parts = [getattr(part, name) for part in singles]
+        assert b"".join(merge(parts, Format.CSV)) == getattr(ran[0], name)
     assert ran[0].failed > 50
     lines = content.split(b"\n")
     wrong = b",x" if format is Format.CSV else b"-7"
@@ -43,5 +44,5 @@ def test_threads_change_nothing(format: Format) -> None:
 def test_a_chunk_of_other_rows_than_were_cut_is_damaged(format: Format, said: int) -> None:
     (chunk,) = split(as_format(rows(3), format), format, Limits())
     wrong = replace(chunk, rows=said)
-    with pytest.raises(JobDamaged, match="has not the rows that were cut, from row 1 on"):
+    with pytest.raises(JobDamaged, match="does not have its rows, from row 1 on"):
         predict_chunk(wrong, format, Format.CSV, "job-1", load(VERSION.pin))

@@ -1,4 +1,4 @@
-"""Cancelling and retrying; what of it can meet what."""
+"""How a job is cancelled, and what ends it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlops.batch.job import Format, Keys, Task
+from mlops.batch.job import Format, Keys
 from mlops.batch.jobs import Submission
 from mlops.batch.progress import JobState
 from mlops.errors import (
@@ -21,7 +21,7 @@ from mlops.inference.loading import ServedModel
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
 from mlops.models.columns import Columns
-from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load, task_of
+from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
@@ -60,7 +60,7 @@ def test_a_job_that_is_done_cannot_be_cancelled_or_retried() -> None:
 
 
 @pytest.mark.parametrize("operation", ["create", "get"])
-def test_whoever_is_first_cancels_or_finishes(operation: str) -> None:
+def test_a_cancellation_at_the_last_moment_wins_or_is_refused(operation: str) -> None:
     """A cancellation at the last moment wins or is refused; nothing in between."""
     bench = Bench()
     bench.jobs.submit("job-1", INLINE)
@@ -81,33 +81,6 @@ def test_whoever_is_first_cancels_or_finishes(operation: str) -> None:
     assert bench.status().state is expected
     assert refused is (operation == "get")
     assert bool(bench.written()) is refused
-
-
-def test_a_retry_of_a_job_that_still_runs_sends_what_is_missing_again() -> None:
-    bench = Bench()
-    bench.submit(csv_of(20_001))
-    bench.step()
-    bench.step()
-    bench.queue.waiting.clear()  # lost
-    bench.jobs.retry("job-1", OWNER)
-    assert [task_of(body) for body in bench.queue.waiting] == [
-        Task("job-1", 1),
-        Task("job-1", 2),
-    ]
-    bench.drain()
-    assert bench.status().state is JobState.SUCCEEDED
-
-
-def test_a_retry_fails_anew_with_its_own_reason() -> None:
-    bench = Bench()
-    bench.submit(csv_of(3))
-    bench.replace_input(csv_of(4))
-    bench.drain()
-    assert bench.status().state is JobState.FAILED
-    assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
-    bench.objects.remove(f"batch/uploads/{OWNER}/job-1.csv")
-    bench.drain()
-    assert bench.status().reason == "The input is gone"
 
 
 def test_a_failed_job_can_be_cancelled() -> None:
@@ -134,7 +107,7 @@ def unknown(pin: Pin) -> ServedModel:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_pin_that_somebody_named_and_leads_to_nothing_fails_the_job_and_rings_no_alarm(
+def test_a_named_pin_without_a_model_fails_the_job_and_is_no_dead_letter(
     error: MlopsError,
 ) -> None:
     def load(pin: Pin) -> ServedModel:
@@ -169,7 +142,7 @@ def test_a_model_that_predicts_no_probability_fails_the_whole_job(named: bool) -
     assert bench.written() == {}
 
 
-def test_a_model_of_the_release_that_is_not_there_is_nobodys_mistake_but_ours() -> None:
+def test_a_missing_model_of_the_release_becomes_a_dead_letter() -> None:
     """It is tried again, comes to the dead letters, and rings."""
     bench = Bench(model=unknown)
     bench.submit(csv_of(3))

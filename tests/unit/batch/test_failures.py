@@ -47,7 +47,7 @@ def test_a_failed_chunk_that_was_redriven_is_no_failure_while_others_wait() -> N
     assert bench.status().state is JobState.RUNNING
 
 
-def test_a_crash_between_the_plan_and_its_messages_is_seen() -> None:
+def test_a_crash_between_the_plan_and_its_messages_is_shown_as_failed() -> None:
     bench = Bench()
     bench.submit(LARGE)
     bench.queue.refuse_after, bench.queue.fault = 0, Killed()
@@ -90,4 +90,4 @@ def test_a_chunk_that_is_not_what_was_cut_is_not_merged(left: int) -> None:
     bench.step()
     with pytest.raises(JobDamaged):
         bench.step(last=True)
-    assert "has not the rows that were cut" in (bench.status().reason or "")
+    assert "does not have its rows" in (bench.status().reason or "")

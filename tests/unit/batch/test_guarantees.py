@@ -50,7 +50,7 @@ def undisturbed(content: bytes) -> dict[str, bytes]:
 
 
 @BOTH
-def test_the_same_messages_twice(content: bytes) -> None:
+def test_messages_that_come_twice_give_one_result(content: bytes) -> None:
     bench = Bench()
     bench.submit(content)
     while bench.queue.waiting:
@@ -62,7 +62,7 @@ def test_the_same_messages_twice(content: bytes) -> None:
 
 
 @BOTH
-def test_two_workers_at_every_moment(content: bytes) -> None:
+def test_two_workers_with_the_same_message_give_one_result(content: bytes) -> None:
     """Ahead of each object the one writes, the other does the whole task."""
     bench = Bench()
     bench.submit(content)
@@ -87,7 +87,9 @@ def test_two_workers_at_every_moment(content: bytes) -> None:
 
 @BOTH
 @pytest.mark.parametrize("fault", [Killed(), StoreThrottled("key", "slow down")], ids=repr)
-def test_a_fault_at_every_operation(content: bytes, fault: BaseException) -> None:
+def test_a_fault_at_any_operation_is_repeated_to_the_same_bytes(
+    content: bytes, fault: BaseException
+) -> None:
     """The n-th operation on the store fails, for each n; the messages come again."""
     expected, n = undisturbed(content), 0
     while True:
@@ -108,7 +110,7 @@ def test_a_fault_at_every_operation(content: bytes, fault: BaseException) -> Non
         n += 1
 
 
-def test_a_crash_between_results_and_summary() -> None:
+def test_a_crash_between_results_and_summary_is_completed_by_the_next_try() -> None:
     bench = Bench()
     bench.submit(SMALL)
     bench.before = failing_on("create", Keys("job-1").summary, Killed())
@@ -122,7 +124,7 @@ def test_a_crash_between_results_and_summary() -> None:
     assert bench.written() == undisturbed(SMALL)
 
 
-def test_a_worker_killed_at_each_of_its_tries() -> None:
+def test_a_worker_that_is_killed_at_each_try_is_shown_as_a_failed_job() -> None:
     """Nobody is left to say so: once its last try's time is over, the job has failed."""
     bench = Bench()
     bench.submit(SMALL)
@@ -138,7 +140,7 @@ def test_a_worker_killed_at_each_of_its_tries() -> None:
     bench.clock.time = bench.clock.time.replace(minute=30)
     status = bench.status()
     assert status.state is JobState.FAILED
-    assert status.reason is not None and "stopped in the middle" in status.reason
+    assert status.reason is not None and "stopped at each of its tries" in status.reason
 
 
 def test_a_last_try_that_succeeds_is_no_failure() -> None:
@@ -150,7 +152,7 @@ def test_a_last_try_that_succeeds_is_no_failure() -> None:
     assert bench.status().state is JobState.SUCCEEDED
 
 
-def test_too_little_time_is_not_begun() -> None:
+def test_a_task_without_enough_time_is_not_started() -> None:
     bench = Bench()
     bench.submit(SMALL)
     with pytest.raises(OutOfTime):
@@ -160,7 +162,7 @@ def test_too_little_time_is_not_begun() -> None:
     assert bench.status().state is JobState.SUCCEEDED
 
 
-def test_time_runs_out_while_an_input_is_cut() -> None:
+def test_a_split_that_runs_out_of_time_is_repeated() -> None:
     bench = Bench()
     bench.submit(LARGE)
 
@@ -231,13 +233,13 @@ def test_one_chunk_fails_and_a_retry_runs_only_what_is_missing() -> None:
     assert bench.written() == {}
     bench.before = lambda operation, key: None
     assert bench.jobs.retry("job-1", OWNER).state is JobState.RUNNING
-    assert [task_of(body) for body in bench.queue.waiting] == [Task("job-1", 1)]
+    assert [task_of(body) for body in bench.queue.waiting] == [Task("job-1", 1, generation=1)]
     bench.drain()
     assert bench.status().state is JobState.SUCCEEDED
     assert bench.written() == undisturbed(LARGE)
 
 
-def test_a_release_meanwhile_changes_nothing() -> None:
+def test_a_release_during_a_job_does_not_change_its_pin() -> None:
     """Jobs and worker get another pin between submission and work, and between two chunks."""
     asked: list[Pin] = []
 
@@ -255,7 +257,7 @@ def test_a_release_meanwhile_changes_nothing() -> None:
     assert bench.written() == undisturbed(LARGE)
 
 
-def test_the_queue_refuses_the_chunks() -> None:
+def test_chunks_that_the_queue_refused_are_sent_again() -> None:
     """The messages that were sent before it did come twice later."""
     bench = Bench()
     bench.submit(LARGE)

@@ -38,7 +38,7 @@ def test_an_input_that_was_replaced() -> None:
     status = bench.status()
     assert (status.state, status.reason) == (
         JobState.FAILED,
-        "The input was replaced after the job was submitted",
+        "The input was replaced after submission. Submit a new job",
     )
     assert bench.written() == {}
 
@@ -48,7 +48,7 @@ def test_an_input_that_is_gone() -> None:
     bench.submit(SMALL)
     bench.objects.remove(f"batch/uploads/{OWNER}/job-1.csv")
     bench.drain()
-    assert bench.status().reason == "The input is gone"
+    assert bench.status().reason == "The input was deleted. Upload it, and submit a new job"
 
 
 @pytest.mark.parametrize(

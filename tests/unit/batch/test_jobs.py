@@ -23,7 +23,7 @@ ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
 INLINE = Submission(OWNER, "churn", Format.JSONL, Format.JSONL, rows=ROWS)
 
 
-def test_the_life_of_a_job() -> None:
+def test_a_job_is_queued_then_running_then_succeeded() -> None:
     bench = Bench()
     bench.submit(csv_of(20_001, bad=[5]))
     assert bench.status().state is JobState.QUEUED
@@ -68,7 +68,7 @@ def test_another_submission_under_the_same_id_is_refused(other: Submission) -> N
         bench.jobs.submit("job-1", other)
 
 
-def test_a_submission_that_died_before_it_was_queued() -> None:
+def test_a_submission_that_died_before_it_was_queued_can_be_repeated() -> None:
     bench = Bench()
     bench.jobs.accept("job-1", INLINE)
     assert bench.status().state is JobState.QUEUED
@@ -77,7 +77,7 @@ def test_a_submission_that_died_before_it_was_queued() -> None:
     assert bench.status().state is JobState.SUCCEEDED
 
 
-def test_rows_of_a_submission_that_died_are_not_anothers() -> None:
+def test_rows_of_a_submission_that_died_do_not_become_those_of_another() -> None:
     """The one laid down its rows and came no further; the other has the same id."""
     bench = Bench()
     bench.before = failing_on("create", Keys("job-1").job, Killed())
@@ -100,7 +100,7 @@ def test_inline_numbers_and_texts_reach_the_worker_as_they_were() -> None:
     assert b'"tenure": 1e999' in content
 
 
-def test_two_submissions_at_once() -> None:
+def test_two_equal_submissions_at_once_are_one_job() -> None:
     bench = Bench()
 
     def faster(operation: str, key: str) -> None:
@@ -129,7 +129,7 @@ def test_an_exact_pin_is_kept_and_an_unknown_model_refused() -> None:
             bench.jobs.submit("job-2", wrong)
 
 
-def test_an_input_that_is_not_there_or_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_that_is_missing_or_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     url = "s3://store/batch/uploads/ann/in.csv"
     wanted = Submission(OWNER, "churn", Format.CSV, Format.CSV, input=url)
@@ -164,6 +164,12 @@ def test_a_rejected_message_is_a_failed_job_of_its_submitter() -> None:
             ask("job-1", OWNER)
     bench.jobs.submit("job-1", INLINE)
     assert bench.status().state is JobState.QUEUED, "sent again, and right"
+
+
+def test_a_long_reason_is_cut() -> None:
+    bench = Bench()
+    bench.jobs.reject("job-1", OWNER, "x" * 100_000)
+    assert bench.status().reason == "x" * 1_000
 
 
 def test_folders_of_owners_differ() -> None:

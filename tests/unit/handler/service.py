@@ -41,7 +41,7 @@ class MemoryQueue:
     def __init__(self) -> None:
         self.bodies: list[str] = []
 
-    def send(self, bodies: Any) -> None:
+    def send(self, bodies: Any, owner: str) -> None:
         self.bodies += bodies
 
 

@@ -102,6 +102,31 @@ def test_whatever_is_raised_its_siblings_are_done(service: Service, error: BaseE
     assert service.lines()[1]["error"] == type(error).__name__
 
 
+def test_an_error_with_long_words_and_a_deep_stack_makes_a_short_line(service: Service) -> None:
+    def doing(task: Task) -> None:
+        dig(400)
+
+    def dig(depth: int) -> None:
+        if depth:
+            further(depth)
+        raise StoreUnavailable("key", "x" * 100_000)
+
+    def further(depth: int) -> None:  # a second function, or Python would show one line for all
+        dig(depth - 1)
+
+    service.worker.doing = doing
+    assert service.handle(Task(JOB).to_text()) == ["message-0"]
+    (line,) = service.lines()
+    assert len(line["reason"]) == 1_000
+    assert len(line["stack"]) == 20
+    assert "dig" in line["stack"][-1], "the innermost frames are kept"
+
+
+def test_a_task_tells_the_worker_which_retry_it_is_of(service: Service) -> None:
+    service.handle('{"job_id": "a", "chunk": 2}', '{"job_id": "a", "chunk": 2, "generation": 3}')
+    assert service.worker.tasks == [Task("a", 2), Task("a", 2, generation=3)]
+
+
 def test_what_is_no_message_is_named_and_its_siblings_are_done(service: Service) -> None:
     bodies = ["", "{", "[]", "null", '"text"', "\ud800", {}, {"job_id": JOB}, {"chunk": 1}]
     failed = service.handle(*bodies, service.accepted("good"))

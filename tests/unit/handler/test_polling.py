@@ -36,7 +36,7 @@ def run(service: Service, queue: FolderQueue, rests: Sequence[float] = ()) -> No
 
 
 def test_what_is_done_is_gone(service: Service, queue: FolderQueue) -> None:
-    queue.send([Task("a").to_text(), Task("b", 3).to_text()])
+    queue.send([Task("a").to_text(), Task("b", 3).to_text()], "ann")
     run(service, queue, [VISIBILITY_SECONDS, VISIBILITY_SECONDS])
     assert service.worker.tasks == [Task("a"), Task("b", 3)]
 
@@ -49,7 +49,7 @@ def test_what_failed_comes_again_soon_and_not_for_ever(
             raise StoreThrottled("key", "no")
 
     service.worker.doing = doing
-    queue.send([Task("poison").to_text(), Task("good").to_text()])
+    queue.send([Task("poison").to_text(), Task("good").to_text()], "ann")
     run(service, queue, [RETRY_SECONDS] * 5)
     lasts = [attempt.last for task, attempt in service.worker.ran if task.job_id == "poison"]
     assert lasts == [False, False, True]
@@ -60,7 +60,7 @@ def test_what_failed_comes_again_soon_and_not_for_ever(
 
 
 def test_it_stops_between_two_messages(service: Service, queue: FolderQueue) -> None:
-    queue.send([Task("a").to_text(), Task("b").to_text()])
+    queue.send([Task("a").to_text(), Task("b").to_text()], "ann")
     poll(queue, service.handler, is_wanted=lambda: not service.worker.ran, rest=lambda: None)
     assert service.worker.tasks == [Task("a")]
 

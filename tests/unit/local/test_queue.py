@@ -50,9 +50,9 @@ def test_before_anything_was_sent_there_is_nothing(queue: FolderQueue) -> None:
 def test_messages_come_in_order_and_are_gone_when_deleted(
     queue: FolderQueue, clock: Clock, tmp_path: Path
 ) -> None:
-    queue.send([f"é{number}" for number in range(12)])
+    queue.send([f"é{number}" for number in range(12)], "ann")
     clock.advance(0.001)
-    queue.send(["last"])
+    queue.send(["last"], "ann")
     first = queue.receive(10, HIDDEN)
     rest = queue.receive(10, HIDDEN)
     assert [message.body for message in [*first, *rest]] == [*[f"é{n}" for n in range(12)], "last"]
@@ -66,14 +66,14 @@ def test_messages_come_in_order_and_are_gone_when_deleted(
 def test_another_process_finds_what_was_sent(
     queue: FolderQueue, clock: Clock, tmp_path: Path
 ) -> None:
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     assert one(FolderQueue(tmp_path / "queue", clock)).body == "body"
 
 
 def test_a_message_is_hidden_from_others_until_its_time_is_over(
     queue: FolderQueue, clock: Clock
 ) -> None:
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     first = one(queue)
     clock.advance(HIDDEN - 0.001)
     assert queue.receive(10, HIDDEN) == []
@@ -85,7 +85,7 @@ def test_a_message_is_hidden_from_others_until_its_time_is_over(
 
 def test_an_old_receipt_deletes_nothing(queue: FolderQueue, clock: Clock) -> None:
     """A worker that was too slow must not end what somebody else is working on."""
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     slow = one(queue)
     clock.advance(HIDDEN)
     quick = one(queue)
@@ -100,7 +100,7 @@ def test_an_old_receipt_deletes_nothing(queue: FolderQueue, clock: Clock) -> Non
 def test_a_message_that_is_released_is_received_again_soon(
     queue: FolderQueue, clock: Clock
 ) -> None:
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     queue.release(one(queue).receipt, seconds=2)
     clock.advance(1.9)
     assert queue.receive(10, HIDDEN) == []
@@ -111,13 +111,13 @@ def test_a_message_that_is_released_is_received_again_soon(
 def test_after_its_tries_it_is_put_aside_and_others_are_not(
     queue: FolderQueue, clock: Clock, tmp_path: Path
 ) -> None:
-    queue.send(["poison", "good"])
+    queue.send(["poison", "good"], "ann")
     poison, good = queue.receive(10, HIDDEN)
     queue.delete(good.receipt)
     for receives in (2, 3):
         clock.advance(HIDDEN)
         assert one(queue).receives == receives
-    queue.send(["later"])
+    queue.send(["later"], "ann")
     clock.advance(HIDDEN)
     assert one(queue).body == "later"
     (dead,) = (tmp_path / "queue" / "dead").iterdir()
@@ -139,12 +139,12 @@ def test_a_crash_loses_nothing(
     def killed(*_: object, **__: object) -> None:
         raise Killed
 
-    queue.send(["first"])
+    queue.send(["first"], "ann")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         if crash == "while it is written":
             patch.setattr("os.fsync", killed)
             patch.setattr(Path, "unlink", lambda *_, **__: None)
-            queue.send(["second"])
+            queue.send(["second"], "ann")
         else:
             patch.setattr(Path, "read_text", killed)
             queue.receive(1, HIDDEN)
@@ -156,7 +156,7 @@ def test_of_several_receivers_each_message_has_one(
     queue: FolderQueue, clock: Clock, tmp_path: Path
 ) -> None:
     bodies = [str(number) for number in range(200)]
-    queue.send(bodies)
+    queue.send(bodies, "ann")
     together = Barrier(4)
 
     def receive(_: int) -> list[str]:
@@ -178,13 +178,13 @@ def test_one_that_slept_after_taking_a_message_gets_nothing(
     def gone(*_: object, **__: object) -> str:
         raise FileNotFoundError
 
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     monkeypatch.setattr(Path, "read_text", gone)
     assert queue.receive(1, HIDDEN) == []
 
 
 def test_files_of_others_are_left_alone(queue: FolderQueue, tmp_path: Path) -> None:
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     for name in (".half-written", "README", "1-2-3.json", "a-b-c-d.json"):
         (tmp_path / "queue" / "messages" / name).write_text("x")
     assert one(queue).body == "body"
@@ -195,7 +195,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "queue").write_text("a file")
     queue = FolderQueue(tmp_path / "queue", clock)
     for use in (
-        lambda: queue.send(["body"]),
+        lambda: queue.send(["body"], "ann"),
         lambda: queue.receive(1, HIDDEN),
         lambda: queue.delete("0-0-a-1.json"),
         lambda: queue.release("0-0-a-1.json", 1),
@@ -209,7 +209,7 @@ def test_a_relative_folder_will_do(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     queue = FolderQueue(Path("state/queue"), clock, max_receives=1)
-    queue.send(["body"])
+    queue.send(["body"], "ann")
     one(queue)
     clock.advance(HIDDEN)
     assert queue.receive(1, HIDDEN) == []

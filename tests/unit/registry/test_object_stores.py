@@ -1,6 +1,6 @@
 """The contract of the port: the fake, the folder and the bucket behave the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -30,6 +30,28 @@ def test_an_object_is_created_once(objects: ObjectStore) -> None:
         objects.create(KEY, b"second")
     assert caught.value.key == KEY
     assert objects.get(KEY).content == b"first"
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [3, 4], [5_000_000] * 4, [8 * 1024 * 1024] * 2])
+def test_an_object_of_blocks_is_created_once(objects: ObjectStore, sizes: Sequence[int]) -> None:
+    blocks = [bytes([65 + n]) * size for n, size in enumerate(sizes)]
+    objects.create_from(KEY, iter(blocks))
+    assert objects.get(KEY).content == b"".join(blocks)
+    with pytest.raises(ObjectExists) as caught:
+        objects.create_from(KEY, iter([b"other", *blocks]))
+    assert caught.value.key == KEY
+    assert objects.get(KEY).content == b"".join(blocks)
+
+
+@pytest.mark.parametrize("sent", [0, 20_000_000])
+def test_blocks_that_cannot_be_had_write_nothing(objects: ObjectStore, sent: int) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield b"x" * sent
+        raise ObjectNotFound("the next block")
+
+    with pytest.raises(ObjectNotFound, match="the next block"):
+        objects.create_from(KEY, blocks())
+    assert list(objects.keys("")) == []
 
 
 def test_an_object_that_is_replaced_without_a_tag_must_not_exist(objects: ObjectStore) -> None:

@@ -195,7 +195,7 @@ class JobDamaged(MlopsError):
 
 class JobEnded(MlopsError):
     def __init__(self, job_id: str, state: str) -> None:
-        super().__init__(f"The job has {state}")
+        super().__init__(f"The job {state}")
         self.job_id, self.state = job_id, state
 
 

@@ -1,6 +1,6 @@
 """Links to objects of a bucket: URLs that carry a signature and end with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -59,22 +59,32 @@ class PresignedLinks:
         self._seconds = seconds
         self._now = now
 
-    def upload(self, key: str) -> Link:
-        return self._link("put_object", key)
+    def upload(self, key: str, size: int) -> Link:
+        # Both headers are signed, so S3 refuses a request with others: one of another size, and
+        # one that would overwrite an object.
+        conditions = {"ContentLength": size, "IfNoneMatch": "*"}
+        headers = {"Content-Length": str(size), "If-None-Match": "*"}
+        return self._link("put_object", key, conditions, headers)
 
     def download(self, key: str) -> Link:
-        return self._link("get_object", key)
+        return self._link("get_object", key, {}, {})
 
-    def _link(self, operation: Literal["get_object", "put_object"], key: str) -> Link:
+    def _link(
+        self,
+        operation: Literal["get_object", "put_object"],
+        key: str,
+        conditions: Mapping[str, object],
+        headers: Mapping[str, str],
+    ) -> Link:
         check_key(key)
         # A signature knows whole seconds; the link lives no shorter than it says.
         signed_at = self._now().replace(microsecond=0)
         try:
             url = self._client.generate_presigned_url(
                 operation,
-                Params={"Bucket": self._bucket, "Key": self._prefix + key},
+                Params={"Bucket": self._bucket, "Key": self._prefix + key, **conditions},
                 ExpiresIn=self._seconds,
             )
         except (BotoCoreError, ClientError) as error:
             raise StoreUnavailable(key, str(error)) from error
-        return Link(url, signed_at + timedelta(seconds=self._seconds))
+        return Link(url, signed_at + timedelta(seconds=self._seconds), headers)

@@ -1,6 +1,8 @@
 """An object store in an S3 bucket."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, NoReturn
 
 from botocore.config import Config
@@ -19,6 +21,7 @@ from mlops.registry.pausing import jittered_pause, tries
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 # "standard" counts throttling among what it retries, and backs off with jitter: up to a second
 # after the first attempt, two after the second, and so on. A Lambda's init has ten seconds: three
@@ -40,6 +43,8 @@ _TAKEN = frozenset({"PreconditionFailed", "412"})
 _UNDECIDED = frozenset({"ConditionalRequestConflict", "409"})
 _THROTTLED = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
 _UNDECIDED_TRIES = 5
+_PART_BYTES = 8 * 1024 * 1024
+"""Of a multipart upload; S3 takes no fewer than 5 MiB, and no more than 10,000 parts."""
 
 
 def s3_client(*, patient: bool = False) -> "S3Client":
@@ -105,6 +110,47 @@ class BucketObjects:
             return
         raise StoreUnavailable(key, f"undecided after {_UNDECIDED_TRIES} conditional writes")
 
+    def create_from(self, key: str, blocks: Iterable[bytes]) -> None:
+        parts = _parts(blocks)
+        first, second = next(parts, b""), next(parts, None)
+        if second is None:
+            self.create(key, first)
+        else:
+            self._create_in_parts(key, chain((first, second), parts))
+
+    def _create_in_parts(self, key: str, parts: Iterable[bytes]) -> None:
+        """Upload the parts of an object. What is left of a failed upload expires in a day."""
+        check_key(key)
+        bucket, path = self._bucket, self._prefix + key
+        try:
+            begun = self._client.create_multipart_upload(Bucket=bucket, Key=path)
+            upload = begun["UploadId"]
+            try:
+                sent: list[CompletedPartTypeDef] = []
+                for number, part in enumerate(parts, 1):
+                    answer = self._client.upload_part(
+                        Bucket=bucket, Key=path, UploadId=upload, PartNumber=number, Body=part
+                    )
+                    sent.append({"PartNumber": number, "ETag": answer["ETag"]})
+                    # S3 wants back the checksum that boto3 adds to each part.
+                    if "ChecksumCRC32" in answer:
+                        sent[-1]["ChecksumCRC32"] = answer["ChecksumCRC32"]
+                self._client.complete_multipart_upload(
+                    Bucket=bucket,
+                    Key=path,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": sent},
+                    IfNoneMatch="*",
+                )
+            except BaseException:
+                with suppress(ClientError, BotoCoreError):
+                    self._client.abort_multipart_upload(Bucket=bucket, Key=path, UploadId=upload)
+                raise
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) in _TAKEN:
+                raise ObjectExists(key) from error
+            _refuse(key, error)
+
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
         check_key(key)
         try:
@@ -135,6 +181,18 @@ class BucketObjects:
                         yield key
         except (ClientError, BotoCoreError) as error:
             _refuse(prefix, error)
+
+
+def _parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in parts of 8 MiB; the last may be smaller."""
+    part = bytearray()
+    for block in blocks:
+        part += block
+        while len(part) >= _PART_BYTES:
+            yield bytes(part[:_PART_BYTES])
+            del part[:_PART_BYTES]
+    if part:
+        yield bytes(part)
 
 
 def _code(error: ClientError | BotoCoreError) -> str:

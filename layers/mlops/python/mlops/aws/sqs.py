@@ -1,5 +1,6 @@
 """A queue in SQS, its sending end. The receiving one is Lambda's own poller."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -42,7 +43,11 @@ def sqs_client() -> "SQSClient":
 
 
 class SqsQueue:
-    """Implements `Queue`."""
+    """Implements `Queue`.
+
+    The message group makes it a fair queue: where one owner has many tasks waiting, SQS hands out
+    those of the others first. A standard queue keeps no order in a group.
+    """
 
     def __init__(
         self, client: "SQSClient", url: str, pause: Callable[[int], None] = jittered_pause
@@ -51,14 +56,15 @@ class SqsQueue:
         self._url = url
         self._pause = pause
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, bodies: Sequence[str], owner: str) -> None:
         for group in _groups(bodies):
-            self._send(group)
+            self._send(group, group_of(owner))
 
-    def _send(self, bodies: Sequence[str]) -> None:
-        """One request may be answered for some of its entries only: the others are sent again."""
+    def _send(self, bodies: Sequence[str], message_group: str) -> None:
+        """Send again what a request was not answered for: that may be some of its entries only."""
         left: list[SendMessageBatchRequestEntryTypeDef] = [
-            {"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)
+            {"Id": str(number), "MessageBody": body, "MessageGroupId": message_group}
+            for number, body in enumerate(bodies)
         ]
         codes: set[str] = set()
         for _ in tries(_TRIES, self._pause):
@@ -85,6 +91,14 @@ class SqsQueue:
             reason = "SQS still throttles after the last retry"
             raise StoreThrottled(self._url, reason) from error
         raise StoreUnavailable(self._url, str(error)) from error
+
+
+def group_of(owner: str) -> str:
+    """Return the message group of an owner, by which SQS is fair to all of them.
+
+    The name of a group is shorter than that of an owner may be, and does not tell the owner.
+    """
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
 
 
 def _groups(bodies: Sequence[str]) -> Iterator[Sequence[str]]:

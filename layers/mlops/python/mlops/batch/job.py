@@ -1,4 +1,4 @@
-"""A batch job as it was accepted, and the keys of all that is written about it."""
+"""A batch job as it was accepted, and the keys of its objects."""
 
 import hashlib
 import json
@@ -15,6 +15,8 @@ UPLOADS = "batch/uploads/"
 JOBS = "batch/jobs/"
 
 ENDED = "-ended"
+SENT = "-sent"
+REFUSED = "refused"
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 OWNER = re.compile(r"[\x21-\x7e]{1,256}")
@@ -45,12 +47,12 @@ def format_of(name: str) -> Format | None:
 
 @dataclass(frozen=True)
 class Job:
-    """Written once, at submission. What comes later cannot change what the job means.
+    """A job, written once at submission and never changed.
 
-    owner: who submitted it; nobody else gets to know of it.
+    owner: who submitted it; nobody else can see it.
     pin: the model as it was resolved at submission. pin_asked: whether the submitter named it.
     input_tag: the state of the input object at submission; another one is refused.
-    request: digest of what was asked for, by which a repeated submission is known.
+    request: digest of the submission, which tells whether another one is the same.
     submitted_at: aware, UTC.
     """
 
@@ -107,13 +109,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Task:
-    """One message of ours on the queue: a whole job, or one chunk of it, counted from 0."""
+    """One message of ours on the queue: a whole job, or one chunk of it, counted from 0.
+
+    generation: how often the job had been retried when this was sent. A later retry sends
+    everything that is missing again, so an older task is not worked on.
+    """
 
     job_id: str
     chunk: int | None = None
+    generation: int = 0
 
     def to_text(self) -> str:
-        return json.dumps({"job_id": self.job_id, "chunk": self.chunk})
+        document: dict[str, object] = {"job_id": self.job_id, "chunk": self.chunk}
+        if self.generation:  # earlier releases know no such field
+            document["generation"] = self.generation
+        return json.dumps(document)
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,11 @@ class Keys:
         return f"{self.folder}input.jsonl"
 
     @property
+    def queued(self) -> str:
+        """The message of the whole job is on the queue."""
+        return f"{self.folder}queued.json"
+
+    @property
     def started(self) -> str:
         return f"{self.folder}started.json"
 
@@ -154,10 +169,10 @@ class Keys:
     def plan(self) -> str:
         return f"{self.folder}plan.json"
 
-    @property
-    def sent(self) -> str:
-        """All chunks were put on the queue."""
-        return f"{self.folder}sent.json"
+    def sent(self, generation: int) -> str:
+        """All chunks were put on the queue, since the job was last retried."""
+        name = f"sent-{generation:04}" if generation else "sent"
+        return f"{self.folder}{name}.json"
 
     @property
     def chunks(self) -> str:
@@ -177,7 +192,7 @@ class Keys:
 
     @property
     def outcome(self) -> str:
-        """Whoever creates it first decides: cancelled, or finished."""
+        """Says whether the job was cancelled or has finished. The first to create it decides."""
         return f"{self.folder}outcome.json"
 
     def results(self, format: Format) -> str:
@@ -195,25 +210,37 @@ class Keys:
     def retries(self) -> str:
         return f"{self.folder}retries/"
 
+    def retry(self, generation: int) -> str:
+        """Begins a generation. Only the request that created it sends the messages."""
+        return f"{self.retries}{generation - 1:04}"
+
+    def retry_sent(self, generation: int) -> str:
+        """The messages of a generation are on the queue."""
+        return f"{self.retry(generation)}{SENT}"
+
     @property
     def failures(self) -> str:
         return f"{self.folder}failures/"
 
-    def failure(self, generation: int, task: Task) -> str:
-        """Of the tries since the job was last retried."""
-        return f"{self.failures}{generation:04}/{_name(task)}"
+    def failure(self, task: Task) -> str:
+        """Why a task failed."""
+        return f"{self.failures}{task.generation:04}/{_name(task)}"
+
+    def refused(self, generation: int) -> str:
+        """Why the input cannot be predicted: no task of this generation is worked on any more."""
+        return f"{self.failures}{generation:04}/{REFUSED}"
 
     @property
     def last_tries(self) -> str:
         return f"{self.folder}last-tries/"
 
-    def last_try(self, generation: int, task: Task) -> str:
+    def last_try(self, task: Task) -> str:
         """Written before a task's last try: should that be killed, nobody else could tell."""
-        return f"{self.last_tries}{generation:04}/{_name(task)}"
+        return f"{self.last_tries}{task.generation:04}/{_name(task)}"
 
-    def last_try_ended(self, generation: int, task: Task) -> str:
+    def last_try_ended(self, task: Task) -> str:
         """Written after it: it was not killed."""
-        return f"{self.last_try(generation, task)}{ENDED}"
+        return f"{self.last_try(task)}{ENDED}"
 
 
 def _name(task: Task) -> str:

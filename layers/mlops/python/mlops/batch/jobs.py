@@ -1,4 +1,4 @@
-"""Submitting jobs, asking after them, cancelling and retrying them."""
+"""Submit jobs, show their state, cancel and retry them."""
 
 import hashlib
 import json
@@ -20,6 +20,7 @@ from mlops.errors import (
     ModelNotFound,
     ObjectExists,
     ObjectNotFound,
+    StoreError,
 )
 from mlops.inference.version import Pin
 from mlops.registry.objects import ObjectStore
@@ -28,15 +29,18 @@ MAX_INPUT_BYTES = 512 * 1024 * 1024
 """Of an input object as it lies in the store, so compressed where it is."""
 
 _TEXT_OR_INFINITY = re.compile(r'"(?:[^"\\]|\\.)*"|Infinity')
+_INVALID = "was refused, as its message was not a valid job. Submit it again"
+_FINISHED = "has already finished"
 _ENDED = {
-    JobState.SUCCEEDED: "succeeded already",
-    JobState.CANCELLED: "been cancelled",
+    JobState.SUCCEEDED: "has already succeeded",
+    JobState.CANCELLED: "was cancelled",
 }
+_NOT_QUEUED = "The queue could not be used. Retry the job"
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What somebody asks for.
+    """What a caller asks for.
 
     pin: of another version than the one that is served; None for that one.
     input: URL of an object, `s3://…`; or else `rows`, objects as the API takes them.
@@ -88,9 +92,12 @@ class Jobs:
         """
         self.accept(job_id, submission)
         progress = Progress(self._objects, job_id)
-        # Sent again where it was there already: its first sender may have died before doing so.
-        if not progress.has(progress.keys.started):
-            self._queue.send([Task(job_id).to_text()])
+        keys = progress.keys
+        # A job may have been accepted before without a message: its sender may have died.
+        if not progress.has(keys.started) and not progress.has(keys.queued):
+            self._queue.send([Task(job_id).to_text()], submission.owner)
+            with suppress(ObjectExists):
+                note(self._objects, keys.queued, self._now())
         return self.status(job_id, submission.owner)
 
     def accept(self, job_id: str, submission: Submission) -> Job:
@@ -99,7 +106,7 @@ class Jobs:
         Raises as `submit` does.
         """
         keys = Keys(job_id)
-        # First of all: of an input that is forbidden, the store hears nothing.
+        # This comes first: the store is not asked about an input that is forbidden.
         key = keys.inline_rows
         if submission.input is not None:
             key = self._uploads.key(submission.input, submission.owner)
@@ -112,7 +119,7 @@ class Jobs:
         if pin.version.model != submission.model:
             raise ModelNotFound(submission.model, tuple(self._pins))
         if submission.input is None:
-            self._lay_down(job_id, key, _as_lines(submission.rows or ()))
+            self._store_rows(job_id, key, _as_lines(submission.rows or ()))
         job = Job(
             job_id=job_id,
             owner=submission.owner,
@@ -132,41 +139,58 @@ class Jobs:
         return job
 
     def reject(self, job_id: str, owner: str, reason: str) -> None:
-        """Let a submitter know that their message was no job: it is shown as a failed one."""
+        """Show a message that is not a valid job as a failed job of its submitter."""
         keys = Keys(job_id)
         with suppress(ObjectExists):
             note(self._objects, keys.rejected, self._now(), owner=owner, reason=reason)
 
     def status(self, job_id: str, owner: str) -> Status:
-        """Raises JobNotFound, also for a job of somebody else."""
+        """Return the state of a job. Raises JobNotFound, also for a job of another owner."""
         return self._look(job_id, owner)[1]
 
     def cancel(self, job_id: str, owner: str) -> Status:
-        """What has not been done will not be. Raises JobNotFound, JobEnded."""
+        """Cancel what has not been done yet. Raises JobNotFound, JobEnded."""
         progress, status = self._look(job_id, owner)
         if status.job is None:
-            raise JobEnded(job_id, "been refused as no valid job")
+            raise JobEnded(job_id, _INVALID)
         if status.state is JobState.SUCCEEDED:
             raise JobEnded(job_id, _ENDED[status.state])
         with suppress(ObjectExists):
             note(self._objects, progress.keys.outcome, self._now(), outcome=Outcome.CANCELLED)
         if Progress(self._objects, job_id).outcome is not Outcome.CANCELLED:
-            raise JobEnded(job_id, "finished already")
+            raise JobEnded(job_id, _FINISHED)
         return self.status(job_id, owner)
 
     def retry(self, job_id: str, owner: str) -> Status:
-        """Put what is missing on the queue anew. Raises JobNotFound, JobEnded."""
+        """Put what is missing of a failed job on the queue again.
+
+        A job that is queued or running is left alone: its messages are on the queue already. Of
+        any number of calls, exactly one begins the next generation and sends its messages.
+
+        Raises JobNotFound, JobEnded, StoreThrottled, StoreUnavailable.
+        """
         progress, status = self._look(job_id, owner)
         if status.job is None:
-            raise JobEnded(job_id, "been refused as no valid job; submit it anew")
-        if status.state in (JobState.SUCCEEDED, JobState.CANCELLED):
+            raise JobEnded(job_id, _INVALID)
+        if status.state in _ENDED:
             raise JobEnded(job_id, _ENDED[status.state])
         if status.state is JobState.FAILED:
-            key = f"{progress.keys.retries}{progress.generation:04}"
-            with suppress(ObjectExists):  # two retries at once are one
-                note(self._objects, key, self._now())
-        self._queue.send([task.to_text() for task in outstanding(progress)])
+            generation = progress.generation + 1
+            with suppress(ObjectExists):  # somebody else has begun it
+                note(self._objects, progress.keys.retry(generation), self._now())
+                self._send_again(progress, generation, owner)
         return self.status(job_id, owner)
+
+    def _send_again(self, progress: Progress, generation: int, owner: str) -> None:
+        """Send what is missing. Where that fails, the job has failed, and is retried again."""
+        keys = progress.keys
+        try:
+            self._queue.send([task.to_text() for task in outstanding(progress, generation)], owner)
+        except StoreError:
+            failed = keys.failure(Task(keys.job_id, generation=generation))
+            note(self._objects, failed, self._now(), reason=_NOT_QUEUED)
+            raise
+        note(self._objects, keys.retry_sent(generation), self._now())
 
     def _look(self, job_id: str, owner: str) -> tuple[Progress, Status]:
         progress = Progress(self._objects, job_id)
@@ -204,8 +228,8 @@ class Jobs:
             raise JobConflict(job.job_id)
         return job
 
-    def _lay_down(self, job_id: str, key: str, lines: bytes) -> None:
-        """Raises JobConflict where somebody laid down other rows, and came no further yet."""
+    def _store_rows(self, job_id: str, key: str, lines: bytes) -> None:
+        """Store inline rows. Raises JobConflict if other rows were stored under the same id."""
         try:
             self._objects.create(key, lines)
         except ObjectExists:
@@ -216,18 +240,20 @@ class Jobs:
         try:
             found = self._objects.stat(key)
         except ObjectNotFound as error:
-            raise InputRefused("There is no such input object") from error
+            raise InputRefused("There is no such input object. Upload it first") from error
         if found.bytes > MAX_INPUT_BYTES:
             raise InputRefused(f"The input has more than {MAX_INPUT_BYTES:,} bytes")
         return found.tag
 
 
-def outstanding(progress: Progress) -> list[Task]:
-    """What is left to be done: the chunks that are not, or the whole job."""
+def outstanding(progress: Progress, generation: int) -> list[Task]:
+    """Return what is left to be done: the chunks that are missing, or the whole job."""
     job_id = progress.keys.job_id
     plan = progress.plan
     missing = [] if plan is None else progress.missing(plan)
-    return [Task(job_id, chunk) for chunk in missing] or [Task(job_id)]
+    return [Task(job_id, chunk, generation) for chunk in missing] or [
+        Task(job_id, generation=generation)
+    ]
 
 
 def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:

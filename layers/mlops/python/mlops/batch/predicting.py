@@ -6,9 +6,10 @@ and say the same words about it.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +17,14 @@ import pyarrow.compute as compute
 from numpy.typing import NDArray
 
 from mlops.batch.csv_rows import read_csv
-from mlops.batch.job import Format
+from mlops.batch.job import ROWS_PER_CHUNK, Format
 from mlops.batch.json_rows import read_json
 from mlops.batch.parquet_rows import read_parquet
 from mlops.batch.reading import Rows
+from mlops.batch.row_errors import ERRORS_PER_CHUNK, ErrorCounts, RowErrors, intersect
 from mlops.batch.splitting import Chunk, slices
 from mlops.batch.tables import merge, to_bytes
-from mlops.errors import JobDamaged, ModelUnusable
+from mlops.errors import InputRefused, JobDamaged, ModelUnusable
 from mlops.inference.loading import ServedModel
 from mlops.inference.predictor import NO_PROBABILITY, are_probabilities
 from mlops.models.columns import Columns
@@ -42,12 +44,27 @@ _ROWS_PER_SLICE = 5_000
 
 @dataclass(frozen=True)
 class Predicted:
-    """results, errors: files of the job's output format, uncompressed."""
+    """results, errors: files of the job's output format, uncompressed.
+
+    errors: the first ones; counts: of all.
+    """
 
     results: bytes
     errors: bytes
     done: int
     failed: int
+    counts: ErrorCounts
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """What a thread made of its part of a chunk."""
+
+    results: bytes
+    errors: pa.Table
+    done: int
+    failed: int
+    found: RowErrors
 
 
 def predict_chunk(
@@ -59,48 +76,72 @@ def predict_chunk(
     *,
     threads: int = 1,
 ) -> Predicted:
-    """Equal arguments give equal bytes, with however many threads.
+    """Predict a chunk. Equal arguments give equal bytes, with any number of threads.
 
     Raises InputRefused, JobDamaged, ModelUnusable.
     """
     rules = rules_of(served.contract)
 
-    def predict(part: Chunk) -> Predicted:
+    def predict(part: Chunk) -> _Slice:
         return _predict(part, input.plain, output, job_id, served, rules)
 
     cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
     _require_rows(sum(part.rows for part in cut), chunk, job_id)
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(predict, cut))
+    _require_form(parts, chunk)
+    errors = pa.concat_tables([part.errors for part in parts]).slice(0, ERRORS_PER_CHUNK)
     return Predicted(
-        results=merge([part.results for part in parts], output.plain),
-        errors=merge([part.errors for part in parts], output.plain),
+        results=b"".join(merge([part.results for part in parts], output.plain)),
+        errors=to_bytes(errors, output, "field"),
         done=sum(part.done for part in parts),
         failed=sum(part.failed for part in parts),
+        counts=ErrorCounts.sum(part.found.counts for part in parts),
     )
+
+
+def _require_form(parts: Sequence[_Slice], chunk: Chunk) -> None:
+    """Raises InputRefused for a full chunk whose rows all have the same fault of form.
+
+    Such a file is not what it was said to be, and a million more errors would say no more. A wrong
+    value in every row is no such fault: a sorted file may have 10,000 of them in a row. Nor does
+    this hold for fewer rows, whose errors are few, too.
+    """
+    if chunk.rows < ROWS_PER_CHUNK or any(part.done for part in parts):
+        return
+    shared = reduce(intersect, [part.found.shared for part in parts])
+    if shared:
+        fault = shared[min(shared)]
+        last = chunk.first_row + chunk.rows - 1
+        where = "" if fault.field == "row" else f"{fault.field}: "
+        raise InputRefused(
+            f"rows {chunk.first_row:,} to {last:,} are all refused for the same reason: "
+            f"{where}{fault.detail} ({fault.type}). Fix the input and submit it again",
+            chunk.first_line,
+        )
 
 
 def _require_rows(found: int, chunk: Chunk, job_id: str) -> None:
     if found != chunk.rows:
         at = f"from row {chunk.first_row:,} on"
-        raise JobDamaged(job_id, f"a chunk has not the rows that were cut, {at}")
+        raise JobDamaged(job_id, f"a chunk does not have its rows, {at}")
 
 
 def _predict(
     chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel, rules: Rules
-) -> Predicted:
+) -> _Slice:
     rows = read(chunk, input, rules)
     _require_rows(len(rows), chunk, job_id)
     sure = accepted(rows, rules, served.contract)
     columns = _columns(rows, rules)
-    failed: list[tuple[int, Fault]] = []
+    errors = RowErrors()
     for position in np.flatnonzero(~sure).tolist():
         found = _asked(rows, position, served.contract)
         if isinstance(found, Columns):
             columns.values[position] = found.values[0]
             sure[position] = True
         else:
-            failed.extend((position, fault) for fault in found)
+            errors.add(position, found)
     kept = np.flatnonzero(sure)
     predictions = served.predictor.predict(
         columns if len(kept) == len(rows) else columns.take(kept)
@@ -113,11 +154,12 @@ def _predict(
         "model_version": pa.repeat(served.version, len(kept)),
         "prediction_id": _prediction_ids(job_id, chunk.first_row + kept),
     }
-    return Predicted(
+    return _Slice(
         results=to_bytes(pa.table(results), output, rules.subject.name),
-        errors=to_bytes(_errors(rows, chunk.first_row, failed), output, "field"),
+        errors=_errors(rows, chunk.first_row, errors.kept),
         done=len(kept),
         failed=len(rows) - len(kept),
+        found=errors,
     )
 
 

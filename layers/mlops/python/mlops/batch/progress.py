@@ -1,15 +1,29 @@
-"""How far a job has come, told by which of its objects exist."""
+"""How far a job has come. Which of its objects exist tells it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from mlops.batch.job import ENDED, ROWS_PER_CHUNK, Job, Keys
+from mlops.batch.job import ENDED, REFUSED, ROWS_PER_CHUNK, SENT, Job, Keys
 from mlops.registry.objects import ObjectStore
+
+MESSAGE_RETENTION = timedelta(days=4)
+"""So long the queue keeps a message that nobody takes; the template sets it."""
+
+_RETENTION_MARGIN = timedelta(hours=1)
+_SENDING = timedelta(minutes=1)
+"""A retry that has not sent its messages by then was cut off: a request has 30 seconds."""
+
+_EXPIRED = (
+    f"No worker finished the job within {MESSAGE_RETENTION.days} days, and the queue keeps its"
+    " messages no longer. Retry the job"
+)
+_CUT_OFF = "The last retry was cut off before its messages were on the queue. Retry the job"
+_MAX_REASON = 1_000
 
 
 class JobState(StrEnum):
@@ -21,7 +35,7 @@ class JobState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the outcome's object says: the one or the other, whoever came first."""
+    """What the outcome object says. The first one to create it decides."""
 
     CANCELLED = "cancelled"
     FINISHED = "finished"
@@ -80,7 +94,7 @@ class Plan:
 
 
 class Progress:
-    """A look at a job's objects: what comes later is not seen."""
+    """The objects of a job at one moment. What is created later is not seen."""
 
     def __init__(self, objects: ObjectStore, job_id: str) -> None:
         self.keys = Keys(job_id)
@@ -94,7 +108,12 @@ class Progress:
     @property
     def generation(self) -> int:
         """How often the job was retried."""
-        return len(self._below(self.keys.retries))
+        return sum(not name.endswith(SENT) for name in self._below(self.keys.retries))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the input cannot be predicted, since the last retry."""
+        return self.has(self.keys.refused(self.generation))
 
     @cached_property
     def plan(self) -> Plan | None:
@@ -120,7 +139,7 @@ class Progress:
         predicted = sum(counts[0] for counts in self.done.values())
         refused = sum(counts[1] for counts in self.done.values())
         plan = self.plan
-        state, at, reason = self._state(now)
+        state, at, reason = self._state(job, now)
         total = None if plan is None else plan.rows
         if state is JobState.SUCCEEDED:
             rows = self.read(self.keys.summary)["rows"]
@@ -137,12 +156,12 @@ class Progress:
             reason=reason,
         )
 
-    def _state(self, now: datetime) -> tuple[JobState, datetime | None, str | None]:
+    def _state(self, job: Job, now: datetime) -> tuple[JobState, datetime | None, str | None]:
         if self.has(self.keys.summary):
             return JobState.SUCCEEDED, self.time(self.keys.summary), None
         if self.outcome is Outcome.CANCELLED:
             return JobState.CANCELLED, self.time(self.keys.outcome), None
-        failure = self._failure(now)
+        failure = self._failure(now) or self._lost(job, now)
         if failure is not None:
             at, reason = failure
             return JobState.FAILED, at, reason
@@ -153,31 +172,52 @@ class Progress:
         """The first failure since the last retry that still stands."""
         failures = f"{self.keys.failures}{self.generation:04}/"
         for name in self._below(failures):
-            if not self._is_mended(name):
+            if not self._is_fixed(name):
                 document = self.read(failures + name)
                 return datetime.fromisoformat(document["at"]), document["reason"]
         last_tries = f"{self.keys.last_tries}{self.generation:04}/"
         for name in self._below(last_tries):
             ended = name.endswith(ENDED) or self.has(f"{last_tries}{name}{ENDED}")
-            if not ended and not self._is_mended(name):
+            if not ended and not self._is_fixed(name):
                 document = self.read(last_tries + name)
                 at = datetime.fromisoformat(document["at"])
                 if at <= now:  # its time is over, and it never came to its end
                     return at, document["reason"]
         return None
 
-    def _is_mended(self, name: str) -> bool:
-        """Whether a task that failed was done after all, and others are what is waited for.
+    def _lost(self, job: Job, now: datetime) -> tuple[datetime, str] | None:
+        """Tell when and why there are no messages of the job any more, if time tells it."""
+        generation = self.generation
+        if generation and not self.has(self.keys.retry_sent(generation)):
+            at = self._at(self.keys.retry(generation)) + _SENDING
+            if at <= now:
+                return at, _CUT_OFF
+        if now - job.submitted_at <= MESSAGE_RETENTION:  # as mostly
+            return None
+        sent = [self.keys.started, self.keys.sent(generation)]
+        if generation:
+            sent.append(self.keys.retry(generation))
+        times = [self._at(key) for key in sent if self.has(key)]
+        at = max([job.submitted_at, *times]) + MESSAGE_RETENTION
+        return (at, _EXPIRED) if at + _RETENTION_MARGIN <= now else None
 
-        Where nothing is, somebody failed at merging.
+    def _is_fixed(self, name: str) -> bool:
+        """Tell whether a task that failed was done after all, while others are still missing.
+
+        Where none is missing, the failure was that of the merge.
         """
         plan = self.plan
-        if plan is None or not self.missing(plan):
+        if name == REFUSED or plan is None or not self.missing(plan):
             return False
-        return int(name) in self.done if name.isdigit() else self.has(self.keys.sent)
+        if name.isdigit():
+            return int(name) in self.done
+        return self.has(self.keys.sent(self.generation))
 
     def time(self, key: str) -> datetime | None:
-        return datetime.fromisoformat(self.read(key)["at"]) if self.has(key) else None
+        return self._at(key) if self.has(key) else None
+
+    def _at(self, key: str) -> datetime:
+        return datetime.fromisoformat(self.read(key)["at"])
 
     def _below(self, prefix: str) -> Sequence[str]:
         return [key.removeprefix(prefix) for key in self._found if key.startswith(prefix)]
@@ -187,6 +227,13 @@ class Progress:
         return document
 
 
-def note(objects: ObjectStore, key: str, at: datetime, **facts: object) -> None:
-    """Create a small object that says what happened when. Raises ObjectExists."""
+def note(
+    objects: ObjectStore, key: str, at: datetime, *, reason: str | None = None, **facts: object
+) -> None:
+    """Create a small object that says what happened when. Raises ObjectExists.
+
+    reason: is cut to 1,000 characters.
+    """
+    if reason is not None:
+        facts["reason"] = reason[:_MAX_REASON]
     objects.create(key, (json.dumps({"at": at.isoformat(), **facts}) + "\n").encode())

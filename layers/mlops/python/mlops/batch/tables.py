@@ -1,8 +1,10 @@
 """Tables as files of each format, and files of chunks as one."""
 
-import gzip
+import io
 import json
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as compute
@@ -11,7 +13,9 @@ import pyarrow.parquet as parquet
 from pyarrow import types
 
 from mlops.batch.job import Format
+from mlops.batch.records import csv_records, json_records
 
+_GZIP = zlib.MAX_WBITS | 16
 # What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = pa.array([*"=+-@\t\r\n＝＋－＠"])
 
@@ -30,22 +34,87 @@ def to_bytes(table: pa.Table, format: Format, foreign: str) -> bytes:
     return bytes(sink.getvalue())
 
 
-def merge(parts: Sequence[bytes], format: Format) -> bytes:
-    """The files of a job's chunks as one file of its format; there is at least one."""
-    if len(parts) == 1 and not format.compressed:
-        return parts[0]
+def merge(parts: Iterable[bytes], format: Format) -> Iterator[bytes]:
+    """Yield the blocks of one file made of the files of chunks; there is at least one.
+
+    No more than one part is held at a time. Equal parts give equal bytes.
+    """
     if format is Format.PARQUET:
-        tables = [parquet.read_table(pa.BufferReader(part)) for part in parts]
-        return as_parquet(pa.concat_tables(tables))
-    merged = b"".join(_without_header(parts) if format.plain is Format.CSV else parts)
-    # Without the time of day, the same content is the same file.
-    return gzip.compress(merged, mtime=0) if format.compressed else merged
+        yield from _merge_parquet(parts)
+        return
+    blocks = _without_header(parts) if format.plain is Format.CSV else parts
+    yield from _compress(blocks) if format.compressed else blocks
 
 
-def _without_header(parts: Sequence[bytes]) -> Iterable[bytes]:
-    yield parts[0]
-    for part in parts[1:]:
-        yield part[part.index(b"\n") + 1 :]
+def first_records(content: bytes, limit: int, format: Format) -> tuple[bytes, int]:
+    """Return a file of the first `limit` records of a file, and how many these are."""
+    if format is Format.PARQUET:
+        table = parquet.read_table(pa.BufferReader(content))
+        if len(table) <= limit:
+            return content, len(table)
+        return as_parquet(table.slice(0, limit)), limit
+    header = 1 if format.plain is Format.CSV else 0
+    records = csv_records(content) if header else json_records(content)
+    found = len(records) - header
+    if found <= limit:
+        return content, found
+    last = limit + header - 1
+    return (content[: records.ends[last] + 1] if last >= 0 else b""), limit
+
+
+def _merge_parquet(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Each part becomes a row group, so that none but the last is held."""
+    sink, writer = _Sink(), None
+    for part in parts:
+        table = parquet.read_table(pa.BufferReader(part))
+        if writer is None:
+            writer = parquet.ParquetWriter(sink, table.schema)
+        if len(table):
+            writer.write_table(table, row_group_size=len(table))
+        yield sink.take()
+    if writer is not None:
+        writer.close()
+    yield sink.take()
+
+
+class _Sink(io.RawIOBase):
+    """A file that only grows, and whose new bytes are taken away as they come."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, block: Any) -> int:
+        self._blocks.append(bytes(block))
+        self._position += len(block)
+        return len(block)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._blocks)
+        self._blocks.clear()
+        return taken
+
+
+def _compress(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield gzip. It says no time of day, so the same content is the same file."""
+    compressor = zlib.compressobj(wbits=_GZIP)
+    for block in blocks:
+        yield compressor.compress(block)
+    yield compressor.flush()
+
+
+def _without_header(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the parts of a CSV file; only the first keeps its header."""
+    is_first = True
+    for part in parts:
+        yield part if is_first else part[part.index(b"\n") + 1 :]
+        is_first = False
 
 
 def _harmless(table: pa.Table, name: str) -> pa.Table:

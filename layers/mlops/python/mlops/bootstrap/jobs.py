@@ -1,4 +1,4 @@
-"""Wiring of batch jobs: who submits them, and who works on them."""
+"""Wiring of batch jobs: submitting them, and working on them."""
 
 import os
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def open_links(store: str, served_at: str | None) -> Links:
 def open_worker(
     store: str, queue: str, *, baked: Path | None, cache: Path, limits: Limits
 ) -> "Worker":
-    """Whoever only submits jobs does without the columnar reader that a worker imports."""
+    """Open a worker. It imports the columnar reader, which submitting jobs does not need."""
     from mlops.batch.worker import Worker
 
     models = open_models(baked, store, cache)

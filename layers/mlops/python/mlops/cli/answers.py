@@ -16,7 +16,7 @@ class Answered(BaseModel):
 class Upload(Answered):
     url: AnyHttpUrl
     input: str
-    max_bytes: int
+    headers: dict[str, str]
 
 
 class Rows(Answered):

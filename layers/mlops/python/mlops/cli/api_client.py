@@ -175,14 +175,15 @@ class ApiClient:
             raise _refusal(answer, f"{method} {path}")
         return answer
 
-    def upload(self, link: str, file: IO[bytes], size: int) -> None:
-        """PUT a file, `size` bytes long, to a link, which needs no credentials.
+    def upload(self, link: str, file: IO[bytes], headers: Mapping[str, str]) -> None:
+        """PUT a file to a link, which needs no credentials.
 
+        headers: those that the link needs. The file's length is one of them; without it, it would
+        be sent in chunks, which S3 refuses.
         Raises ApiRefused, ApiUnreachable.
         """
-        # With its length S3 takes it; without, it would be sent in chunks, which S3 refuses.
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        answer = self._http.request("PUT", link, body=file, headers=headers)
+        sent = {"Content-Type": "application/octet-stream", **headers}
+        answer = self._http.request("PUT", link, body=file, headers=sent)
         # 412: an upload before this one arrived, though its answer did not.
         if not 200 <= answer.status < 300 and answer.status != 412:
             raise _refusal(answer, "The upload")

@@ -1,6 +1,7 @@
 """`mlops batch submit | status | results | cancel | retry`: batch jobs over the API."""
 
 import hashlib
+import json
 import re
 import time
 import uuid
@@ -160,14 +161,15 @@ def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | N
             digest = hashlib.file_digest(content, "sha256")
         digest.update(idempotency_key.encode())
         headers["Idempotency-Key"] = digest.hexdigest()
-    link = api.call("POST", f"{_PATH}/uploads", Upload, {"format": format}, headers)
-    if size > link["max_bytes"]:
-        raise ConfigInvalid(str(file), f"has more than {link['max_bytes']:,} bytes")
+    if size == 0:
+        raise ConfigInvalid(str(file), "is empty")
+    request = {"format": format, "bytes": size}
+    link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
     with (
         _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
         progress.open(file, "rb", description=f"Uploading {file.name}") as reader,
     ):
-        api.upload(link["url"], reader, size)
+        api.upload(link["url"], reader, link["headers"])
     uploaded: str = link["input"]
     return uploaded
 
@@ -184,9 +186,21 @@ def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json
         files = list(_download(api, job["links"], output or Path(job_id)))
         if job["rows"]["failed"]:
             notes.print(f"{job['rows']['failed']:,} rows are not valid; see {files[1]}")
+            found, kept = _errors_of(files[2])
+            if kept < found:
+                notes.print(f"It has the first {kept:,} of {found:,} errors; {files[2]} counts all")
     written = [f"Wrote {file}" for file in files]
     answer({**job, "files": [*map(str, files)]}, as_json, "\n".join([_shown(job), *written]))
     _exit_as(job)
+
+
+def _errors_of(summary: Path) -> tuple[int, int]:
+    """Return how many errors a job has, and how many of them its file of errors holds."""
+    try:
+        document = json.loads(summary.read_bytes())
+        return int(document["errors_found"]), int(document["errors_kept"])
+    except (ValueError, TypeError, KeyError):  # of a job from before they were counted
+        return 0, 0
 
 
 def _ended(api: ApiClient, job: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,10 @@ class FolderObjects:
         return Stat(found.tag, len(found.content))
 
     def create(self, key: str, content: bytes) -> None:
-        with self._written(key, content) as temporary:
+        self.create_from(key, (content,))
+
+    def create_from(self, key: str, blocks: Iterable[bytes]) -> None:
+        with self._written(key, blocks) as temporary:
             try:
                 # Unlike a rename, a link fails where the name is taken.
                 os.link(temporary, self._root / key)
@@ -44,7 +47,7 @@ class FolderObjects:
                 raise ObjectExists(key) from error
 
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
-        with self._written(key, content) as temporary, self._locked():
+        with self._written(key, (content,)) as temporary, self._locked():
             try:
                 current = self.get(key).tag
             except ObjectNotFound:
@@ -68,7 +71,7 @@ class FolderObjects:
         return iter(sorted(name for name in found if name.startswith(prefix)))
 
     @contextmanager
-    def _written(self, key: str, content: bytes) -> Iterator[Path]:
+    def _written(self, key: str, blocks: Iterable[bytes]) -> Iterator[Path]:
         """A temporary file beside `key`, complete and on the disk."""
         check_key(key)
         folder = (self._root / key).parent
@@ -81,7 +84,7 @@ class FolderObjects:
         try:
             with os.fdopen(handle, "wb") as file:
                 os.fchmod(handle, _MODE)
-                file.write(content)
+                file.writelines(blocks)
                 file.flush()
                 os.fsync(file.fileno())
             yield temporary

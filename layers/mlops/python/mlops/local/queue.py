@@ -31,7 +31,7 @@ class Message:
     """One delivery.
 
     receives: how often the message was received, this time included.
-    receipt: names this delivery; worth nothing once the message was received anew.
+    receipt: names this delivery; without effect once the message was received again.
     """
 
     message_id: str
@@ -78,7 +78,7 @@ class FolderQueue:
         self._now = now
         self._max_receives = max_receives
 
-    def send(self, bodies: Sequence[str]) -> None:
+    def send(self, bodies: Sequence[str], owner: str) -> None:
         visible_at = self._milliseconds(0)
         with self._usable():
             self._messages.mkdir(parents=True, exist_ok=True)
@@ -100,12 +100,12 @@ class FolderQueue:
         return received
 
     def delete(self, receipt: str) -> None:
-        """Its work is done. Without effect where the message was received anew meanwhile."""
+        """Delete a message whose work is done, unless it was received again since."""
         with self._usable():
             (self._messages / receipt).unlink(missing_ok=True)
 
     def release(self, receipt: str, seconds: float) -> None:
-        """Let the message be received again in so many seconds, and no later."""
+        """Let the message be received again in so many seconds."""
         name = _Name.parse(receipt)
         if name is not None:
             with self._usable():

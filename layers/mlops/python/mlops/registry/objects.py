@@ -1,6 +1,6 @@
 """The port to wherever the store lies: a folder, or a bucket."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +39,12 @@ class ObjectStore(Protocol):
         """Write an object that must not exist. All of it appears at once, or nothing.
 
         Raises ObjectExists.
+        """
+
+    def create_from(self, key: str, blocks: Iterable[bytes]) -> None:
+        """Write an object as `create` does, without holding all of it in memory.
+
+        Raises ObjectExists, and whatever `blocks` raises: nothing is written then.
         """
 
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
