@@ -155,7 +155,24 @@ def test_a_thousand_bad_rows_of_many_do_not_keep_the_others() -> None:
 @pytest.mark.parametrize(
     "risky",
     [
-        *("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠SUM(A1)"),
+        *(
+            "=1+1",
+            "+1-1",
+            "-A1",
+            "+1 (555)",
+            "-+49170",
+            "+",
+            "'=1+1",
+            "'x",
+            "@SUM(A1)",
+            "\tx",
+            "\rx",
+            "\nx",
+            "＝1+1",
+            "＋1",
+            "－1",
+            "＠SUM(A1)",
+        ),
         "=cmd|' /C calc'!A0",
     ],
 )
@@ -205,7 +222,8 @@ def test_prediction_ids_tell_the_row_and_differ_between_jobs() -> None:
     [
         ("tenure", pa.string(), "tenure is string, not a number"),
         ("tenure", pa.bool_(), "tenure is bool, not a number"),
-        ("monthly_charges", pa.decimal128(9, 2), "monthly_charges is decimal128(9, 2), not a num"),
+        ("monthly_charges", pa.date32(), "monthly_charges is date32[day], not a number"),
+        ("monthly_charges", pa.timestamp("ms"), "monthly_charges is timestamp[ms], not a number"),
         ("customer_id", pa.int64(), "customer_id is int64, not text"),
         ("customer_id", pa.list_(pa.string()), "customer_id is list"),
     ],

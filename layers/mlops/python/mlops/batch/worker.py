@@ -112,7 +112,7 @@ class Worker:
         self._note(progress.keys.started, self._now())
         plan = progress.plan
         if plan is None:
-            chunks = split(self._input(job), job.input_format, self._limits)
+            chunks = split(self._input(job), job.input_format, self._limits, job.dropped)
             first, second = next(chunks), next(chunks, None)
             if second is None:
                 self._finish(job, progress.keys, [self._predict(job, first)])
@@ -120,7 +120,7 @@ class Worker:
             # Columns that do not fit are refused here, and not once a chunk.
             with _blaming_the_pin(job):
                 contract = self._model(job.pin).contract
-            read(first, job.input_format, rules_of(contract))
+            read(first, job.input_format, rules_of(contract), job.rename)
             plan = self._store(chain((first, second), chunks), progress.keys, attempt)
         missing = progress.missing(plan)
         self._queue.send([Task(job.job_id, chunk).to_text() for chunk in missing])
@@ -199,6 +199,8 @@ class Worker:
                 job.output_format,
                 job.job_id,
                 self._model(job.pin),
+                rename=job.rename,
+                escape_formulas=job.escape_formulas,
                 threads=self._threads,
             )
 
