@@ -34,7 +34,7 @@ def decompress(content: bytes, block: int) -> Iterator[bytes]:
             step = view[place : place + _STEP]
             text = stream.decompress(step, block - size)
             begun = True
-            place += len(step) - len(stream.unconsumed_tail) - len(stream.unused_data)
+            place += len(step) - len(stream.unused_data if stream.eof else stream.unconsumed_tail)
             window_yield += len(text)
             size += len(text)
             held.append(text)

@@ -60,6 +60,9 @@ Renames = Mapping[str, str | None]
 it out. Columns that are not in the file are allowed, so one mapping fits several files."""
 
 NO_RENAMES: Renames = {}
+MAX_RENAMES = 1_000
+MAX_COLUMN_NAME = 256
+"""Characters of a column's name that is renamed or left out."""
 
 
 def renamed(name: str, renames: Renames) -> str | None:

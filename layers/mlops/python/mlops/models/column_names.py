@@ -1,6 +1,7 @@
 """The columns of a file, compared with those that a model needs."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 
@@ -9,6 +10,7 @@ MAX_NAMED = 20
 
 _MAX_NAME = 64
 _SIMILAR = 0.75
+_FOR_EXCEL = re.compile(r'\s*"?sep=.?"?,*\s*', re.IGNORECASE)
 _SEPARATORS = {";": "`;`", "\t": "a tab", "|": "`|`"}
 
 
@@ -71,18 +73,18 @@ def find_separator(header: str) -> str | None:
 
 def find_header_fault(header: str) -> str | None:
     """Return what is wrong with the form of a CSV file's first line, or None."""
-    if header.strip('" ').lower().startswith("sep=") and len(header.strip('" ')) <= 5:
+    if _FOR_EXCEL.fullmatch(header):
         return (
-            f"the line is {quote(header)}, which is for Excel alone. Delete this line, and separate"
-            " cells by commas"
+            f"the line is `{quote(header.strip())}`, which is for Excel alone. Delete this line,"
+            " and separate cells by commas"
         )
     separator = find_separator(header)
-    if separator is not None:
-        return (
-            f"the line looks separated by {separator}. Separate cells by commas, and write numbers"
-            " with a decimal point"
-        )
-    return None
+    if separator is None:
+        return None
+    return (
+        f"the line looks separated by {separator}. Separate cells by commas, and write numbers with"
+        " a decimal point"
+    )
 
 
 def quote(name: str) -> str:
