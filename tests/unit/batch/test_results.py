@@ -185,6 +185,35 @@ def test_no_cell_is_a_formula(risky: str) -> None:
     assert found["customer_id"] == f"'{risky}"
 
 
+def test_an_id_that_is_a_number_is_left_as_it_is() -> None:
+    ids = ["+491701234567", "-12", "+1.5", "-1e5", "0049", "C1"]
+    rows = [{"customer_id": name, "tenure": 1, "monthly_charges": 1.0} for name in ids]
+    bench = Bench()
+    bench.submit(as_format(rows, Format.JSONL), Format.JSONL, Format.CSV)
+    bench.drain()
+    assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == ids
+
+
+def test_escaped_ids_can_be_told_from_those_with_apostrophes() -> None:
+    ids = ["=1", "'=1", "''=1", "+1 (555)", "'", "it's"]
+    rows = [{"customer_id": name, "tenure": 1, "monthly_charges": 1.0} for name in ids]
+    bench = Bench()
+    bench.submit(as_format(rows, Format.JSONL), Format.JSONL, Format.CSV)
+    bench.drain()
+    found = [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)]
+    assert len(set(found)) == len(ids)
+    assert [name[1:] if name.startswith("'") else name for name in found] == ids
+
+
+def test_formulas_are_not_escaped_where_the_submitter_says_so() -> None:
+    ids = ["=1+1", "'x", "+49 170"]
+    rows = [{"customer_id": name, "tenure": 1, "monthly_charges": 1.0} for name in ids]
+    bench = Bench()
+    bench.submit(as_format(rows, Format.JSONL), Format.JSONL, Format.CSV, escape_formulas=False)
+    bench.drain()
+    assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == ids
+
+
 def test_a_strangers_field_name_is_no_formula() -> None:
     row = {"customer_id": "a", "tenure": 1, "monthly_charges": 1.0, "=1+1": 1}
     bench = Bench()

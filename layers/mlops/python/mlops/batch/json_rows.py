@@ -31,8 +31,8 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
         zip(records.starts.tolist(), records.ends.tolist(), strict=True)
     ):
         try:
-            row = parse(content[start:end])
-            rows.append(_rename(row, renames) if renames and type(row) is dict else row)
+            found = parse(content[start:end])
+            rows.append(_rename(found, renames) if renames and type(found) is dict else found)
         except MalformedJson as error:
             rows.append(None)
             faults[row] = Fault("row", "malformed_json", str(error))

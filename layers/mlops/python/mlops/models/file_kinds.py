@@ -29,7 +29,8 @@ _MAGIC = (
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with `git lfs pull`"),
 )
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
-_ORC = re.compile(rb"ORC[\t\n\r\x20-\xff]{0,64}[\x00-\x08\x0b\x0c\x0e-\x1f]")  # a header may begin so
+# A header may begin with these letters, and has no control characters.
+_ORC = re.compile(rb"ORC[\t\n\r\x20-\xff]{0,64}[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
 _MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _TAR = slice(257, 262), b"ustar"
