@@ -131,7 +131,7 @@ def submit(
     found = format or format_of(file.name)
     if found is None:
         raise typer.BadParameter(
-            f"The end of {file.name} is not one of a known format. Give its format with --format:"
+            f"The end of {file.name} does not tell its format; use --format with one of"
             f" {', '.join(Format)}."
         )
     if output is not None and not wait:
