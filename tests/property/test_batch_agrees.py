@@ -64,7 +64,14 @@ class Api:
             return [("row", "malformed_json", answer["detail"])]
         assert answered["statusCode"] == 422, answer
         return [
-            ("row" if error["field"] == "body" else error["field"], error["type"], error["detail"])
+            # A stranger may call a field `body`, too.
+            (
+                "row"
+                if error["field"] == "body" and error["type"] != "extra_forbidden"
+                else error["field"],
+                error["type"],
+                error["detail"],
+            )
             for error in answer["errors"]
         ]
 
