@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from mlops.batch.job import ROWS_PER_CHUNK, Format, Keys, format_of
+from mlops.batch.job import (
+    MAX_COLUMN_NAME,
+    MAX_RENAMES,
+    ROWS_PER_CHUNK,
+    Format,
+    Keys,
+    format_of,
+)
 from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
 from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
@@ -15,6 +22,8 @@ from mlops.inference.version import Pin
 
 # A strict model would take no text for a member of an enumeration, and JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
+ColumnName = Annotated[str, Field(max_length=MAX_COLUMN_NAME)]
+FieldName = Annotated[str, Field(min_length=1, max_length=64)]
 
 _PIN_PATTERN = r"^[a-z0-9-]+-model-v[0-9]+\.[0-9]+\.[0-9]+@sha256:[0-9a-f]{64}$"
 _JOB_ID = "job_5f1c0f6e2a9d4b7c8e3d2a1b0c9f8e7d"
@@ -59,6 +68,16 @@ class BatchRequest(_Sent):
     )
     output_format: AnyFormat | None = Field(
         default=None, description="Format of results and errors. By default it is the input's."
+    )
+    rename: Annotated[dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES)] = Field(
+        default={},
+        description="Columns of the input by the names that they have there: the model's field that"
+        " each one is, or null to leave the column out.",
+    )
+    escape_formulas: bool = Field(
+        default=True,
+        description="In CSV results, put an apostrophe before ids that a spreadsheet would run as"
+        " formulas, and before those that begin with an apostrophe.",
     )
 
     @field_validator("pin")
@@ -106,6 +125,8 @@ class BatchRequest(_Sent):
             pin=None if self.pin is None else Pin.parse(self.pin),
             input=self.input,
             rows=self.rows,
+            rename=self.rename,
+            escape_formulas=self.escape_formulas,
         )
 
 

@@ -16,7 +16,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mlops.batch.job import JOB_ID, OWNER, ROWS_PER_CHUNK, Format, Task, format_of
+from mlops.batch.job import (
+    JOB_ID,
+    MAX_COLUMN_NAME,
+    MAX_RENAMES,
+    OWNER,
+    ROWS_PER_CHUNK,
+    Format,
+    Task,
+    format_of,
+)
 from mlops.batch.jobs import Submission
 from mlops.errors import MalformedJson, MlopsError, PinInvalid
 from mlops.inference.version import Pin
@@ -66,6 +75,8 @@ AnyPin = Annotated[
 ]
 # Strict models take no text for an enumeration's member, though JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
+ColumnName = Annotated[str, Field(max_length=MAX_COLUMN_NAME)]
+FieldName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class TaskMessage(_Strict):
@@ -120,6 +131,16 @@ class SubmissionMessage(_Strict):
     output_format: AnyFormat | None = Field(
         default=None, description="Of results and errors; the input's where left out."
     )
+    rename: Annotated[dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES)] = Field(
+        default={},
+        description="Columns of the input by the names that they have there: the model's field that"
+        " each one is, or null to leave the column out.",
+    )
+    escape_formulas: bool = Field(
+        default=True,
+        description="In CSV results, put an apostrophe before ids that a spreadsheet would run as"
+        " formulas, and before those that begin with an apostrophe.",
+    )
     submitted_by: str = Field(
         pattern=f"^{OWNER.pattern}$",
         description="The submitter's name in visible ASCII. Only they can see the job over the API,"
@@ -158,6 +179,8 @@ class SubmissionMessage(_Strict):
             pin=None if self.pin is None else Pin.parse(self.pin),
             input=self.input,
             rows=self.rows,
+            rename=self.rename,
+            escape_formulas=self.escape_formulas,
         )
 
 

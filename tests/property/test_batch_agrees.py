@@ -64,7 +64,14 @@ class Api:
             return [("row", "malformed_json", answer["detail"])]
         assert answered["statusCode"] == 422, answer
         return [
-            ("row" if error["field"] == "body" else error["field"], error["type"], error["detail"])
+            # A stranger may call a field `body`, too.
+            (
+                "row"
+                if error["field"] == "body" and error["type"] != "extra_forbidden"
+                else error["field"],
+                error["type"],
+                error["detail"],
+            )
             for error in answer["errors"]
         ]
 
@@ -100,10 +107,16 @@ def test_json_lines(api: Api, served: ServedModel) -> None:
     require_equal(batch_verdicts(b"\n".join(sent), Format.JSONL, served), sent, api)
 
 
+def among_others(sent: bytes, served: ServedModel) -> list[Verdict]:
+    """The verdict of a line in a file that has a right one: without any, no line would be read."""
+    right = line({"customer_id": "a", "tenure": 1, "monthly_charges": 1})
+    return batch_verdicts(sent + b"\n" + right, Format.JSONL, served)[:1]
+
+
 @settings(max_examples=200)
 @given(sent=JSON_VALUES)
 def test_lines_of_any_json(api: Api, served: ServedModel, sent: object) -> None:
-    require_equal(batch_verdicts(line(sent), Format.JSONL, served), [line(sent)], api)
+    require_equal(among_others(line(sent), served), [line(sent)], api)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +134,7 @@ def test_lines_of_any_json(api: Api, served: ServedModel, sent: object) -> None:
     ],
 )
 def test_lines_that_are_hardly_json(api: Api, served: ServedModel, sent: bytes) -> None:
-    assert batch_verdicts(sent, Format.JSONL, served) == [api.verdict(sent)]
+    assert among_others(sent, served) == [api.verdict(sent)]
 
 
 def as_csv(sent: Sequence[dict[str, str]], *, quote_all: bool) -> bytes:
@@ -137,7 +150,7 @@ def as_request(row: dict[str, str]) -> bytes:
     """What a client would send to the API for a line of CSV, written down a second time."""
     members = []
     for name, text in row.items():
-        if text == "":
+        if text.strip(" \t\u00a0") == "":
             continue
         value = json.dumps(text, ensure_ascii=False)
         if name in NUMBERS and is_json_number(text):

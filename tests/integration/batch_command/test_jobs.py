@@ -36,6 +36,41 @@ def test_all_that_can_be_asked_for(run: Batch, api: FakeApi) -> None:
     assert job.headers["Idempotency-Key"] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("CUST.CSV", "csv"), ("x.ndjson", "jsonl"), ("d.Parquet", "parquet"), ("x.csv.GZ", "csv.gz")],
+)
+def test_the_end_of_a_files_name_tells_its_format(
+    run: Batch, api: FakeApi, name: str, format: str
+) -> None:
+    Path(name).write_bytes(b"x")
+    assert run("submit", name).code == 0
+    assert api.seen[-1].document["format"] == format
+
+
+def test_a_name_that_tells_no_format_is_refused_with_what_to_do(run: Batch, api: FakeApi) -> None:
+    Path("rows.txt").write_bytes(b"x")
+    ran = run("submit", "rows.txt")
+    assert ran.code == 2
+    assert "--format" in ran.err
+    assert not api.seen
+
+
+def test_columns_are_renamed_and_left_out_and_ids_left_alone(run: Batch, api: FakeApi) -> None:
+    Path("names.csv").write_text("MonthlyCharges,monthly_charges\nNote,\n")
+    options = ("--rename", "customerID=customer_id", "--drop", "Churn")
+    ran = run("submit", "rows.csv", *options, "--rename-file", "names.csv", "--no-escape-formulas")
+    assert ran.code == 0
+    job = api.seen[-1].document
+    assert job["rename"] == {
+        "MonthlyCharges": "monthly_charges",
+        "Note": None,
+        "customerID": "customer_id",
+        "Churn": None,
+    }
+    assert job["escape_formulas"] is False
+
+
 def test_each_submission_has_a_key_of_its_own(run: Batch, api: FakeApi) -> None:
     run("submit", "rows.csv")
     run("submit", "rows.csv")

@@ -85,6 +85,30 @@ def test_the_format_is_told_by_the_inputs_name(batch: BatchService, format: Form
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("CUST.CSV", Format.CSV),
+        ("x.ndjson", Format.JSONL),
+        ("d.Parquet", Format.PARQUET),
+        ("x.csv.GZ", Format.CSV_GZIP),
+    ],
+)
+def test_the_end_of_a_name_may_be_written_in_other_ways(
+    batch: BatchService, name: str, format: Format
+) -> None:
+    job = job_of(batch, batch.submitted(rows=None, input=batch.upload(name)))
+    assert job.input_format is format
+
+
+def test_a_job_keeps_what_its_columns_are_called(batch: BatchService) -> None:
+    renames = {"customerID": "customer_id", "Churn": None}
+    job = job_of(batch, batch.submitted(rename=renames, escape_formulas=False))
+    assert (job.rename, job.dropped, job.escape_formulas) == (renames, ["Churn"], False)
+    plain = job_of(batch, batch.submitted())
+    assert (plain.rename, plain.escape_formulas) == ({}, True)
+
+
 def test_formats_may_be_said(batch: BatchService) -> None:
     url = batch.upload("march")
     job_id = batch.submitted(rows=None, input=url, format="csv.gz", output_format="parquet")

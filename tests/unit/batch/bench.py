@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops.batch.job import Format, Keys, Limits, Task, Uploads
+from mlops.batch.job import NO_RENAMES, Format, Keys, Limits, Renames, Task, Uploads
 from mlops.batch.jobs import Jobs, Submission
 from mlops.batch.progress import Status
 from mlops.batch.worker import Attempt, Worker
@@ -107,6 +107,8 @@ class Bench:
         output: Format | None = None,
         job_id: str = "job-1",
         pin: Pin | None = None,
+        rename: Renames = NO_RENAMES,
+        escape_formulas: bool = True,
     ) -> str:
         """Put an input into the store and submit a job for it; its id."""
         key = f"batch/uploads/{OWNER}/{job_id}.{format}"
@@ -120,6 +122,8 @@ class Bench:
                 input_format=format,
                 output_format=output or format,
                 input=ROOT + key,
+                rename=rename,
+                escape_formulas=escape_formulas,
             ),
         )
         return job_id

@@ -70,7 +70,11 @@ def test_an_input_that_is_gone() -> None:
         (csv_of(9).decode().encode("utf-16"), Format.CSV, "The input is UTF-16"),
         (b"\xe9" + csv_of(9), Format.CSV, "Line 1: not UTF-8"),
         (csv_of(9), Format.CSV_GZIP, "The input is not gzip"),
-        (gzip.compress(csv_of(9))[:-9], Format.CSV_GZIP, "The input is not gzip, or cut off"),
+        (
+            gzip.compress(csv_of(9))[:-9],
+            Format.CSV_GZIP,
+            "The input is not gzip that can be read: it is cut off",
+        ),
         (gzip.compress(b"x" * 2_000_000), Format.CSV_GZIP, "The input has more than 1,000,000 by"),
         (csv_of(9), Format.PARQUET, "The input is not Parquet"),
         (TWICE, Format.PARQUET, "columns that are twice: tenure"),

@@ -155,7 +155,24 @@ def test_a_thousand_bad_rows_of_many_do_not_keep_the_others() -> None:
 @pytest.mark.parametrize(
     "risky",
     [
-        *("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", "＋1", "－1", "＠SUM(A1)"),
+        *(
+            "=1+1",
+            "+1-1",
+            "-A1",
+            "+1 (555)",
+            "-+49170",
+            "+",
+            "'=1+1",
+            "'x",
+            "@SUM(A1)",
+            "\tx",
+            "\rx",
+            "\nx",
+            "＝1+1",
+            "＋1",
+            "－1",
+            "＠SUM(A1)",
+        ),
         "=cmd|' /C calc'!A0",
     ],
 )
@@ -166,6 +183,35 @@ def test_no_cell_is_a_formula(risky: str) -> None:
     bench.drain()
     (found,) = as_rows(bench.results(), Format.CSV)
     assert found["customer_id"] == f"'{risky}"
+
+
+def test_an_id_that_is_a_number_is_left_as_it_is() -> None:
+    ids = ["+491701234567", "-12", "+1.5", "-1e5", "0049", "C1"]
+    rows = [{"customer_id": name, "tenure": 1, "monthly_charges": 1.0} for name in ids]
+    bench = Bench()
+    bench.submit(as_format(rows, Format.JSONL), Format.JSONL, Format.CSV)
+    bench.drain()
+    assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == ids
+
+
+def test_escaped_ids_can_be_told_from_those_with_apostrophes() -> None:
+    ids = ["=1", "'=1", "''=1", "+1 (555)", "'", "it's"]
+    rows = [{"customer_id": name, "tenure": 1, "monthly_charges": 1.0} for name in ids]
+    bench = Bench()
+    bench.submit(as_format(rows, Format.JSONL), Format.JSONL, Format.CSV)
+    bench.drain()
+    found = [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)]
+    assert len(set(found)) == len(ids)
+    assert [name[1:] if name.startswith("'") else name for name in found] == ids
+
+
+def test_formulas_are_not_escaped_where_the_submitter_says_so() -> None:
+    ids = ["=1+1", "'x", "+49 170"]
+    rows = [{"customer_id": name, "tenure": 1, "monthly_charges": 1.0} for name in ids]
+    bench = Bench()
+    bench.submit(as_format(rows, Format.JSONL), Format.JSONL, Format.CSV, escape_formulas=False)
+    bench.drain()
+    assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == ids
 
 
 def test_a_strangers_field_name_is_no_formula() -> None:
@@ -205,7 +251,8 @@ def test_prediction_ids_tell_the_row_and_differ_between_jobs() -> None:
     [
         ("tenure", pa.string(), "tenure is string, not a number"),
         ("tenure", pa.bool_(), "tenure is bool, not a number"),
-        ("monthly_charges", pa.decimal128(9, 2), "monthly_charges is decimal128(9, 2), not a num"),
+        ("monthly_charges", pa.date32(), "monthly_charges is date32[day], not a number"),
+        ("monthly_charges", pa.timestamp("ms"), "monthly_charges is timestamp[ms], not a number"),
         ("customer_id", pa.int64(), "customer_id is int64, not text"),
         ("customer_id", pa.list_(pa.string()), "customer_id is list"),
     ],

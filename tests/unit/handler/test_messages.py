@@ -36,6 +36,12 @@ def by_input(**changed: Any) -> dict[str, Any]:
     return submission(**{"rows": None, "input": INPUT, "format": "csv"} | changed)
 
 
+def test_a_message_names_columns_and_how_ids_are_written() -> None:
+    found = parsed(rename={"customerID": "customer_id", "Churn": None}, escape_formulas=False)
+    assert found.rename == {"customerID": "customer_id", "Churn": None}
+    assert not found.escape_formulas
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     (submission(job_id=None), "job_id: Field required"),
     (submission(job_id=7), "job_id: Input should be a valid string"),

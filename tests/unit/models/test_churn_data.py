@@ -9,7 +9,7 @@ import pytest
 
 from mlops.errors import DataInvalid
 from mlops.inference.manifest import digest_of
-from mlops.models.churn.data import load
+from mlops.models.churn.data import FIELDS, load
 from tests.unit.models.telco import TELCO, as_csv, telco_rows, write_csv
 
 DIGEST = "sha256:88be4b93fbe0cc83421af1c503794c97c342eca914c1576db7c276e61d61358a"
@@ -22,7 +22,9 @@ def test_the_real_file_loads_whole() -> None:
     assert len(data.columns) == len(data.requests) == len(data.labels) == 7043
     assert data.labels.sum() == 1869
     assert data.digest == DIGEST == digest_of(gzip.decompress(TELCO.read_bytes()))
-    assert not np.isnan(data.columns.values).any()
+    missing = np.isnan(data.columns.values)
+    assert missing.any(axis=0).sum() == 1
+    assert missing.sum() == 11, "the blank totals"
     assert {heading: len(set(groups)) for heading, groups in data.segments.items()} == {
         "contract": 3,
         "senior_citizen": 2,
@@ -30,11 +32,19 @@ def test_the_real_file_loads_whole() -> None:
     }
 
 
-def test_a_blank_total_in_the_first_month_is_zero() -> None:
+def test_a_blank_total_is_missing_as_a_client_would_leave_it_out() -> None:
     blank = [number for number, row in enumerate(telco_rows()) if not row["TotalCharges"].strip()]
     requests = load(TELCO).requests
     assert len(blank) == 11
-    assert {requests[number]["total_charges"] for number in blank} == {0.0}
+    assert {requests[number]["total_charges"] for number in blank} == {None}
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", "\u00a0"])
+def test_a_blank_cell_is_missing(tmp_path: Path, blank: str) -> None:
+    row = {**STAYS, "gender": blank, "TotalCharges": blank, "SeniorCitizen": blank}
+    found = load(write_csv(tmp_path / "data.csv", [row, LEAVES])).requests[0]
+    assert (found["gender"], found["total_charges"], found["senior_citizen"]) == (None, None, None)
+    assert found["partner"] == STAYS["Partner"]
 
 
 def test_digest_is_of_the_bytes_before_compression(tmp_path: Path) -> None:
@@ -79,18 +89,19 @@ def test_whole_numbers_may_be_written_as_decimals(tmp_path: Path) -> None:
     [
         ({"tenure": "many"}, "tenure", "valid integer"),
         ({"tenure": "1.5"}, "tenure", "valid integer"),
-        ({"tenure": ""}, "tenure", "valid integer"),
+        ({"tenure": ""}, "tenure", "Field required"),
         ({"tenure": "-1"}, "tenure", "greater than or equal to 0"),
         ({"MonthlyCharges": "nan"}, "MonthlyCharges", "valid number"),
         ({"MonthlyCharges": "1_000"}, "MonthlyCharges", "valid number"),
         ({"MonthlyCharges": " 10"}, "MonthlyCharges", "valid number"),
         ({"tenure": "\u0661\u0662"}, "tenure", "valid integer"),
         ({"MonthlyCharges": "12,50"}, "MonthlyCharges", "valid number"),
-        ({"TotalCharges": " ", "tenure": "3"}, "TotalCharges", "valid number"),
         ({"SeniorCitizen": "2"}, "SeniorCitizen", "0 or 1"),
         ({"Contract": "Weekly"}, "Contract", "Month-to-month"),
-        ({"Partner": ""}, "Partner", "'Yes' or 'No'"),
-        ({"customerID": ""}, "customerID", "at least 1 character"),
+        ({"Partner": "Yes "}, "Partner", "'Yes' or 'No'"),
+        ({"customerID": ""}, "customerID", "Field required"),
+        ({"MonthlyCharges": "+10"}, "MonthlyCharges", "valid number"),
+        ({"MonthlyCharges": "10."}, "MonthlyCharges", "valid number"),
         ({"InternetService": "No"}, "OnlineSecurity", "Contradicts 'internet_service'"),
         ({"Churn": "Maybe"}, "Churn", "Yes or No"),
         ({"Churn": ""}, "Churn", "Yes or No"),
@@ -125,16 +136,17 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     path = tmp_path / "data.csv"
     path.write_text(as_csv(rows, kept), encoding="utf-8")
     error = refused(path)
-    assert (error.line, error.field, error.reason) == (1, column, "the column is missing")
+    reason = f"columns that are missing: {column}"
+    assert (error.line, error.field, error.reason) == (1, "header", reason)
 
 
 @pytest.mark.parametrize(
     ("content", "line", "field", "reason"),
     [
-        ("", 1, "customerID", "the column is missing"),
+        ("", None, "file", "it is empty"),
         (as_csv([]), None, "Churn", "both Yes and No are needed"),
         (as_csv([STAYS, telco_rows()[1]]), None, "Churn", "both Yes and No are needed"),
-        (as_csv([], [*HEADER, "tenure"]), 1, "tenure", "the column is there twice"),
+        (as_csv([], [*HEADER, "tenure"]), 1, "header", "columns that are twice: tenure"),
         (as_csv([STAYS]) + "7590-VHVEG,Female\n", 3, "SeniorCitizen", "the row ends before"),
         (as_csv([STAYS]).rstrip("\n") + ",1\n", 2, "Churn", "the row goes on after"),
         (as_csv([STAYS]) + '"7590', 3, "file", "not CSV"),
@@ -161,6 +173,52 @@ def test_a_bad_file_is_named(
     error = refused(path)
     assert (error.source, error.line, error.field) == (str(path), line, field)
     assert error.reason.startswith(reason)
+
+
+def test_the_names_of_the_apis_fields_are_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    rows = [{FIELDS.get(name, name): text for name, text in row.items()} for row in (STAYS, LEAVES)]
+    path.write_text(as_csv(rows, rows[0]), encoding="utf-8")
+    assert load(path).requests[0] == load(TELCO).requests[0]
+    path.write_text(as_csv([{**rows[0], "gender": "X"}, rows[1]], rows[0]), encoding="utf-8")
+    assert refused(path).field == "gender"
+
+
+def test_wrong_names_are_named_with_the_nearest_ones(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    header = ["customerID", "Gender", "senior-citizen"]
+    text = as_csv([STAYS, LEAVES])
+    path.write_text(text.replace("customerID,gender,SeniorCitizen", ",".join(header)))
+    assert refused(path).reason == (
+        "columns that are missing: SeniorCitizen, gender; unknown: Gender (did you mean gender?),"
+        " senior-citizen (did you mean SeniorCitizen?). Rename columns in the file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (as_csv([STAYS]).replace(",", ";").encode(), "the line looks separated by `;`"),
+        (as_csv([STAYS]).replace(",", "\t").encode(), "the line looks separated by a tab"),
+        (b"sep=,\n" + as_csv([STAYS]).encode(), "the line is `sep=,`, which is for Excel alone"),
+        (as_csv([STAYS]).encode("utf-16"), "it is UTF-16"),
+        (as_csv([STAYS]).encode("utf-16-le"), "it is UTF-16 (without a byte order mark)"),
+        (b"PAR1\x15\x00", "it is Parquet; training reads CSV in UTF-8"),
+        (b"PK\x03\x04 [Content_Types].xml", "it is an Excel workbook (.xlsx)"),
+        (gzip.compress(gzip.compress(b"a")), "it is compressed with gzip"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(content)
+    assert refused(path).reason.startswith(reason)
+
+
+@pytest.mark.parametrize("name", ["data.csv", "DATA.CSV.GZ"])
+def test_gzip_is_read_whatever_the_file_is_called(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(as_csv([STAYS, LEAVES]).encode()))
+    assert len(load(path).labels) == 2
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""CSV: every cell is a text. One without characters is a missing value, quoted or not; a number is
-written as in JSON; what is no number stays a text, of which the contract says what is wrong."""
+"""CSV: every cell is a text, a blank one a missing value, and a number is written as in JSON.
+
+What should be a number and is none stays a text, of which the contract says what is wrong.
+"""
 
 import csv
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as arrow_csv
 
+from mlops.batch.job import Renames, renamed
 from mlops.batch.reading import (
     Numbers,
     Rows,
@@ -24,18 +26,20 @@ from mlops.batch.reading import (
 from mlops.batch.records import Positions, csv_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import InputRefused
+from mlops.models.cells import BLANK, NUMBER, is_blank, parse_number
 from mlops.models.rules import Rules
 from mlops.models.validation import Fault
 
-_NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+_BLANKS = pa.array([*BLANK])
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
-def read_csv(chunk: Chunk, rules: Rules) -> Rows:
+def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     """Raises InputRefused for a header that does not fit."""
     content = chunk.content
-    names, start = _header(content)
-    require_columns(names, rules, line=1)
+    header, start = _header(content)
+    names = [renamed(name, renames) for name in header]
+    require_columns([name for name in names if name is not None], rules, line=1)
 
     @cache
     def lines() -> Positions:
@@ -63,7 +67,7 @@ def _header(content: bytes) -> tuple[list[str], int]:
     try:
         return next(csv.reader(line.decode() for line in file)), file.tell()
     except UnicodeDecodeError as error:
-        raise InputRefused("not UTF-8", 1) from error
+        raise InputRefused("not UTF-8; save the file as UTF-8", 1) from error
 
 
 def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
@@ -85,11 +89,15 @@ def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
     return pa.py_buffer(b"\n".join([*texts, b""])), wrong
 
 
-def _table(body: pa.Buffer, names: list[str], rules: Rules) -> tuple[pa.Table, dict[int, int]]:
+def _table(
+    body: pa.Buffer, names: Sequence[str | None], rules: Rules
+) -> tuple[pa.Table, dict[int, int]]:
     """The rows with a cell for each name; and how many cells the others have, by position.
 
     body: UTF-8.
+    names: of the columns; None for one to leave out.
     """
+    kept = [name for name in names if name is not None]
     cells: dict[int, int] = {}
 
     def skip(row: Any) -> str:
@@ -100,12 +108,16 @@ def _table(body: pa.Buffer, names: list[str], rules: Rules) -> tuple[pa.Table, d
     table = arrow_csv.read_csv(
         pa.BufferReader(body),
         read_options=arrow_csv.ReadOptions(
-            column_names=names, use_threads=False, block_size=max(len(body), 1)
+            # The names that columns to leave out get are none of a contract's.
+            column_names=[f"\0{n}" if name is None else name for n, name in enumerate(names)],
+            use_threads=False,
+            block_size=max(len(body), 1),
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=arrow_csv.ConvertOptions(
             check_utf8=False,
-            column_types=dict.fromkeys(names, _TEXTS) | {rules.subject.name: pa.string()},
+            column_types=dict.fromkeys(kept, _TEXTS) | {rules.subject.name: pa.string()},
+            include_columns=kept,
             strings_can_be_null=False,
         ),
     )
@@ -126,13 +138,15 @@ def _rows(
         found = {name: column[row].as_py() for name, column in columns.items()}
         numbers = {rule.name for rule in rules.numbers}
         return {
-            name: _number(text) if name in numbers else text for name, text in found.items() if text
+            name: parse_number(text) if name in numbers else text
+            for name, text in found.items()
+            if text and not is_blank(text)
         }
 
     return Rows(
-        subjects=columns[rules.subject.name],
+        subjects=_subjects(columns[rules.subject.name]),
         numbers=numbers_by_name(columns, rules, len(table), _numbers),
-        categories=codes_by_name(columns, rules, len(table), absent=""),
+        categories=codes_by_name(columns, rules, len(table), is_blank),
         well_formed=well_formed,
         faults=faults,
         value=value,
@@ -145,13 +159,22 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
+def _subjects(column: pa.Array) -> pa.Array:
+    """The ids, null where a cell is blank."""
+    begins = compute.is_in(compute.utf8_slice_codeunits(column, 0, 1), _BLANKS)
+    if not compute.any(begins).as_py():
+        return column
+    blank = compute.equal(compute.utf8_trim(column, BLANK), "")
+    return compute.if_else(blank, None, column)
+
+
 def _numbers(columns: Sequence[pa.DictionaryArray]) -> list[Numbers]:
     """Each distinct text is read once; those of all columns together."""
     texts = pa.concat_arrays([column.dictionary for column in columns])
-    readable = compute.match_substring_regex(texts, rf"\A{_NUMBER}\z")
+    readable = compute.match_substring_regex(texts, rf"\A{NUMBER}\z")
     numbers = compute.cast(compute.if_else(readable, texts, None), pa.float64())
     values = numbers.to_numpy(zero_copy_only=False)
-    given = compute.not_equal(texts, "").to_numpy(zero_copy_only=False)
+    given = compute.not_equal(compute.utf8_trim(texts, BLANK), "").to_numpy(zero_copy_only=False)
     ends = np.cumsum([len(column.dictionary) for column in columns])[:-1]
     return [
         Numbers(by_row(column, of_values, np.nan), by_row(column, of_given, False))
@@ -159,13 +182,3 @@ def _numbers(columns: Sequence[pa.DictionaryArray]) -> list[Numbers]:
             columns, np.split(values, ends), np.split(given, ends), strict=True
         )
     ]
-
-
-def _number(text: str) -> object:
-    """As JSON has it; what is none stays a text."""
-    if re.fullmatch(_NUMBER, text) is None:
-        return text
-    try:
-        return int(text) if text.removeprefix("-").isdigit() else float(text)
-    except ValueError:  # more digits than Python reads
-        return text

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -40,9 +41,35 @@ class Format(StrEnum):
         return self is not self.plain
 
 
+_SYNONYMS = {"ndjson": "jsonl", "jsonlines": "jsonl", "pq": "parquet", "parq": "parquet"}
+
+
 def format_of(name: str) -> Format | None:
-    """The format that a file's name tells."""
-    return next((format for format in Format if name.endswith(f".{format}")), None)
+    """Return the format that the end of a file's name tells, in upper or lower case."""
+    first, dot, last = name.rpartition(".")
+    if last.lower() in ("gz", "gzip"):
+        first, dot, kind = first.rpartition(".")
+        suffix = ".gz"
+    else:
+        kind, suffix = last, ""
+    kind = _SYNONYMS.get(kind.lower(), kind.lower())
+    found = f"{kind}{suffix}"
+    return Format(found) if dot and found in list(Format) else None
+
+
+Renames = Mapping[str, str | None]
+"""Columns of a file by their names there: what each is called in the contract, or None to leave
+it out. Columns that are not in the file are allowed, so one mapping fits several files."""
+
+NO_RENAMES: Renames = {}
+MAX_RENAMES = 1_000
+MAX_COLUMN_NAME = 256
+"""Characters of a column's name that is renamed or left out."""
+
+
+def renamed(name: str, renames: Renames) -> str | None:
+    """Return what a column is called in the contract, or None for one to leave out."""
+    return renames.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -54,6 +81,7 @@ class Job:
     input_tag: the state of the input object at submission; another one is refused.
     request: digest of the submission, which tells whether another one is the same.
     submitted_at: aware, UTC.
+    escape_formulas: whether results in CSV are safe to open in a spreadsheet.
     """
 
     job_id: str
@@ -66,6 +94,13 @@ class Job:
     submitted_at: datetime
     request: str
     pin_asked: bool
+    rename: Renames = field(default_factory=dict)
+    escape_formulas: bool = True
+
+    @property
+    def dropped(self) -> Sequence[str]:
+        """The columns of the input that are left out."""
+        return [name for name, field in self.rename.items() if field is None]
 
     def to_bytes(self) -> bytes:
         document = {
@@ -79,6 +114,8 @@ class Job:
             "submitted_at": self.submitted_at.isoformat(),
             "request": self.request,
             "pin_asked": self.pin_asked,
+            "rename": self.rename,
+            "escape_formulas": self.escape_formulas,
         }
         return (json.dumps(document, indent=1) + "\n").encode()
 
@@ -96,6 +133,9 @@ class Job:
             submitted_at=datetime.fromisoformat(document["submitted_at"]),
             request=document["request"],
             pin_asked=document["pin_asked"],
+            # Jobs of earlier releases have neither.
+            rename=document.get("rename", {}),
+            escape_formulas=document.get("escape_formulas", True),
         )
 
 

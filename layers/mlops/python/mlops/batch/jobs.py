@@ -5,11 +5,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlops.batch.job import Format, Job, Keys, Task, Uploads
+from mlops.batch.job import Format, Job, Keys, Renames, Task, Uploads
 from mlops.batch.ports import Queue
 from mlops.batch.progress import JobState, Outcome, Progress, Status, note
 from mlops.errors import (
@@ -44,6 +44,8 @@ class Submission:
 
     pin: of another version than the one that is served; None for that one.
     input: URL of an object, `s3://…`; or else `rows`, objects as the API takes them.
+    rename: columns of the input that have other names than the model's fields, or are left out.
+    escape_formulas: whether results in CSV are safe to open in a spreadsheet.
     """
 
     owner: str
@@ -53,10 +55,12 @@ class Submission:
     pin: Pin | None = None
     input: str | None = None
     rows: Sequence[Mapping[str, Any]] | None = None
+    rename: Renames = field(default_factory=dict)
+    escape_formulas: bool = True
 
     @property
     def digest(self) -> str:
-        document = {
+        document: dict[str, Any] = {
             "owner": self.owner,
             "model": self.model,
             "pin": None if self.pin is None else str(self.pin),
@@ -64,6 +68,11 @@ class Submission:
             "rows": self.rows,
             "formats": [self.input_format, self.output_format],
         }
+        # Named where they are given: a submission of an earlier release stays the same one.
+        if self.rename:
+            document["rename"] = self.rename
+        if not self.escape_formulas:
+            document["escape_formulas"] = False
         text = json.dumps(document, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -131,6 +140,8 @@ class Jobs:
             submitted_at=self._now(),
             request=submission.digest,
             pin_asked=submission.pin is not None,
+            rename=submission.rename,
+            escape_formulas=submission.escape_formulas,
         )
         try:
             self._objects.create(keys.job, job.to_bytes())

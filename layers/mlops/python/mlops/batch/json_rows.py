@@ -1,16 +1,18 @@
 """JSON lines: one object a line, as the API takes it, duplicate keys and all else refused alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlops.batch.job import Renames, renamed
 from mlops.batch.reading import Numbers, Rows
 from mlops.batch.records import json_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
+from mlops.models.column_names import quote
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
 from mlops.models.strict_json import parse
@@ -20,7 +22,7 @@ _NUMBERS = frozenset({int, float})
 _NONE = type(None)
 
 
-def read_json(chunk: Chunk, rules: Rules) -> Rows:
+def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     content = chunk.content
     records = json_records(content)
     rows: list[Any] = []
@@ -29,7 +31,8 @@ def read_json(chunk: Chunk, rules: Rules) -> Rows:
         zip(records.starts.tolist(), records.ends.tolist(), strict=True)
     ):
         try:
-            rows.append(parse(content[start:end]))
+            found = parse(content[start:end])
+            rows.append(_rename(found, renames) if renames and type(found) is dict else found)
         except MalformedJson as error:
             rows.append(None)
             faults[row] = Fault("row", "malformed_json", str(error))
@@ -52,6 +55,18 @@ def read_json(chunk: Chunk, rules: Rules) -> Rows:
         value=rows.__getitem__,
         lines=lambda: chunk.lines(records.lines),
     )
+
+
+def _rename(row: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
+    """Raises MalformedJson where two members would have the same name."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        field = renamed(name, renames)
+        if field in found:
+            raise MalformedJson(f"{quote(name)} and another name both stand for {quote(field)}")
+        if field is not None:
+            found[field] = value
+    return found
 
 
 def _subjects(values: Sequence[object]) -> pa.Array:

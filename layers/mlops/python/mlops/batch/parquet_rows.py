@@ -8,6 +8,8 @@ import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 from pyarrow import types
 
+from mlops.batch.job import Renames, renamed
+from mlops.batch.parquet_reader import UNREAD
 from mlops.batch.reading import (
     Numbers,
     Rows,
@@ -21,11 +23,12 @@ from mlops.errors import InputRefused
 from mlops.models.rules import Rules
 
 
-def read_parquet(chunk: Chunk, rules: Rules) -> Rows:
+def read_parquet(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     """Raises InputRefused for columns or types that do not fit."""
-    file = parquet.ParquetFile(pa.BufferReader(chunk.content))
-    require_types(file.schema_arrow, rules)
-    table = file.read().combine_chunks()
+    table = parquet.ParquetFile(pa.BufferReader(chunk.content)).read()
+    table = _rename(table, renames)
+    require_types(table.schema, rules)
+    table = table.combine_chunks()
     columns = {name: table.column(name).combine_chunks() for name in table.column_names}
 
     texts = {
@@ -46,6 +49,12 @@ def read_parquet(chunk: Chunk, rules: Rules) -> Rows:
     )
 
 
+def _rename(table: pa.Table, renames: Renames) -> pa.Table:
+    names = [renamed(name, renames) for name in table.column_names]
+    kept = [place for place, name in enumerate(names) if name is not None]
+    return table.select(kept).rename_columns([names[place] for place in kept])
+
+
 def require_types(schema: pa.Schema, rules: Rules) -> None:
     """Raises InputRefused."""
     require_columns(schema.names, rules)
@@ -53,8 +62,10 @@ def require_types(schema: pa.Schema, rules: Rules) -> None:
     wrong = []
     for field in schema:
         fits, needed = (_is_number, "a number") if field.name in numbers else (is_text, "text")
-        if not fits(field.type):
-            wrong.append(f"{field.name} is {values_of(field.type)}, not {needed}")
+        # What the reader of the file left out is of no type that could fit.
+        unread = (field.metadata or {}).get(UNREAD, b"").decode()
+        if unread or not fits(field.type):
+            wrong.append(f"{field.name} is {unread or values_of(field.type)}, not {needed}")
     if wrong:
         raise InputRefused(f"columns of the wrong type: {'; '.join(wrong)}")
 

@@ -5,6 +5,7 @@ accept is asked of the contract itself, as the API does with a request: so both 
 and say the same words about it.
 """
 
+import csv
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import pyarrow.compute as compute
 from numpy.typing import NDArray
 
 from mlops.batch.csv_rows import read_csv
-from mlops.batch.job import ROWS_PER_CHUNK, Format
+from mlops.batch.job import NO_RENAMES, ROWS_PER_CHUNK, Format, Renames
 from mlops.batch.json_rows import read_json
 from mlops.batch.parquet_rows import read_parquet
 from mlops.batch.reading import Rows
@@ -32,7 +33,7 @@ from mlops.models.contract import Contract
 from mlops.models.rules import NumberRule, Rules, rules_of
 from mlops.models.validation import Fault, validate
 
-_READERS: Mapping[Format, Callable[[Chunk, Rules], Rows]] = {
+_READERS: Mapping[Format, Callable[[Chunk, Rules, Renames], Rows]] = {
     Format.CSV: read_csv,
     Format.JSONL: read_json,
     Format.PARQUET: read_parquet,
@@ -74,6 +75,8 @@ def predict_chunk(
     job_id: str,
     served: ServedModel,
     *,
+    rename: Renames = NO_RENAMES,
+    escape_formulas: bool = True,
     threads: int = 1,
 ) -> Predicted:
     """Predict a chunk. Equal arguments give equal bytes, with any number of threads.
@@ -83,7 +86,8 @@ def predict_chunk(
     rules = rules_of(served.contract)
 
     def predict(part: Chunk) -> _Slice:
-        return _predict(part, input.plain, output, job_id, served, rules)
+        rows = read(part, input, rules, rename)
+        return _predict(part, rows, output, job_id, served, rules, escape_formulas)
 
     cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
     _require_rows(sum(part.rows for part in cut), chunk, job_id)
@@ -93,7 +97,7 @@ def predict_chunk(
     errors = pa.concat_tables([part.errors for part in parts]).slice(0, ERRORS_PER_CHUNK)
     return Predicted(
         results=b"".join(merge([part.results for part in parts], output.plain)),
-        errors=to_bytes(errors, output, "field"),
+        errors=to_bytes(errors, output, "field", escape_formulas),
         done=sum(part.done for part in parts),
         failed=sum(part.failed for part in parts),
         counts=ErrorCounts.sum(part.found.counts for part in parts),
@@ -128,9 +132,14 @@ def _require_rows(found: int, chunk: Chunk, job_id: str) -> None:
 
 
 def _predict(
-    chunk: Chunk, input: Format, output: Format, job_id: str, served: ServedModel, rules: Rules
+    chunk: Chunk,
+    rows: Rows,
+    output: Format,
+    job_id: str,
+    served: ServedModel,
+    rules: Rules,
+    escape_formulas: bool,
 ) -> _Slice:
-    rows = read(chunk, input, rules)
     _require_rows(len(rows), chunk, job_id)
     sure = accepted(rows, rules, served.contract)
     columns = _columns(rows, rules)
@@ -155,7 +164,7 @@ def _predict(
         "prediction_id": _prediction_ids(job_id, chunk.first_row + kept),
     }
     return _Slice(
-        results=to_bytes(pa.table(results), output, rules.subject.name),
+        results=to_bytes(pa.table(results), output, rules.subject.name, escape_formulas),
         errors=_errors(rows, chunk.first_row, errors.kept),
         done=len(kept),
         failed=len(rows) - len(kept),
@@ -163,9 +172,13 @@ def _predict(
     )
 
 
-def read(chunk: Chunk, format: Format, rules: Rules) -> Rows:
-    """Raises InputRefused."""
-    return _READERS[format.plain](chunk, rules)
+def read(chunk: Chunk, format: Format, rules: Rules, rename: Renames = NO_RENAMES) -> Rows:
+    """Raises InputRefused, whatever a reader makes of a caller's bytes."""
+    try:
+        return _READERS[format.plain](chunk, rules, rename)
+    except (pa.ArrowException, csv.Error, ValueError) as error:
+        reason = f"The input cannot be read as {format.plain} ({type(error).__name__})"
+        raise InputRefused(reason) from error
 
 
 def accepted(rows: Rows, rules: Rules, contract: Contract) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlops.batch.records import Positions
 from mlops.errors import InputRefused
+from mlops.models.column_names import MAX_NAMED, find_fault, quote, suggest
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
 from mlops.models.validation import Fault
@@ -49,15 +50,21 @@ class Rows:
         return len(self.well_formed)
 
 
+_HINT = (
+    "Rename columns in the file, or submit it with --rename {example}; leave out a column with"
+    " --drop NAME"
+)
+
+
 def require_columns(names: Sequence[str], rules: Rules, line: int | None = None) -> None:
     """Raises InputRefused for columns that are missing, unknown, or there twice."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    missing = sorted(rules.required - set(names))
-    unknown = sorted(set(names) - rules.names)
-    for what, wrong in (("twice", twice), ("missing", missing), ("unknown", unknown)):
-        if wrong:
-            named = ", ".join(name[:64] for name in wrong[:20])
-            raise InputRefused(f"columns that are {what}: {named}", line)
+    unknown = [name for name in names if name not in rules.names]
+    similar = suggest(unknown[:MAX_NAMED], rules.names - set(names))
+    pairs = [f"{quote(name)}={field}" for name, field in similar.items()]
+    hint = _HINT.format(example=pairs[0] if pairs else "NAME=FIELD")
+    fault = find_fault(names, rules.required, rules.names, hint)
+    if fault is not None:
+        raise InputRefused(fault, line)
 
 
 def numbers_by_name(
@@ -74,26 +81,35 @@ def numbers_by_name(
 
 
 def codes_by_name(
-    columns: Mapping[str, pa.DictionaryArray], rules: Rules, rows: int, absent: str | None = None
+    columns: Mapping[str, pa.DictionaryArray],
+    rules: Rules,
+    rows: int,
+    is_absent: Callable[[str], bool] | None = None,
 ) -> dict[str, Codes]:
     """Of all category fields; absent where there is no such column.
 
-    absent: the text that stands for no value, besides null.
+    is_absent: whether a text stands for no value, as null does.
     """
     nothing = np.full(rows, ABSENT, np.int16)
     return {
-        rule.name: _codes(columns[rule.name], rule, absent)
+        rule.name: _codes(columns[rule.name], rule, is_absent)
         if rule.name in columns
         else Codes(nothing, rule.categories)
         for rule in rules.categories
     }
 
 
-def _codes(column: pa.DictionaryArray, rule: CategoryRule, absent: str | None) -> Codes:
-    positions: dict[str | None, int] = {name: place for place, name in enumerate(rule.categories)}
-    positions[absent] = ABSENT
-    found = column.dictionary.to_pylist()
-    known = np.array([positions.get(name, UNKNOWN) for name in found], np.int16)
+def _codes(
+    column: pa.DictionaryArray, rule: CategoryRule, is_absent: Callable[[str], bool] | None
+) -> Codes:
+    positions = {name: place for place, name in enumerate(rule.categories)}
+
+    def position(text: str | None) -> int:
+        if text is None or (text not in positions and is_absent is not None and is_absent(text)):
+            return ABSENT
+        return positions.get(text, UNKNOWN)
+
+    known = np.array([*map(position, column.dictionary.to_pylist())], np.int16)
     return Codes(by_row(column, known, ABSENT), rule.categories)
 
 

@@ -1,20 +1,29 @@
 """An input, cut into chunks by rows. What cannot be cut is refused before any row is predicted."""
 
-import gzip
-import io
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as compute
-import pyarrow.parquet as parquet
 
+from mlops.batch.gzip_blocks import decompress
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
+from mlops.batch.parquet_input import MEMORY, SECONDS, read_chunks
+from mlops.batch.parquet_reader import Request
 from mlops.batch.records import Positions, Records, csv_records, is_open, json_records
-from mlops.batch.tables import as_parquet, is_text
-from mlops.errors import InputRefused
+from mlops.errors import InputRefused, MalformedJson
+from mlops.models.column_names import find_header_fault
+from mlops.models.file_kinds import (
+    GZIP,
+    HEAD,
+    PARQUET,
+    advise,
+    is_table,
+    json_shape,
+    recognize,
+    table_in_object,
+)
+from mlops.models.strict_json import parse
 
 MAX_RECORD_BYTES = 64 * 1024
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
@@ -22,9 +31,9 @@ MAX_CHUNK_BYTES = 16 * 1024 * 1024
 rows that fill all memory."""
 
 _BLOCK = 4 * 1024 * 1024
-_PARQUET_ROWS = 1_000
+_FIRST_LINES = 1_000
+"""Lines of JSON of which one at least is to be an object."""
 _MARK = b"\xef\xbb\xbf"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -45,18 +54,26 @@ class Chunk:
         return feeds - feeds[:1] + (self.first_line or 1)
 
 
-def split(content: bytes, format: Format, limits: Limits) -> Iterator[Chunk]:
+def split(
+    content: bytes, format: Format, limits: Limits, drop: Sequence[str] = ()
+) -> Iterator[Chunk]:
     """Yield the chunks of an input in its order.
 
     Raises InputRefused for an input without rows, beyond a limit, or that is not of its format.
+
+    Args:
+        drop: Columns that nobody reads. Those of Parquet are left out of the chunks.
     """
+    _require_kind(content, format)
     if format is Format.PARQUET:
-        chunks = _split_parquet(content, limits)
+        chunks = _split_parquet(content, limits, drop)
     else:
-        blocks = _blocks(content, format.compressed, limits.bytes)
+        blocks = _blocks(content, format, limits.bytes)
         chunks = _split_text(blocks, format.plain, ROWS_PER_CHUNK)
     rows = 0
     for chunk in chunks:
+        if rows == 0 and format.plain is Format.JSONL:
+            _require_some_object(chunk)
         rows += chunk.rows
         if rows > limits.rows:
             raise InputRefused(f"The input has more than {limits.rows:,} rows")
@@ -91,25 +108,58 @@ def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
     return found
 
 
-def _blocks(content: bytes, compressed: bool, limit: int) -> Iterator[bytes]:
-    """The text, uncompressed, in blocks; its byte order mark left out."""
-    file: io.BufferedIOBase = io.BytesIO(content)
-    if compressed:
-        file = gzip.GzipFile(fileobj=file)
-    read, first = 0, True
-    try:
-        while block := file.read(_BLOCK):
-            read += len(block)
-            if read > limit:
-                raise InputRefused(f"The input has more than {limit:,} bytes uncompressed")
-            if first and block.startswith(_UTF_16):
-                raise InputRefused("The input is UTF-16; UTF-8 is needed")
-            yield block.removeprefix(_MARK) if first else block
-            first = False
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputRefused(f"The input is not gzip, or cut off: {error}") from error
-    if first:
+def _require_kind(content: bytes, format: Format) -> None:
+    """Raises InputRefused for a file of another kind than its format, which is named."""
+    head = content[:HEAD]
+    if not head:
         raise InputRefused("The input is empty")
+    kind = recognize(head)
+    if format.compressed:
+        if not head.startswith(GZIP):
+            other = f"it is {kind}" if kind else "it is not compressed"
+            advice = advise(kind) if kind else f"Give it the format {format.plain}"
+            raise InputRefused(f"The input is not gzip, {other}. {advice}")
+    elif format is Format.PARQUET:
+        if not head.startswith(PARQUET):
+            other = f"it is {kind}. {advise(kind)}" if kind else "it looks like text"
+            raise InputRefused(f"The input is not Parquet, {other}")
+    elif kind is not None:
+        raise InputRefused(f"The input is {kind}. {advise(kind)}")
+
+
+def _blocks(content: bytes, format: Format, limit: int) -> Iterator[bytes]:
+    """Yield the text, uncompressed and without byte order mark, in blocks.
+
+    The first one holds enough to tell what the text is.
+    """
+    blocks = _inflate(content, limit) if format.compressed else _cut(content, limit)
+    first = next(blocks, b"")
+    if not first:
+        raise InputRefused("The input is empty")
+    if format.compressed and (kind := recognize(first[:HEAD])) is not None:
+        raise InputRefused(f"The input is compressed, and inside it is {kind}. {advise(kind)}")
+    yield first.removeprefix(_MARK)
+    yield from blocks
+
+
+def _cut(content: bytes, limit: int) -> Iterator[bytes]:
+    if len(content) > limit:
+        raise _too_long(limit)
+    for place in range(0, len(content), _BLOCK):
+        yield content[place : place + _BLOCK]
+
+
+def _inflate(content: bytes, limit: int) -> Iterator[bytes]:
+    read = 0
+    for block in decompress(content, _BLOCK):
+        read += len(block)
+        if read > limit:
+            raise _too_long(limit)
+        yield block
+
+
+def _too_long(limit: int) -> InputRefused:
+    return InputRefused(f"The input has more than {limit:,} bytes uncompressed")
 
 
 def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chunk]:
@@ -117,10 +167,12 @@ def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[
     header = b""
     growing = _Growing(rows)
     line, rest = 1, b""
-    for block in _until_end(blocks):
+    for number, block in enumerate(_until_end(blocks)):
         text = rest + block
+        if number == 0 and is_csv:
+            _require_csv(text[:MAX_RECORD_BYTES])
         records = _records_of(text, format, line)
-        _require_short(text, records, line)
+        _require_short(text, records, line, format)
         skip = 0
         if is_csv and not header and len(records):
             header = text[records.starts[0] : records.ends[0]] + b"\n"
@@ -133,6 +185,46 @@ def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[
     yield from growing.end(header)
 
 
+def _require_csv(head: bytes) -> None:
+    """Raises InputRefused where the first line shows that this is not CSV with commas.
+
+    Records are looked for later: in a file of other cells, quotes would be found wrong first.
+    """
+    text = head.lstrip(b"\r\n")
+    if text.startswith((b"{", b"[")):
+        raise InputRefused(
+            "The input looks like JSON, not CSV. Give JSON lines the format jsonl, or end their"
+            " name with .jsonl"
+        )
+    line = text.partition(b"\n")[0].partition(b"\r")[0].decode(errors="replace")
+    fault = find_header_fault(line)
+    if fault is not None:
+        raise InputRefused(fault, 1 + head[: len(head) - len(text)].count(b"\n"))
+
+
+def _require_some_object(chunk: Chunk) -> None:
+    """Raises InputRefused where no line could be a row, or one line holds all rows."""
+    reason = ""
+    records = json_records(chunk.content)
+    lines = chunk.lines(records.lines).tolist()
+    ends = zip(records.starts.tolist(), records.ends.tolist(), strict=True)
+    for line, (start, end) in islice(zip(lines, ends, strict=True), _FIRST_LINES):
+        try:
+            row = parse(chunk.content[start:end])
+        except MalformedJson as error:
+            reason = reason or f"line {line}: {error}"
+            continue
+        if isinstance(row, dict):
+            if chunk.rows == 1 and is_table(row):
+                raise InputRefused(table_in_object())
+            return
+        reason = reason or f"line {line} is no object"
+    shape = json_shape(chunk.content[:HEAD])
+    raise InputRefused(
+        shape or f"The input is not JSON lines: none of its first lines is a JSON object ({reason})"
+    )
+
+
 def _records_of(text: bytes, format: Format, line: int = 1) -> Records:
     return csv_records(text, line) if format is Format.CSV else json_records(text)
 
@@ -143,7 +235,7 @@ def _until_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"\n"
 
 
-def _require_short(text: bytes, records: Records, line: int) -> None:
+def _require_short(text: bytes, records: Records, line: int, format: Format) -> None:
     long = np.flatnonzero(records.ends - records.starts > MAX_RECORD_BYTES)
     if len(long):
         at = line + int(records.lines[long[0]])
@@ -151,7 +243,11 @@ def _require_short(text: bytes, records: Records, line: int) -> None:
         at = line + records.used_lines
     else:
         return
-    raise InputRefused(f"a row of more than {MAX_RECORD_BYTES:,} bytes; is a quote not closed?", at)
+    shape = json_shape(text[:HEAD]) if format is Format.JSONL and at == 1 else None
+    if shape is not None:
+        raise InputRefused(shape)
+    hint = "; is a quote not closed?" if format is Format.CSV else ""
+    raise InputRefused(f"a row of more than {MAX_RECORD_BYTES:,} bytes{hint}", at)
 
 
 class _Growing:
@@ -210,79 +306,23 @@ class _Growing:
         return chunk
 
 
-def _split_parquet(content: bytes, limits: Limits) -> Iterator[Chunk]:
-    try:
-        file = _parquet_file(content)
-        about = file.metadata
-        groups = (about.row_group(number) for number in range(about.num_row_groups))
-        if sum(group.total_byte_size for group in groups) > limits.bytes:
-            raise InputRefused(f"The input has more than {limits.bytes:,} bytes uncompressed")
-        if about.num_rows > limits.rows:
-            raise InputRefused(f"The input has more than {limits.rows:,} rows")
-        first_row = 1
-        for table in _tables(file):
-            # A column whose dictionaries differ is written with each text where it stands.
-            written = as_parquet(table.unify_dictionaries())
-            if len(written) > MAX_CHUNK_BYTES:
-                raise _too_large()
-            yield Chunk(written, len(table), first_row, None)
-            first_row += len(table)
-    except (pa.ArrowException, OSError) as error:
-        raise InputRefused(f"The input is not Parquet: {_first_line(error)}") from error
-
-
-def _parquet_file(content: bytes) -> parquet.ParquetFile:
-    """Texts that repeat stay references to one copy, or a few bytes could become gigabytes."""
-    reader = pa.BufferReader(content)
-    texts = [
-        field.name
-        for field in parquet.read_schema(reader)
-        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-    ]
-    return parquet.ParquetFile(reader, read_dictionary=texts)
-
-
-def _tables(file: parquet.ParquetFile) -> Iterator[pa.Table]:
-    """10,000 rows each, whatever groups they were written in: batches may end where groups do."""
-    held: list[pa.RecordBatch] = []
-    for batch in map(_compact, file.iter_batches(batch_size=_PARQUET_ROWS)):
-        if batch.nbytes > MAX_CHUNK_BYTES:
-            raise _too_large()
-        while (missing := ROWS_PER_CHUNK - sum(map(len, held))) <= len(batch):
-            yield pa.Table.from_batches([*held, batch.slice(0, missing)])
-            held, batch = [], batch.slice(missing)
-        if len(batch):
-            held.append(batch)
-    if held:
-        yield pa.Table.from_batches(held)
-
-
-def _compact(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """With no texts but its own: a dictionary has those of all batches of its row group so far.
-
-    Raises InputRefused for texts that are not UTF-8.
-    """
-    columns = [*map(_with_its_own_texts, batch.columns)]
-    for name, column in zip(batch.schema.names, columns, strict=True):
-        if is_text(column.type):
-            try:
-                column.validate(full=True)
-            except pa.ArrowInvalid as error:
-                raise InputRefused(f"column {name} holds texts that are not UTF-8") from error
-    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
-
-
-def _with_its_own_texts(column: pa.Array) -> pa.Array:
-    if not pa.types.is_dictionary(column.type):
-        return column
-    used = column.indices.unique().drop_null()
-    places = compute.index_in(column.indices, value_set=used)
-    return pa.DictionaryArray.from_arrays(places, column.dictionary.take(used))
+def _split_parquet(content: bytes, limits: Limits, drop: Sequence[str]) -> Iterator[Chunk]:
+    request = Request(
+        rows=limits.rows,
+        uncompressed=limits.bytes,
+        rows_per_chunk=ROWS_PER_CHUNK,
+        chunk_bytes=MAX_CHUNK_BYTES,
+        drop=drop,
+        memory=MEMORY,
+        seconds=SECONDS,
+    )
+    first_row = 1
+    for written, rows in read_chunks(content, request):
+        yield Chunk(written, rows, first_row, None)
+        first_row += rows
 
 
 def _too_large() -> InputRefused:
-    return InputRefused(f"{ROWS_PER_CHUNK:,} rows of more than {MAX_CHUNK_BYTES:,} bytes")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+    return InputRefused(
+        f"{ROWS_PER_CHUNK:,} rows of the input have more than {MAX_CHUNK_BYTES:,} bytes"
+    )

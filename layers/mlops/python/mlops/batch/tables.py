@@ -17,20 +17,22 @@ from mlops.batch.records import csv_records, json_records
 
 _GZIP = zlib.MAX_WBITS | 16
 # What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = pa.array([*"=+-@\t\r\n＝＋－＠"])
+_RISKY = pa.array([*"'=+-@\t\r\n＝＋－＠"])
+_NUMBER = r"\A[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\z"
 
 
-def to_bytes(table: pa.Table, format: Format, foreign: str) -> bytes:
+def to_bytes(table: pa.Table, format: Format, foreign: str, escape_formulas: bool) -> bytes:
     """A file of the format's plain kind.
 
     foreign: the column of texts that strangers chose.
+    escape_formulas: in CSV, keep a spreadsheet from running these.
     """
     if format.plain is Format.JSONL:
         return _as_json(table)
     if format is Format.PARQUET:
         return as_parquet(table)
     sink = pa.BufferOutputStream()
-    arrow_csv.write_csv(_harmless(table, foreign), sink)
+    arrow_csv.write_csv(_escape(table, foreign) if escape_formulas else table, sink)
     return bytes(sink.getvalue())
 
 
@@ -117,12 +119,17 @@ def _without_header(parts: Iterable[bytes]) -> Iterator[bytes]:
         is_first = False
 
 
-def _harmless(table: pa.Table, name: str) -> pa.Table:
-    """An apostrophe before each text that a spreadsheet would run."""
+def _escape(table: pa.Table, name: str) -> pa.Table:
+    """Put an apostrophe before each text that a spreadsheet would run.
+
+    A number is left as it is: it runs nothing, and ids are telephone numbers at times. A text that
+    begins with an apostrophe gets one more, so the first apostrophe of a cell is always ours.
+    """
     texts = table.column(name)
-    risky = compute.is_in(compute.utf8_slice_codeunits(texts, 0, 1), _FORMULA)
+    risky = compute.is_in(compute.utf8_slice_codeunits(texts, 0, 1), _RISKY)
     if not compute.any(risky).as_py():
         return table
+    risky = compute.and_not(risky, compute.match_substring_regex(texts, _NUMBER))
     escaped = compute.if_else(risky, compute.binary_join_element_wise("'", texts, ""), texts)
     return table.set_column(table.schema.get_field_index(name), name, escaped)
 

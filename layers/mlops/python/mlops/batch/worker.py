@@ -126,7 +126,7 @@ class Worker:
         self._note(keys.started, self._now())
         plan = progress.plan
         if plan is None:
-            chunks = split(self._input(job), job.input_format, self._limits)
+            chunks = split(self._input(job), job.input_format, self._limits, job.dropped)
             first, second = next(chunks), next(chunks, None)
             predicted = self._predict(job, first)
             if second is None:
@@ -232,6 +232,8 @@ class Worker:
                 job.output_format,
                 job.job_id,
                 self._model(job.pin),
+                rename=job.rename,
+                escape_formulas=job.escape_formulas,
                 threads=self._threads,
             )
 

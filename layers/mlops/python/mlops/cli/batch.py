@@ -28,6 +28,7 @@ from rich.progress import (
 from mlops.batch.job import Format, format_of
 from mlops.cli.answers import JOB_ID, Job, Upload
 from mlops.cli.api_client import ApiClient, client
+from mlops.cli.column_renames import read_renames
 from mlops.cli.output import AsJson, answer, notes, table
 from mlops.errors import ConfigInvalid
 
@@ -59,7 +60,10 @@ Output = Annotated[
     Path | None,
     typer.Option(help="Folder for results, errors and summary. [default: the job's id]"),
 ]
-AnyFormat = Annotated[Format | None, typer.Option(help="Of the file. [default: by its name]")]
+AnyFormat = Annotated[
+    Format | None,
+    typer.Option(help="Of the file. [default: by the end of its name]", case_sensitive=False),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -82,8 +86,37 @@ def submit(
     ] = None,
     format: AnyFormat = None,
     output_format: Annotated[
-        Format | None, typer.Option(help="Of results and errors. [default: the file's]")
+        Format | None,
+        typer.Option(help="Of results and errors. [default: the file's]", case_sensitive=False),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=FIELD",
+            help="A column of the file, and the model's field that it is; as often as needed.",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="A column to leave out; as often as needed."),
+    ] = None,
+    rename_file: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help='The same from a file: JSON {"column": "field", "column to leave out": null}, or'
+            " CSV lines column,field.",
+        ),
+    ] = None,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option(
+            help="In CSV results, put an apostrophe before ids that a spreadsheet would run as"
+            " formulas.",
+        ),
+    ] = True,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for its end, and download what came out.")
     ] = False,
@@ -98,11 +131,22 @@ def submit(
     """Upload a file and have its rows predicted (exit code 1: the job failed)."""
     found = format or format_of(file.name)
     if found is None:
-        raise typer.BadParameter(f"{file.name} does not tell its format; use --format.")
+        raise typer.BadParameter(
+            f"The end of {file.name} does not tell its format; use --format with one of"
+            f" {', '.join(Format)}."
+        )
     if output is not None and not wait:
         raise typer.BadParameter("--output is where --wait downloads to.")
+    renames = read_renames(rename or (), drop or (), rename_file)
     api = client(url)
-    request = {"model": model, "pin": pin, "format": found, "output_format": output_format}
+    request: dict[str, Any] = {
+        "model": model,
+        "pin": pin,
+        "format": found,
+        "output_format": output_format,
+        "rename": renames or None,
+        "escape_formulas": None if escape_formulas else False,
+    }
     request["input"] = _upload(api, file, found, idempotency_key)
     job = api.call(
         "POST",

@@ -101,8 +101,8 @@ CHURN_PLAN = TrainingPlan(
                 " California, published by IBM as a sample data set. The copy in `data/` is the"
                 " one that the BSD-licensed `evalml` package carries; apart from the ids it equals"
                 " `wa_churn` of R's MIT-licensed `modeldata`. Eleven customers in their first"
-                " month have a blank total charge, which is read as 0. 22 rows are duplicates and"
-                " are kept."
+                " month have a blank total charge, which is a missing value. 22 rows are duplicates"
+                " and are kept."
             ),
             limits=(
                 "The data is a sample made for teaching: the figures say how the method works, not"

@@ -1,0 +1,23 @@
+"""The meaning of a CSV cell. Training and batch jobs both read cells by these rules."""
+
+import re
+
+BLANK = " \t\u00a0"
+"""A cell of nothing but these characters is a missing value: exports write a blank for "none"."""
+
+NUMBER = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+"""A number as JSON writes it. Python's float() takes more: "1_000", " 1", digits of any script."""
+
+
+def is_blank(text: str) -> bool:
+    return not text.strip(BLANK)
+
+
+def parse_number(text: str) -> object:
+    """Return the number that JSON reads from `text`, or `text` itself if it is none."""
+    if re.fullmatch(NUMBER, text) is None:
+        return text
+    try:
+        return int(text) if text.removeprefix("-").isdigit() else float(text)
+    except ValueError:  # more digits than Python reads
+        return text

@@ -1,0 +1,198 @@
+"""Files that people really have: each is predicted, or its job fails with a reason that helps."""
+
+import gzip
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from mlops.batch.job import Format, format_of
+from mlops.batch.progress import JobState
+from tests.unit.batch.bench import Bench, csv_of
+from tests.unit.batch.files import as_format, as_rows, rows
+from tests.unit.models.telco import as_csv, telco_rows
+
+CSV = csv_of(9)
+ROWS = rows(9)
+PARQUET = as_format(ROWS, Format.PARQUET)
+COLUMNS = {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}
+SPLIT = {"columns": list(ROWS[0]), "index": [0], "data": [list(ROWS[0].values())]}
+TO_FIELDS = {
+    "customerID": "customer_id",
+    "SeniorCitizen": "senior_citizen",
+    "Partner": "partner",
+    "Dependents": "dependents",
+    "PhoneService": "phone_service",
+    "MultipleLines": "multiple_lines",
+    "InternetService": "internet_service",
+    "OnlineSecurity": "online_security",
+    "OnlineBackup": "online_backup",
+    "DeviceProtection": "device_protection",
+    "TechSupport": "tech_support",
+    "StreamingTV": "streaming_tv",
+    "StreamingMovies": "streaming_movies",
+    "Contract": "contract",
+    "PaperlessBilling": "paperless_billing",
+    "PaymentMethod": "payment_method",
+    "MonthlyCharges": "monthly_charges",
+    "TotalCharges": "total_charges",
+    "Churn": None,
+    "not in this file": "gender",
+}
+
+
+def reason_of(content: bytes, format: Format = Format.CSV, **options: Any) -> str:
+    bench = Bench()
+    bench.submit(content, format, **options)
+    bench.drain()
+    status = bench.status()
+    assert status.state is JobState.FAILED
+    return status.reason or ""
+
+
+def zipped(name: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, "x")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "reason"),
+    [
+        (CSV.replace(b",", b";"), Format.CSV, "Line 1: the line looks separated by `;`. Separate"),
+        (b"\n" + CSV.replace(b",", b"\t"), Format.CSV, "Line 2: the line looks separated by a tab"),
+        (gzip.compress(CSV.replace(b",", b"|")), Format.CSV_GZIP, "Line 1: the line looks separ"),
+        (b'"customer_id";"tenure"\n"a";"1"\n', Format.CSV, "Line 1: the line looks separated by"),
+        (b"sep=,\n" + CSV, Format.CSV, "Line 1: the line is `sep=,`, which is for Excel alone. De"),
+        (b"\xef\xbb\xbfsep=;\r\n" + CSV, Format.CSV, "Line 1: the line is `sep=;`, which is for"),
+        (gzip.compress(CSV), Format.CSV, "The input is compressed with gzip. Give it the format"),
+        (gzip.compress(CSV), Format.JSONL, "The input is compressed with gzip. Give it the format"),
+        (gzip.compress(gzip.compress(CSV)), Format.CSV_GZIP, "The input is compressed, and inside"),
+        (CSV, Format.CSV_GZIP, "The input is not gzip, it is not compressed. Give it the format"),
+        (PARQUET, Format.CSV_GZIP, "The input is not gzip, it is Parquet. Give it the format parq"),
+        (PARQUET, Format.CSV, "The input is Parquet. Give it the format parquet"),
+        (CSV, Format.PARQUET, "The input is not Parquet, it looks like text"),
+        (gzip.compress(PARQUET), Format.PARQUET, "The input is not Parquet, it is compressed with"),
+        (zipped("[Content_Types].xml"), Format.CSV, "The input is an Excel workbook (.xlsx). Give"),
+        (zipped("a.csv"), Format.CSV_GZIP, "The input is not gzip, it is a ZIP archive. Give CSV"),
+        (CSV.decode().encode("utf-16"), Format.CSV, "The input is UTF-16. Save it as UTF-8"),
+        (CSV.decode().encode("utf-16-le"), Format.CSV, "The input is UTF-16 (without a byte order"),
+        (CSV.decode().encode("utf-16-be"), Format.JSONL, "The input is UTF-16 (without a byte ord"),
+        (b'{"customer_id": "a"}\n', Format.CSV, "The input looks like JSON, not CSV. Give JSON"),
+        (CSV, Format.JSONL, "The input is not JSON lines: none of its first lines is a JSON objec"),
+        (
+            json.dumps(ROWS).encode(),
+            Format.JSONL,
+            "The input is one JSON array. Write one object a",
+        ),
+        (json.dumps(ROWS * 9_000).encode(), Format.JSONL, "The input is one JSON array. Write one"),
+        (json.dumps(ROWS, indent=1).encode(), Format.JSONL, "The input is one JSON array. Write"),
+        (b"[]", Format.JSONL, "The input is one JSON array. Write one object a line (in pandas: t"),
+        (json.dumps(ROWS[0], indent=1).encode(), Format.JSONL, "The input is a JSON object that g"),
+        (json.dumps(COLUMNS).encode(), Format.JSONL, "The input is one JSON object that holds a t"),
+        (json.dumps(SPLIT).encode(), Format.JSONL, "The input is one JSON object that holds a tab"),
+        (b'{"model": "churn", "rows": [{}]}', Format.JSONL, "The input is one JSON object that ho"),
+        (b'{"a": {"x": "' + b"x" * 70_000 + b'"}}', Format.JSONL, "The input is one JSON object "),
+    ],
+)
+def test_a_file_of_another_form_fails_and_the_reason_says_what_it_is(
+    content: bytes, format: Format, reason: str
+) -> None:
+    assert reason_of(content, format).startswith(reason)
+
+
+def test_a_wrong_header_names_missing_and_unknown_columns_and_what_to_do() -> None:
+    content = b"customerID,Tenure,monthly_charges ,Churn\na,1,1,No\n"
+    assert reason_of(content) == (
+        "Line 1: columns that are missing: customer_id, monthly_charges, tenure; unknown:"
+        " customerID (did you mean customer_id?), Tenure (did you mean tenure?),"
+        " 'monthly_charges ' (did you mean monthly_charges?), Churn. Rename columns in the file,"
+        " or submit it with --rename customerID=customer_id; leave out a column with --drop NAME"
+    )
+
+
+@pytest.mark.parametrize("format", Format)
+def test_the_original_telco_file_is_predicted_with_renames(format: Format) -> None:
+    if format.plain is Format.CSV:
+        text = as_csv(telco_rows()[:1_000]).encode()
+        content = gzip.compress(text) if format.compressed else text
+    else:
+        whole = {"tenure", "SeniorCitizen"}
+        content = as_format(
+            [
+                {
+                    name: int(text)
+                    if name in whole
+                    else (float(text) if text.strip() else None)
+                    if name.endswith("Charges")
+                    else text
+                    for name, text in row.items()
+                }
+                for row in telco_rows()[:1_000]
+            ],
+            format,
+        )
+    bench = Bench()
+    bench.submit(content, format, rename=TO_FIELDS)
+    bench.drain()
+    assert (bench.status().rows_done, bench.status().rows_failed) == (1_000, 0)
+    found = [row["customer_id"] for row in as_rows(bench.results(format), format)]
+    assert found == [row["customerID"] for row in telco_rows()[:1_000]]
+
+
+@pytest.mark.parametrize("format", [Format.CSV, Format.JSONL, Format.PARQUET])
+def test_renames_hold_for_each_chunk_of_a_job(format: Format) -> None:
+    many = [{"id": f"C{n}", "tenure": 1, "monthly_charges": 2.5, "x": "y"} for n in range(20_001)]
+    bench = Bench()
+    bench.submit(as_format(many, format), format, rename={"id": "customer_id", "x": None})
+    bench.drain()
+    assert bench.status().rows_done == 20_001
+
+
+@pytest.mark.parametrize("format", [Format.CSV, Format.PARQUET])
+def test_two_columns_renamed_to_one_field_are_refused(format: Format) -> None:
+    content = as_format([{"a": "x", "b": "x", "tenure": 1, "monthly_charges": 1.5}], format)
+    renames = {"a": "customer_id", "b": "customer_id"}
+    assert "columns that are twice: customer_id" in reason_of(content, format, rename=renames)
+
+
+def test_two_members_renamed_to_one_field_are_an_error_of_the_row() -> None:
+    content = b'{"a": "x", "customer_id": "y", "tenure": 1, "monthly_charges": 1}\n'
+    bench = Bench()
+    bench.submit(content, Format.JSONL, rename={"a": "customer_id"})
+    bench.drain()
+    (error,) = as_rows(bench.errors(format=Format.JSONL), Format.JSONL)
+    assert error["detail"] == "customer_id and another name both stand for customer_id"
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t", '""', '" "', "\u00a0"])
+def test_a_blank_cell_is_a_missing_value(blank: str) -> None:
+    content = (
+        "customer_id,tenure,monthly_charges,total_charges,gender\n"
+        f"C1,0,20.5,{blank},{blank}\n{blank},1,1,1,Male\nC3,{blank},1,1,Male\n"
+    )
+    bench = Bench()
+    bench.submit(content.encode())
+    bench.drain()
+    assert bench.status().rows_done == 1
+    errors = [(e["row"], e["field"], e["type"]) for e in as_rows(bench.errors(), Format.CSV)]
+    assert errors == [("2", "customer_id", "missing"), ("3", "tenure", "missing")]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        *(("CUST.CSV", Format.CSV), ("a.Csv.GZ", Format.CSV_GZIP), ("a.csv.gzip", Format.CSV_GZIP)),
+        *(("x.ndjson", Format.JSONL), ("x.NDJSON.gz", Format.JSONL_GZIP)),
+        *(("x.jsonl", Format.JSONL), ("x.jsonlines", Format.JSONL)),
+        *(("d.Parquet", Format.PARQUET), ("part-0.snappy.parquet", Format.PARQUET)),
+        *(("d.PQ", Format.PARQUET), ("s3://b/batch/uploads/a/x.y.CSV", Format.CSV)),
+        *(("csv", None), ("a.txt", None), ("a.csv.zip", None), ("a.parquet.gz", None)),
+        *(("a.gz", None), ("", None), (".gz", None), ("a.json", None), ("a.csv/b", None)),
+    ],
+)
+def test_the_end_of_a_name_tells_the_format(name: str, format: Format | None) -> None:
+    assert format_of(name) is format
