@@ -12,6 +12,7 @@ from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
+from mlops.models.contract import WHOLE
 
 # Strict models take no text for an enumeration's member, though JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
@@ -118,7 +119,7 @@ class BatchRequest(_Sent):
 
 class UploadRequest(_Sent):
     format: AnyFormat
-    bytes: int = Field(
+    bytes: Annotated[int, WHOLE] = Field(
         ge=1,
         le=MAX_INPUT_BYTES,
         description="Size of the file as it is sent, so compressed where it is.",
