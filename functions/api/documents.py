@@ -19,6 +19,7 @@ from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
+from mlops.models.contract import WHOLE
 
 # A strict model would take no text for a member of an enumeration, and JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
@@ -132,7 +133,7 @@ class BatchRequest(_Sent):
 
 class UploadRequest(_Sent):
     format: AnyFormat
-    bytes: int = Field(
+    bytes: Annotated[int, WHOLE] = Field(
         ge=1,
         le=MAX_INPUT_BYTES,
         description="Size of the file as it is sent, so compressed where it is.",

@@ -297,6 +297,11 @@ def test_an_upload_can_be_submitted(batch: BatchService, format: Format) -> None
     assert (job.input_key, job.input_format) == (key, format)
 
 
+def test_the_size_of_an_upload_may_be_any_whole_number_of_json(batch: BatchService) -> None:
+    answer = batch.ask("POST", f"{BATCH}/uploads", {"format": "csv", "bytes": 7.0})
+    assert answer.json()["headers"] == {"Content-Length": "7"}
+
+
 def test_two_uploads_do_not_meet(batch: BatchService) -> None:
     body = {"format": "csv", "bytes": 7}
     inputs = [batch.ask("POST", f"{BATCH}/uploads", body).json() for _ in range(2)]
