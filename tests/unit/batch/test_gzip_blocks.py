@@ -5,6 +5,7 @@ import random
 import struct
 import time
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -12,6 +13,7 @@ from mlops.batch.gzip_blocks import MAX_MEMBERS, decompress
 from mlops.errors import InputRefused
 
 EMPTY = gzip.compress(b"", mtime=0)
+LETTER = gzip.compress(b"a", mtime=0)
 
 
 def noise(size: int) -> bytes:
@@ -45,13 +47,14 @@ def test_a_file_without_content_yields_no_block() -> None:
     "content",
     [
         b"plain",
-        gzip.compress(noise(100_000))[:-9],
-        gzip.compress(noise(100_000))[:50_000],
-        gzip.compress(b"a") + b"garbage",
-        gzip.compress(b"a")[:-1] + b"x",
-        gzip.compress(b"a") + gzip.compress(b"b")[:12],
-        gzip.compress(b"a") + b"\x1f",
+        gzip.compress(noise(100_000), mtime=0)[:-9],
+        gzip.compress(noise(100_000), mtime=0)[:50_000],
+        LETTER + b"garbage",
+        LETTER[:-1] + b"x",
+        LETTER + LETTER[:12],
+        LETTER + b"\x1f",
     ],
+    ids=["text", "no end", "half", "garbage after it", "wrong length", "half a member", "one byte"],
 )
 def test_what_is_no_whole_gzip_is_refused(content: bytes) -> None:
     with pytest.raises(InputRefused, match="The input is not gzip that can be read"):
@@ -65,18 +68,21 @@ def stored(count: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "content",
+    "make",
     [
-        EMPTY * 5_000_000,
-        stored(20_000_000),
-        EMPTY[:3] + b"\x08" + EMPTY[4:10] + b"n" * 100_000_000 + b"\0" + EMPTY[10:],
-        (EMPTY[:3] + b"\x04" + EMPTY[4:10] + b"\xff\xff" + bytes(65_535) + EMPTY[10:]) * 1_500,
-        gzip.compress(bytes(400_000_000), 1) + stored(20_000_000),
+        lambda: EMPTY * 5_000_000,
+        lambda: stored(20_000_000),
+        lambda: EMPTY[:3] + b"\x08" + EMPTY[4:10] + b"n" * 100_000_000 + b"\0" + EMPTY[10:],
+        lambda: (
+            (EMPTY[:3] + b"\x04" + EMPTY[4:10] + b"\xff\xff" + bytes(65_535) + EMPTY[10:]) * 1_500
+        ),
+        lambda: gzip.compress(bytes(400_000_000), 1) + stored(20_000_000),
     ],
     ids=["empty members", "empty blocks", "a long name", "extra fields", "after a dense member"],
 )
-def test_gzip_that_yields_nothing_is_refused_soon(content: bytes) -> None:
-    """Each is some 100 MB, of which few are looked at."""
+def test_gzip_that_yields_nothing_is_refused_soon(make: Callable[[], bytes]) -> None:
+    """Each input has some 100 MB, of which only the first few are read."""
+    content = make()
     started = time.process_time()
     with pytest.raises(InputRefused, match="it yields next to nothing|members"):
         for _ in decompress(content, 4_000_000):
