@@ -62,10 +62,10 @@ class Telemetry:
         self._logger.info("request", **facts)
 
     def failure(self, error: Exception, *, request_id: str) -> None:
-        self._logger.error("failure", request_id=request_id, **_described(error))
+        self._logger.error("failure", request_id=request_id, **describe_error(error))
 
     def not_loaded(self, model: str, error: MlopsError) -> None:
-        self._logger.error("model not loaded", model=model, **_described(error))
+        self._logger.error("model not loaded", model=model, **describe_error(error))
 
     def _hashed(self, name: str) -> str:
         hashed = self._keyed.copy()
@@ -82,8 +82,8 @@ def _metrics(namespace: str) -> list[dict[str, object]]:
     return [{"Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics}]
 
 
-def _described(error: Exception) -> dict[str, object]:
-    """What an error was and where. The words of those that are not ours may quote a request."""
+def describe_error(error: Exception) -> dict[str, object]:
+    """Return what an error was and where. Only errors of this project may be quoted in a log."""
     return {
         "error": type(error).__qualname__,
         "reason": str(error) if isinstance(error, MlopsError) else None,
