@@ -10,6 +10,7 @@ import base64
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
@@ -20,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.errors import CallerUnknown, RequestUnreadable
 from functions.api.problems import INTERNAL, MEDIA_TYPE, REFUSAL, TYPE_PREFIX
-from functions.api.telemetry import REQUEST_ID_HEADER
+from functions.api.telemetry import REQUEST_ID_HEADER, describe_error
+from mlops.bootstrap.logs import open_logger
 
 if TYPE_CHECKING:
     from mangum.types import ASGI, LambdaConfig
@@ -52,8 +54,11 @@ def behind_gateway(app: ASGIApp) -> Handler:
         """Return the application's answer to an event; raise nothing."""
         try:
             return adapter(event, context)
-        except Exception:  # Mangum got no answer from the application, or cannot write it.
-            return _internal_error(context)
+        except Exception as error:  # Mangum got no answer, or one that it cannot write.
+            answer = _internal_error(context)
+            with suppress(Exception):  # where even the log cannot be written
+                _log_failure(error, answer)
+            return answer
 
     return handle
 
@@ -154,7 +159,7 @@ def _require(kind: type[Wanted], value: object) -> Wanted:
 
 
 def _answer_whole(app: ASGIApp) -> "ASGI":
-    """Return an application that sends the whole of an answer, or nothing of one that broke off."""
+    """Return an application that sends the whole of an answer, or a 500 for one that broke off."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
@@ -164,12 +169,22 @@ def _answer_whole(app: ASGIApp) -> "ASGI":
 
         try:
             await app(scope, receive, collect)
-        except Exception:
-            return  # The application has logged it; Mangum would again, with all that it says.
+        except Exception:  # The application has logged it; Mangum would again, with all it says.
+            whole = _internal_error(scope["aws.context"])
+            headers = [(name.encode(), text.encode()) for name, text in whole["headers"].items()]
+            messages = [
+                {"type": "http.response.start", "status": INTERNAL.status, "headers": headers},
+                {"type": "http.response.body", "body": whole["body"].encode()},
+            ]
         for message in messages:
             await send(message)
 
     return answer
+
+
+def _log_failure(error: Exception, answer: dict[str, Any]) -> None:
+    request_id = answer["headers"][REQUEST_ID_HEADER.lower()]
+    open_logger("api").error("failure", request_id=request_id, **describe_error(error))
 
 
 def _internal_error(context: object) -> dict[str, Any]:

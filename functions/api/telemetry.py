@@ -91,10 +91,10 @@ class Telemetry:
         }
 
     def failure(self, error: Exception, *, request_id: str) -> None:
-        self._logger.error("failure", request_id=request_id, **_described(error))
+        self._logger.error("failure", request_id=request_id, **describe_error(error))
 
     def not_loaded(self, model: str, error: MlopsError) -> None:
-        self._logger.error("model not loaded", model=model, **_described(error))
+        self._logger.error("model not loaded", model=model, **describe_error(error))
 
 
 # CloudWatch bills each name and combination of dimensions. `errors` is 0 or 1, so its sum counts
@@ -136,7 +136,7 @@ class IdHash:
         self._end = following.timestamp()
 
 
-def _described(error: Exception) -> dict[str, object]:
+def describe_error(error: Exception) -> dict[str, object]:
     """Return an error's type and stack, and its text only if it is one of ours.
 
     The text of any other error may quote a request.

@@ -271,23 +271,29 @@ async def _answers_what_no_header_can_hold(scope: Scope, receive: Receive, send:
 
 
 @pytest.mark.parametrize(
-    "app",
+    ("app", "logged"),
     [
-        _raises_at_once,
-        _raises_amid_its_answer,
-        _answers_nothing,
-        _answers_what_no_header_can_hold,
+        (_raises_at_once, 0),
+        (_raises_amid_its_answer, 0),
+        (_answers_nothing, 1),
+        (_answers_what_no_header_can_hold, 1),
     ],
 )
 def test_an_application_that_gives_no_answer_is_a_500(
-    app: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    app: Any, logged: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """logged: lines of the gateway. An error that is raised has been logged by the application."""
     answer = behind_gateway(app)(EVENT, LambdaContext())
     assert answer["statusCode"] == 500
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert json.loads(answer["body"])["request_id"] == AWS_REQUEST_ID
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["message"], line["request_id"]) for line in lines] == [
+        ("failure", AWS_REQUEST_ID)
+    ] * logged
     # Mangum would write the error with all that it says, and the path of each request.
-    assert MARKER not in "".join([caplog.text, *capsys.readouterr()])
+    assert MARKER not in caplog.text + out + err
 
 
 def test_an_answer_that_breaks_off_is_logged_as_a_500(api: Service) -> None:
