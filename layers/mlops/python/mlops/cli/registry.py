@@ -104,7 +104,7 @@ def show(version: Version, store: Store = DEFAULT_STORE, as_json: AsJson = False
     document = entry_document(entry)
     # Checked on the way from the pin to the card, as everything that is read from a store.
     manifest = read_manifest(registry.versions, entry.pin)
-    card = read_listed(registry.versions, manifest, "model_card.md").decode()
+    card = read_listed(registry.versions, manifest, "model_card.md").decode(errors="replace")
     facts = [
         {"": name, " ": str(value)}
         for name, value in document.items()
