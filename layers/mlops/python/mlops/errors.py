@@ -15,6 +15,7 @@ MlopsError
 │   ├── ArtifactMissing     a file that the manifest lists is gone
 │   ├── ArtifactCorrupt     a file's bytes are not those the manifest lists
 │   └── ModelUnusable       the bytes are right, yet they are no model of this contract
+│       └── GoldenRowsFailed  it does not answer as it did when it was trained
 ├── StoreError              the object store did not do as asked
 │   ├── ObjectNotFound
 │   ├── ObjectExists        create-only write to a key that is taken
@@ -138,6 +139,10 @@ class ArtifactCorrupt(ArtifactError):
 
 class ModelUnusable(ArtifactError):
     pass
+
+
+class GoldenRowsFailed(ModelUnusable):
+    """The model can be loaded, but does not repeat its golden rows."""
 
 
 class StoreError(MlopsError):

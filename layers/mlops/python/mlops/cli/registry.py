@@ -25,7 +25,7 @@ from mlops.cli.output import (
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.training import CANDIDATES
 from mlops.errors import ConfigInvalid, PinMismatch, VersionInvalid, VersionNotFound
-from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest
+from mlops.inference.loading import SERVED_FILES, read_files, read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
@@ -125,9 +125,7 @@ def pin(
     registry = open_registry(store)
     pinned = registry.entry(version_of(model, version)).pin
     # What is pinned is deployed: better to learn here that the store has lost a file.
-    manifest = read_manifest(registry.versions, pinned)
-    for name in manifest.files:
-        read_listed(registry.versions, manifest, name)
+    read_files(registry.versions, read_manifest(registry.versions, pinned))
     file = Samconfig.read(samconfig)
     previous = file.set_pin(model, pinned)
     file.write()
@@ -182,8 +180,7 @@ def bake(
             target = new / str(pinned.version)
             target.mkdir()
             (target / MANIFEST).write_bytes(manifest.to_bytes())
-            for file in manifest.files:
-                content = read_listed(source, manifest, file)
+            for file, content in read_files(source, manifest).items():
                 if file in SERVED_FILES:
                     (target / file).write_bytes(content)
     certificates.unlink(missing_ok=True)

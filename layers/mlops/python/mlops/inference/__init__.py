@@ -6,3 +6,6 @@ import os
 # this device in the home folder, or complains in the log that it cannot. It asks for this when it
 # is imported, which only modules of this room do, and they come after this line.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# A model could bring settings of its own, such as files to write, were this on.
+os.environ["ORT_LOAD_CONFIG_FROM_MODEL"] = "0"

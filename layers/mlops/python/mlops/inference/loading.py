@@ -14,6 +14,7 @@ from mlops.errors import (
 from mlops.inference.golden import GoldenRow, check_golden, golden_from_bytes
 from mlops.inference.manifest import GOLDEN, MANIFEST, MODEL, Manifest, digest_of
 from mlops.inference.predictor import Predictor
+from mlops.inference.structure import check_structure
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
 
@@ -50,6 +51,22 @@ class ServedModel:
         check_golden(self.version, self.predictor, self.contract, self.golden)
 
 
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a pinned version is served from: verified bytes, not loaded yet."""
+
+    pin: Pin
+    manifest: Manifest
+    contract: Contract
+    model: bytes
+    golden: tuple[GoldenRow, ...]
+
+    def load(self) -> ServedModel:
+        """Raises ModelUnusable."""
+        predictor = Predictor(str(self.pin.version), self.model, self.contract)
+        return ServedModel(self.pin, self.manifest, self.contract, predictor, self.golden)
+
+
 class ModelLoader:
     """Loads pinned versions from the first source that has them."""
 
@@ -65,19 +82,18 @@ class ModelLoader:
         A source that has the version but with wrong content is an error and not a reason to ask
         the next one: somebody has to look at it.
         """
+        return self.read(pin).load()
+
+    def read(self, pin: Pin) -> ModelFiles:
+        """Do the first half of `load`. Raises the same."""
         contract = self._contracts.get(pin.version.model)
         if contract is None:
             raise ModelNotFound(pin.version.model, tuple(self._contracts))
         source, manifest = self._find(pin)
         model = read_listed(source, manifest, MODEL)
         golden = read_listed(source, manifest, GOLDEN)
-        version = str(pin.version)
-        return ServedModel(
-            pin=pin,
-            manifest=manifest,
-            contract=contract,
-            predictor=Predictor(version, model, contract),
-            golden=golden_from_bytes(version, golden),
+        return ModelFiles(
+            pin, manifest, contract, model, golden_from_bytes(str(pin.version), golden)
         )
 
     def _find(self, pin: Pin) -> tuple[ArtifactSource, Manifest]:
@@ -106,3 +122,15 @@ def read_listed(source: ArtifactSource, manifest: Manifest, file: str) -> bytes:
     if (found := digest_of(content)) != entry.digest:
         raise ArtifactCorrupt(str(manifest.version), file, entry.digest, found)
     return content
+
+
+def read_files(source: ArtifactSource, manifest: Manifest) -> dict[str, bytes]:
+    """Read all files that the manifest lists, to hand them on.
+
+    Raises ArtifactMissing, ArtifactCorrupt, any StoreError; ModelUnusable where the model is
+    nothing that could be loaded elsewhere, such as one whose weights lie in another file.
+    """
+    files = {file: read_listed(source, manifest, file) for file in manifest.files}
+    if MODEL in files:
+        check_structure(str(manifest.version), files[MODEL])
+    return files
