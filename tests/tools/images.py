@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mlops.files import write_file
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILT = ROOT / ".aws-sam"
 TEMPLATE = BUILT / "build" / "template.yaml"
@@ -80,7 +82,7 @@ def sbom() -> None:
 
 
 def name_by_digest() -> None:
-    PACKAGED.write_text(by_digest(PACKAGED.read_text(), _pushed))
+    write_file(PACKAGED, by_digest(PACKAGED.read_text(), _pushed))
 
 
 def _archive_of(image: str) -> Path:

@@ -25,6 +25,7 @@ from mlops.cli.output import (
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.training import CANDIDATES
 from mlops.errors import ConfigInvalid, PinMismatch, VersionInvalid, VersionNotFound
+from mlops.files import write_file
 from mlops.inference.loading import SERVED_FILES, read_files, read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
@@ -185,7 +186,7 @@ def bake(
                     (target / file).write_bytes(content)
     certificates.unlink(missing_ok=True)
     if bundle is not None:
-        certificates.write_bytes(bundle)
+        write_file(certificates, bundle)
     left_out = [pinned for pinned in wanted if pinned not in baked]
     for pinned in left_out:
         notes.print(
