@@ -23,6 +23,7 @@ MlopsError
 │   ├── StoreThrottled      still throttled after the last retry
 │   └── StoreUnavailable    refused, unreachable or misconfigured
 ├── RegistryCorrupt         the SQLite file is not a registry
+│   └── DocumentInvalid     a document that the registry is made from cannot be used
 ├── RegistryBusy            other writers won every try
 ├── MalformedJson           text that is not JSON as the standard has it
 ├── JobNotFound             no such batch job, or another caller's
@@ -270,6 +271,18 @@ class RegistryCorrupt(MlopsError):
             f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it anew"
         )
         self.reason = reason
+
+
+class DocumentInvalid(RegistryCorrupt):
+    """Rebuilding the registry leaves it out, and says why."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        MlopsError.__init__(
+            self,
+            f"{key} is damaged: {reason}. Restore it, for example from an older version of the"
+            " object, or delete it",
+        )
+        self.key, self.reason = key, reason
 
 
 class RegistryBusy(MlopsError):

@@ -26,7 +26,7 @@ from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.training import CANDIDATES
 from mlops.errors import ConfigInvalid, PinMismatch, VersionInvalid, VersionNotFound
 from mlops.files import write_file
-from mlops.inference.loading import SERVED_FILES, read_files, read_listed, read_manifest
+from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest, read_version
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
@@ -126,7 +126,7 @@ def pin(
     registry = open_registry(store)
     pinned = registry.entry(version_of(model, version)).pin
     # What is pinned is deployed: better to learn here that the store has lost a file.
-    read_files(registry.versions, read_manifest(registry.versions, pinned))
+    read_version(registry.versions, pinned)
     file = Samconfig.read(samconfig)
     previous = file.set_pin(model, pinned)
     file.write()
@@ -171,7 +171,7 @@ def bake(
     with replacing(folder) as new:
         for pinned in wanted:
             try:
-                manifest = read_manifest(source, pinned)
+                manifest, files = read_version(source, pinned)
             except VersionNotFound:
                 continue
             except PinMismatch as error:
@@ -181,7 +181,7 @@ def bake(
             target = new / str(pinned.version)
             target.mkdir()
             (target / MANIFEST).write_bytes(manifest.to_bytes())
-            for file, content in read_files(source, manifest).items():
+            for file, content in files.items():
                 if file in SERVED_FILES:
                     (target / file).write_bytes(content)
     certificates.unlink(missing_ok=True)

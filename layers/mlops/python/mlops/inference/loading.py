@@ -7,6 +7,7 @@ from typing import Protocol
 from mlops.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
+    ManifestInvalid,
     ModelNotFound,
     PinMismatch,
     VersionNotFound,
@@ -124,13 +125,19 @@ def read_listed(source: ArtifactSource, manifest: Manifest, file: str) -> bytes:
     return content
 
 
-def read_files(source: ArtifactSource, manifest: Manifest) -> dict[str, bytes]:
-    """Read all files that the manifest lists, to hand them on.
+def read_version(source: ArtifactSource, pin: Pin) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a version whole, to hand it on: its manifest, and all files that this lists.
 
-    Raises ArtifactMissing, ArtifactCorrupt, any StoreError; ModelUnusable where the model is
-    nothing that could be loaded elsewhere, such as one whose weights lie in another file.
+    Raises VersionNotFound, PinMismatch, ManifestInvalid, ArtifactMissing, ArtifactCorrupt, any
+    StoreError; ModelUnusable where the model is nothing that could be loaded elsewhere, such as
+    one whose weights lie in another file.
     """
+    manifest = read_manifest(source, pin)
+    if digest_of(manifest.to_bytes()) != pin.digest:  # it would have another pin elsewhere
+        raise ManifestInvalid(
+            str(pin.version), "the manifest is not in the form of `mlops register`"
+        )
     files = {file: read_listed(source, manifest, file) for file in manifest.files}
     if MODEL in files:
-        check_structure(str(manifest.version), files[MODEL])
-    return files
+        check_structure(str(pin.version), files[MODEL])
+    return manifest, files

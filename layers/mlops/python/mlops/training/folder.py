@@ -48,13 +48,13 @@ def save(candidate: Candidate, folder: Path) -> None:
 def read(folder: Path) -> Candidate:
     """Raises DataInvalid where the folder holds no whole candidate."""
     try:
-        origin = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        origin = parse((folder / PROVENANCE).read_bytes())
         files = {_plain(name): (folder / name).read_bytes() for name in origin.pop("files")}
         model = origin.pop("model")
         trained_at = datetime.fromisoformat(origin.pop("trained_at"))
         provenance = Provenance(trained_at=trained_at, **origin)
         metrics = files[METRICS]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MalformedJson) as error:
         raise DataInvalid(
             str(folder), None, PROVENANCE, f"no trained candidate: {error}"
         ) from error
