@@ -96,7 +96,9 @@ def test_a_clone_has_the_same_bytes_whatever_line_ends_its_git_prefers(
     options = [part for setting in settings for part in ("--config", setting)]
     subprocess.run(["git", "clone", "--quiet", *options, repository, clone], check=True)
     changed = [
-        str(path) for path in FILES if (clone / path).read_bytes() != (ROOT / path).read_bytes()
+        str(path)
+        for path in FILES
+        if (clone / path).read_bytes() != (repository / path).read_bytes()
     ]
     assert not changed
 

@@ -268,7 +268,7 @@ class RecordDamaged(MlopsError):
 class RegistryCorrupt(MlopsError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it anew"
+            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it again"
         )
         self.reason = reason
 

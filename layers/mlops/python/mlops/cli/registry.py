@@ -236,7 +236,7 @@ def _is_baked(folder: Path) -> bool:
 
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Make the registry anew from manifests and journal (exit code 1: a version is left out)."""
+    """Rebuild the registry from manifests and journal (exit code 1: a version is left out)."""
     rebuilt = open_registry(store).rebuild()
     for error in rebuilt.refused:
         notes.print(f"Left out: {error}")

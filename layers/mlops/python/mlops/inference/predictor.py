@@ -80,7 +80,7 @@ class Predictor:
             raise ModelUnusable(
                 version,
                 f"it was trained on the columns {layout}; those of the contract are"
-                f" {contract.layout}: train it anew",
+                f" {contract.layout}: train it again",
             )
         outputs = _described(self._session.get_outputs())
         if outputs.get(OUTPUT) != ("tensor(float)", [2]):

@@ -49,7 +49,7 @@ class Journal:
         self._objects = objects
 
     def append(self, change: StageChange, digest: str) -> None:
-        """Note a change. Repeating the last one changes nothing: that is how a crash is mended.
+        """Note a change. Repeating the last one changes nothing: that is how a crash is repaired.
 
         digest: of the version's manifest; so a rebuild knows what it was, without the catalog.
         Raises RegistryBusy where others took every number that was tried.
