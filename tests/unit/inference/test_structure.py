@@ -1,6 +1,7 @@
 """A model that takes anything from outside of its bytes, or has no bounds, is never loaded."""
 
 import itertools
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -350,3 +351,31 @@ def test_a_model_of_known_operators_gets_no_more_memory_than_the_limit(
     reason, megabytes = ran.stdout.splitlines()
     assert "memory" in reason.lower()
     assert int(megabytes) < 300
+
+
+PROFILED = """
+import os, sys
+import onnx
+from tests.unit.inference.building import onnx_model
+import onnxruntime
+
+assert os.environ["ORT_LOAD_CONFIG_FROM_MODEL"] == "0"  # mlops.inference has been imported
+os.environ["ORT_LOAD_CONFIG_FROM_MODEL"] = sys.argv[1]
+model = onnx.load_model_from_string(onnx_model())
+settings = '{"session_options": {"enable_profiling": 1}}'
+model.metadata_props.add(key="ort_config", value=settings)
+onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+"""
+
+
+@pytest.mark.parametrize(("value", "files"), [("1", 1), ("0", 0)])
+def test_settings_inside_of_a_model_would_write_files_and_are_not_read(
+    tmp_path: Path, value: str, files: int
+) -> None:
+    environment = os.environ | {
+        "ORT_LOAD_CONFIG_FROM_MODEL": "1",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
+    }
+    command = [sys.executable, "-c", PROFILED, value]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=60)
+    assert len([*tmp_path.iterdir()]) == files
