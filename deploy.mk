@@ -14,15 +14,18 @@ BUILT := .aws-sam/build/template.yaml
 PACKAGED := .aws-sam/packaged.yaml
 # What samconfig.toml says for a laptop, to let SAM make repositories, would refuse one of our own.
 ONLY_THIS := --config-env none
-OVERRIDES = $(BIN)/python -m tests.tools.overrides \
+OVERRIDES = $(BIN)/python -m tests.tools.overrides PermissionsBoundary="$$PERMISSIONS_BOUNDARY" \
 	  CodeSha="$$(git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)"
 
-.PHONY: archive unarchive sbom changed-pins gate pin release-pr not-older deploy verdict smoke rollback
+.PHONY: tools archive unarchive sbom changed-pins gate pin release-pr not-older deploy verdict smoke rollback
+
+# CI runs this before it has credentials: no package that is installed gets to see them.
+tools: $(VENV)/.run .tools/sam/.done .tools/syft/.done ## Install what the other targets of CI/CD need
 
 archive: $(VENV)/.run ## Write the built images to files, to be scanned and deployed elsewhere
 	@$(BIN)/python -m tests.tools.images archive
 
-unarchive: $(VENV)/.run ## Give archived images to this machine's engine
+unarchive: $(VENV)/.run ## Give archived images to this machine's engine: IMAGES_DIGEST=sha256:... is what archive said
 	@$(BIN)/python -m tests.tools.images unarchive
 
 sbom: $(VENV)/.run .tools/syft/.done ## List what is in the archived images (CycloneDX)
@@ -51,7 +54,7 @@ release-pr: ## Open a pull request of the pin that was changed: VERSION=churn-mo
 	  if [ -n "$$there" ]; then \
 	    echo "A release of $$VERSION is proposed already. Branch: $$branch. Pull request:" \
 	      "$$(gh pr list --state all --head "$$branch" --json url --jq '[.[].url] | join(" ")')"; \
-	    echo "Merge that one; or, to propose it anew: git push origin --delete $$branch"; exit 1; \
+	    echo "Merge that one; or, to propose it again: git push origin --delete $$branch"; exit 1; \
 	  fi
 	@git switch --quiet --create "release/$$VERSION"
 	@git commit --quiet --message "Release $$VERSION" -- samconfig.toml

@@ -18,6 +18,7 @@ from bench.ending import end_on_signals
 from bench.errors import NotMeasured, Unequal
 from bench.ground import ROOT, Ground, Report, ground
 from bench.revision import revision
+from mlops.files import write_file
 
 RESULTS = ROOT / "bench/results.json"
 DOCUMENT = ROOT / "docs/performance.md"
@@ -71,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     results = measure(options.parts or [*PARTS, COST], rounds, options.store)
     if not options.parts and not options.quick:
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        DOCUMENT.write_text(report.written(DOCUMENT.read_text(), results))
+        write_file(RESULTS, json.dumps(results, indent=1) + "\n")
+        write_file(DOCUMENT, report.written(DOCUMENT.read_text(), results))
     print(json.dumps(results, indent=1) if options.json else report.markdown(results))
     missed = [line["figure"] for line in results["targets"] if not line["met"]]
     if not missed or options.quick:

@@ -15,7 +15,7 @@ echo "${0##*/} $*" >>calls
 case "$*" in *overrides*) printf 'ChurnPin=churn-model-v1.0.0@sha256:0\\0Words=a $b\\0';; esac
 """
 PARAMETERS = "--parameter-overrides ChurnPin=churn-model-v1.0.0@sha256:0 Words=a $b"
-PRINT_OVERRIDES = "python -m tests.tools.overrides CodeSha="
+PRINT_OVERRIDES = "python -m tests.tools.overrides PermissionsBoundary= CodeSha="
 
 
 @pytest.fixture
@@ -85,6 +85,20 @@ def test_ci_deploys_what_it_names_by_its_digest(project: Path) -> None:
     assert deploy.startswith("sam deploy --config-env none --template-file .aws-sam/packaged.yaml ")
     assert " --stack-name mlops-pipeline-staging " in deploy
     assert deploy.endswith(f" {PARAMETERS}")
+
+
+def test_a_stage_is_deployed_with_its_permissions_boundary(project: Path) -> None:
+    settings = {"IMAGE_REPOSITORY": REPOSITORY, "PERMISSIONS_BOUNDARY": "boundary of ours"}
+    ran = make(project, "deploy", STAGE="staging", **settings)
+    assert ran.returncode == 0, ran.stderr
+    overrides = calls(project)[3]
+    assert "overrides PermissionsBoundary=boundary of ours CodeSha=" in overrides
+
+
+def test_the_digest_of_the_images_reaches_the_tool_that_compares_it(project: Path) -> None:
+    script(project / ".venv/bin/python", '#!/bin/sh\necho "$IMAGES_DIGEST $*" >>calls\n')
+    assert make(project, "unarchive", IMAGES_DIGEST="sha256:0").returncode == 0
+    assert calls(project) == ["sha256:0 -m tests.tools.images unarchive"]
 
 
 def test_what_was_not_built_is_not_deployed(project: Path) -> None:

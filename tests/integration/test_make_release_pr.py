@@ -54,7 +54,7 @@ def test_a_second_time_it_says_where_it_was_proposed(project: Path) -> None:
     assert ran.returncode == 2
     assert ran.stdout.splitlines() == [
         f"A release of {VERSION} is proposed already. Branch: {BRANCH}. Pull request: {URL}",
-        f"Merge that one; or, to propose it anew: git push origin --delete {BRANCH}",
+        f"Merge that one; or, to propose it again: git push origin --delete {BRANCH}",
     ]
     assert git(project, "branch", "--show-current") == "main", "nothing is left behind"
     assert not [call for call in calls(project) if "pr create" in call]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,36 @@ def test_checkers_find_nothing(checker: str) -> None:
         check=False,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of its own with this project's files, committed as they are."""
+    folder = tmp_path_factory.mktemp("repository")
+    for path in FILES:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+    author = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+    for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "x"]):
+        subprocess.run(["git", *author, *arguments], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("settings", [["core.autocrlf=true"], ["core.eol=crlf"]], ids=str)
+def test_a_clone_has_the_same_bytes_whatever_line_ends_its_git_prefers(
+    repository: Path, tmp_path: Path, settings: list[str]
+) -> None:
+    clone = tmp_path / "clone"
+    options = [part for setting in settings for part in ("--config", setting)]
+    subprocess.run(["git", "clone", "--quiet", *options, repository, clone], check=True)
+    changed = [
+        str(path)
+        for path in FILES
+        if (clone / path).read_bytes() != (repository / path).read_bytes()
+    ]
+    assert not changed
+
+
+def test_no_file_has_carriage_returns_before_its_line_feeds() -> None:
+    texts = (path for path in FILES if path.suffix not in BINARY)
+    assert not [str(path) for path in texts if b"\r\n" in (ROOT / path).read_bytes()]

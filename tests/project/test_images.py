@@ -9,6 +9,7 @@ import pytest
 
 from mlops.inference.version import Pin
 from tests.project.files import ROOT
+from tests.tools import images as tools
 from tests.tools.changed_pins import summary, table
 from tests.tools.images import by_digest, images, missing
 
@@ -52,6 +53,82 @@ def test_images_are_named_by_digest_and_the_rest_stays() -> None:
 def test_an_image_that_was_pushed_elsewhere_only_is_refused() -> None:
     with pytest.raises(LookupError, match="has not been pushed to example.com/ours"):
         by_digest(TEMPLATE, lambda image: [f"example.com/theirs@{DIGEST[image]}"])
+
+
+@pytest.fixture
+def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Two archived images; the calls of Docker are noted and do nothing."""
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE.replace("example.com/ours:", "").replace("-latest", ":latest"))
+    monkeypatch.setattr(tools, "TEMPLATE", template)
+    monkeypatch.setattr(tools, "ARCHIVES", tmp_path)
+    for image in images(template.read_text()):
+        tools._archive_of(image).write_text(f"layers of {image}")
+    ran: list[list[str]] = []
+    monkeypatch.setattr(tools, "_run", lambda *command: ran.append([*command]))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    return ran
+
+
+@pytest.fixture
+def built(archived: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `make archive` hands to later jobs."""
+    tools.archive()
+    archived.clear()
+    printed = capsys.readouterr().out
+    assert (tmp_path / "outputs").read_text() == printed
+    name, _, digest = printed.strip().partition("=")
+    assert name == "IMAGES_DIGEST"
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+    return digest
+
+
+def test_images_are_loaded_where_they_are_those_that_were_built(
+    archived: list[list[str]], built: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGES_DIGEST", built)
+    tools.unarchive()
+    assert [command[:2] for command in archived] == [["docker", "load"]] * 2
+
+
+@pytest.mark.parametrize("file", ["apifunction-ca3217cf9976.tar", "template.yaml"])
+def test_an_image_or_a_template_that_was_swapped_is_not_loaded(
+    archived: list[list[str]],
+    built: str,
+    file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IMAGES_DIGEST", built)
+    with (tmp_path / file).open("a") as content:
+        content.write(" ")
+    with pytest.raises(SystemExit, match="These are not the images that were built"):
+        tools.unarchive()
+    assert not archived
+
+
+def test_two_images_in_each_other_s_place_are_not_loaded(
+    archived: list[list[str]], built: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGES_DIGEST", built)
+    first, second = sorted(tmp_path.glob("*.tar"))
+    first.rename(tmp_path / "kept")
+    second.rename(first)
+    (tmp_path / "kept").rename(second)
+    with pytest.raises(SystemExit, match="These are not the images that were built"):
+        tools.unarchive()
+
+
+@pytest.mark.parametrize("expected", [None, ""])
+def test_images_are_not_loaded_without_a_digest_to_compare_with(
+    archived: list[list[str]], built: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IMAGES_DIGEST", raising=False)
+    if expected is not None:
+        monkeypatch.setenv("IMAGES_DIGEST", expected)
+    with pytest.raises(SystemExit, match="IMAGES_DIGEST is not set"):
+        tools.unarchive()
+    assert not archived
 
 
 def test_a_list_with_a_gap_is_noticed() -> None:

@@ -25,7 +25,15 @@ def test_every_target_is_phony() -> None:
 
 def test_text_of_strangers_never_becomes_part_of_a_command() -> None:
     """Who asks for a release by its name is asked by GitHub; make would write it into the shell."""
-    for name in ("IMAGE_REPOSITORY", "MODEL", "TO", "TRAFFIC", "VERSION"):
+    for name in (
+        "IMAGES_DIGEST",
+        "IMAGE_REPOSITORY",
+        "MODEL",
+        "PERMISSIONS_BOUNDARY",
+        "TO",
+        "TRAFFIC",
+        "VERSION",
+    ):
         written = re.findall(rf"^\t.*\$\({name}\)", makefiles(), re.MULTILINE)
         assert not written, written
 

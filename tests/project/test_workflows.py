@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mlops.models.catalogue import CONTRACTS
-from tests.project.files import ROOT, make_targets, project_files
+from tests.project.files import ROOT, make_targets, makefiles, project_files
 from tests.template.resources import Resources, of_type
 
 WORKFLOWS = [path for path in project_files() if path.match(".github/workflows/*.yml")]
@@ -143,7 +143,9 @@ def test_every_command_is_a_make_target_that_exists(workflow: Path) -> None:
 def test_nothing_is_deployed_that_has_not_passed_all_before() -> None:
     path = ["lint", "test", "build", "scan", "gate", "staging", "production"]
     assert list(jobs(CI)) == path
-    assert [jobs(CI)[name].get("needs") for name in path] == [None, *path[:-1]]
+    needs = [jobs(CI)[name].get("needs") for name in path]
+    assert needs[:5] == [None, *path[:4]]
+    assert needs[5:] == [["build", "gate"], ["build", "staging"]]
     stages = {name: job["with"]["stage"] for name, job in jobs(CI).items() if "uses" in job}
     assert stages == {"staging": "staging", "production": "production"}
     assert "refs/heads/main" in jobs(CI)["staging"]["if"]
@@ -151,10 +153,68 @@ def test_nothing_is_deployed_that_has_not_passed_all_before() -> None:
 
 def test_what_is_deployed_is_what_was_built() -> None:
     (deploy,) = machines(DEPLOY).values()
-    steps = ["not-older", "unarchive", "deploy", "verdict", "smoke"]
+    steps = ["tools", "unarchive", "not-older", "deploy", "verdict", "smoke"]
     assert commands(deploy) == [f"make {step}" for step in steps]
     assert deploy["environment"] == "${{ inputs.stage }}"
     assert deploy["concurrency"]["cancel-in-progress"] is False
+
+
+def downloads(job: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        step["with"]
+        for step in job["steps"]
+        if step.get("uses", "").startswith("actions/download-artifact@")
+    ]
+
+
+def test_the_images_that_are_scanned_and_deployed_are_those_of_the_build_job() -> None:
+    """An artifact's name may be given again, its id and a digest in the jobs' outputs may not."""
+    build = jobs(CI)["build"]
+    assert build["outputs"] == {
+        "artifact": "${{ steps.images.outputs.artifact-id }}",
+        "built": "${{ steps.archive.outputs.IMAGES_DIGEST }}",
+    }
+    steps = {step["id"]: step for step in build["steps"] if "id" in step}
+    assert steps["archive"]["run"] == "make archive"
+    assert steps["images"]["with"]["name"] == "images"
+    handed_over = {name: f"${{{{ needs.build.outputs.{name} }}}}" for name in build["outputs"]}
+    assert downloads(jobs(CI)["scan"]) == [{"artifact-ids": handed_over["artifact"]}]
+    for stage in ("staging", "production"):
+        assert jobs(CI)[stage]["with"] == {"stage": stage, **handed_over}
+    (deploy,) = machines(DEPLOY).values()
+    inputs = read(DEPLOY)["on"]["workflow_call"]["inputs"]
+    assert all(inputs[name]["required"] for name in handed_over)
+    assert downloads(deploy) == [{"artifact-ids": "${{ inputs.artifact }}", "path": ".aws-sam"}]
+    assert deploy["env"]["IMAGES_DIGEST"] == "${{ inputs.built }}"
+    assert commands(deploy).index("make unarchive") < commands(deploy).index("make deploy")
+
+
+def installed_by(target: str) -> set[str]:
+    """What `make` installs before it makes `target`, that is not there yet."""
+    found = re.search(rf"^{target}: ?([^#\n]*)", makefiles(), re.MULTILINE)
+    assert found
+    needed = set(found[1].split())
+    stamps = {name for name in needed if name.endswith(("/.run", "/.done", "/.test"))}
+    return stamps.union(*(installed_by(name) for name in needed & make_targets()))
+
+
+def test_make_targets_say_what_they_install() -> None:
+    assert installed_by("build") == {"$(VENV)/.run", ".tools/sam/.done"}
+    assert installed_by("local") == installed_by("build")
+
+
+@each_workflow
+def test_everything_is_installed_before_there_are_credentials(workflow: Path) -> None:
+    for name, job in machines(workflow).items():
+        installed: set[str] = set()
+        has_credentials = False
+        for step in job["steps"]:
+            if CREDENTIALS in step.get("uses", ""):
+                has_credentials = True
+            for target in re.findall("make ([a-z-]+)", step.get("run", "")):
+                more = installed_by(target) - installed
+                assert not (has_credentials and more), f"{name}: make {target} installs {more}"
+                installed |= more
 
 
 def test_what_is_older_is_found_in_the_whole_history() -> None:

@@ -1,17 +1,23 @@
 """What becomes of the images between `make build` and a deployment.
 
-archive     `make archive`: write them to files, so that what was built can be taken elsewhere
-unarchive   `make unarchive`: give them from those files to the engine of this machine
+archive     `make archive`: write them to files, so that what was built can be taken elsewhere, and
+            print the digest of it all: IMAGES_DIGEST=sha256:…
+unarchive   `make unarchive`: give them from those files to the engine of this machine, if their
+            digest is IMAGES_DIGEST
 sbom        `make sbom`: list what is in them, in CycloneDX, one file each
 by-digest   in .aws-sam/packaged.yaml, name them by what they are, not by a tag that can be moved
 """
 
+import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from mlops.files import write_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILT = ROOT / ".aws-sam"
@@ -54,15 +60,39 @@ def missing(sbom: str, lock: str) -> set[str]:
     return {f"pkg:pypi/{name}@{version}" for name, version in pinned} - listed
 
 
+def digest_of(files: Iterable[Path]) -> str:
+    """One digest of all these files, their names, and nothing else."""
+    lines = []
+    for file in sorted(files):
+        with file.open("rb") as content:
+            lines.append(f"{hashlib.file_digest(content, 'sha256').hexdigest()}  {file.name}\n")
+    return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
+
+
 def archive() -> None:
     ARCHIVES.mkdir(exist_ok=True)
     for image in images(TEMPLATE.read_text()):
         _run("docker", "save", "--output", str(_archive_of(image)), image)
+    built = f"IMAGES_DIGEST={digest_of(_built())}"
+    print(built)
+    if outputs := os.environ.get("GITHUB_OUTPUT"):  # later jobs get it past the artifact itself
+        with Path(outputs).open("a") as file:
+            file.write(f"{built}\n")
 
 
 def unarchive() -> None:
+    """Load what was built and scanned. An archive that was swapped since has another digest."""
+    expected = os.environ.get("IMAGES_DIGEST", "")
+    if not expected:
+        sys.exit("IMAGES_DIGEST is not set: name the digest that `make archive` printed")
+    if (found := digest_of(_built())) != expected:
+        sys.exit(f"These are not the images that were built: {found} instead of {expected}")
     for image in images(TEMPLATE.read_text()):
         _run("docker", "load", "--quiet", "--input", str(_archive_of(image)))
+
+
+def _built() -> list[Path]:
+    return [TEMPLATE, *map(_archive_of, images(TEMPLATE.read_text()))]
 
 
 def sbom() -> None:
@@ -80,7 +110,7 @@ def sbom() -> None:
 
 
 def name_by_digest() -> None:
-    PACKAGED.write_text(by_digest(PACKAGED.read_text(), _pushed))
+    write_file(PACKAGED, by_digest(PACKAGED.read_text(), _pushed))
 
 
 def _archive_of(image: str) -> Path:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from functions.batch.messages import SubmissionMessage
+from mlops.files import write_file
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "batch-message.schema.json"
 _DRAFT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
@@ -15,4 +16,4 @@ def described() -> str:
 
 
 if __name__ == "__main__":
-    COMMITTED.write_text(described(), encoding="utf-8")
+    write_file(COMMITTED, described())

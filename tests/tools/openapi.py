@@ -5,6 +5,7 @@ from pathlib import Path
 
 from functions.api.app import create_app
 from functions.api.settings import Settings
+from mlops.files import write_file
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
@@ -15,4 +16,4 @@ def described() -> str:
 
 
 if __name__ == "__main__":
-    COMMITTED.write_text(described(), encoding="utf-8")
+    write_file(COMMITTED, described())

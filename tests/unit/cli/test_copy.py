@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from mlops.bootstrap.registry import open_registry
-from mlops.inference.manifest import Manifest
+from mlops.inference.manifest import Manifest, digest_of
 from mlops.inference.version import Pin
 from mlops.training.folder import Candidate
 from tests.unit.cli.conftest import Mlops, trained
@@ -199,3 +199,17 @@ def test_aws_that_cannot_be_asked(
 ) -> None:
     aws_settings.delenv("AWS_DEFAULT_REGION")
     assert "region" in mlops("copy").refusal
+
+
+def test_a_manifest_that_would_be_written_differently_is_not_handed_on(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    """Elsewhere it would have another digest than the pin says."""
+    file = Path(".mlops/models/churn-model-v1.0.0/manifest.json")
+    content = json.dumps(json.loads(file.read_text())).encode()
+    file.write_bytes(content)
+    pin = f"churn-model-v1.0.0@{digest_of(content)}"
+    for command in (["copy", "--to", tmp_path / "other"], ["bake"]):
+        ran = mlops(*command, "--pin", pin)
+        assert "the manifest is not in the form of `mlops register`" in ran.refusal
+    assert not (tmp_path / "other" / "models").exists()

@@ -4,6 +4,7 @@ import pytest
 
 from mlops.errors import ModelUnusable
 from mlops.inference.golden import (
+    MAX_ROWS,
     TOLERANCE,
     GoldenRow,
     check_golden,
@@ -42,6 +43,12 @@ def test_rows_are_read_from_their_bytes() -> None:
         b'[{"request": {}, "prediction": null}]',
         b'[{"request": {}, "prediction": "high"}]',
         b'[{"request": {}, "prediction": 1' + b"0" * 400 + b"}]",
+        b'[{"request": {}, "prediction": 1e999}]',
+        b'[{"request": {}, "prediction": "0.5"}]',
+        b'[{"request": {}, "prediction": true}]',
+        b'[{"request": [], "prediction": 0.5}]',
+        b'[{"request": {}, "prediction": 0.5, "more": 1}]',
+        b'[{"request": {}, "request": {}, "prediction": 0.5}]',
         b"[" * 100_000,
     ],
 )
@@ -49,6 +56,13 @@ def test_what_cannot_be_read(content: bytes) -> None:
     with pytest.raises(ModelUnusable) as caught:
         golden_from_bytes(VERSION, content)
     assert caught.value.version == VERSION
+
+
+def test_more_golden_rows_than_a_readiness_check_can_repeat_are_refused() -> None:
+    rows = [GoldenRow({}, 0.5)] * MAX_ROWS
+    assert len(golden_from_bytes(VERSION, golden_to_bytes(rows))) == MAX_ROWS
+    with pytest.raises(ModelUnusable, match="more than 1,000 golden rows"):
+        golden_from_bytes(VERSION, golden_to_bytes([*rows, rows[0]]))
 
 
 def test_a_model_that_answers_as_it_did() -> None:

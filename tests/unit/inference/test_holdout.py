@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlops.errors import ModelUnusable
-from mlops.inference.holdout import Holdout, holdout_from_bytes, holdout_to_bytes
+from mlops.inference.holdout import MAX_BYTES, Holdout, holdout_from_bytes, holdout_to_bytes
 
 HOLDOUT = Holdout(
     ({"customer_id": "Ä \u2028 \r", "tenure": 1.5}, {"gender": None}), np.array([1, 0])
@@ -55,3 +55,10 @@ def test_what_is_no_holdout(content: bytes, reason: str) -> None:
     with pytest.raises(ModelUnusable) as caught:
         holdout_from_bytes("churn", content)
     assert reason in caught.value.reason
+
+
+def test_a_holdout_that_unpacks_to_gigabytes_is_refused_before_it_is_unpacked() -> None:
+    content = gzip.compress(b"\n" * (MAX_BYTES + 1))
+    assert len(content) < 100_000
+    with pytest.raises(ModelUnusable, match="more than 67,108,864 bytes, unpacked"):
+        holdout_from_bytes("churn", content)

@@ -91,7 +91,7 @@ def test_what_is_no_model_of_this_contract(model: bytes) -> None:
 )
 def test_a_model_of_columns_that_mean_something_else(layout: str) -> None:
     assert layout != CHURN.layout
-    with pytest.raises(ModelUnusable, match="train it anew"):
+    with pytest.raises(ModelUnusable, match="train it again"):
         predictor(onnx_model(layout=layout))
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops.errors import ManifestInvalid, RegistryBusy, RegistryCorrupt
+from mlops.errors import DocumentInvalid, ManifestInvalid, RegistryBusy, RegistryCorrupt
 from mlops.inference.manifest import MANIFEST, digest_of
 from mlops.inference.version import ModelVersion
 from mlops.registry.journal import Journal, Stage, StageChange
@@ -118,7 +118,7 @@ def test_what_is_refused_is_named_and_the_rest_is_there(
     overwrite(objects, f"registry/journal/{V2}/000000.json", b"{}")
     rebuilt = registry.rebuild()
     assert [str(entry.version) for entry in rebuilt.entries] == ["fraud-model-v1.0.0"]
-    assert [type(error) for error in rebuilt.refused] == [ManifestInvalid, RegistryCorrupt]
+    assert [type(error) for error in rebuilt.refused] == [ManifestInvalid, DocumentInvalid]
     assert str(V1) in str(rebuilt.refused[0])
     assert str(V2) in str(rebuilt.refused[1])
 

@@ -31,7 +31,8 @@ def world_with(rows: list[GoldenRow]) -> World:
         ([GoldenRow(FIRST.request, 1.5)], "golden row 1: the contract refuses it"),
         (
             [GoldenRow(FIRST.request, float("nan"))],
-            "golden row 1: the contract refuses it",
+            "churn-model-v1.1.0: its golden rows cannot be read: expected value at line 8"
+            " column 17",
         ),
         (
             [GoldenRow(FIRST.request, 0.9)],

@@ -15,6 +15,7 @@ MlopsError
 │   ├── ArtifactMissing     a file that the manifest lists is gone
 │   ├── ArtifactCorrupt     a file's bytes are not those the manifest lists
 │   └── ModelUnusable       the bytes are right, yet they are no model of this contract
+│       └── GoldenRowsFailed  it does not answer as it did when it was trained
 ├── StoreError              the object store did not do as asked
 │   ├── ObjectNotFound
 │   ├── ObjectExists        create-only write to a key that is taken
@@ -22,6 +23,7 @@ MlopsError
 │   ├── StoreThrottled      still throttled after the last retry
 │   └── StoreUnavailable    refused, unreachable or misconfigured
 ├── RegistryCorrupt         the SQLite file is not a registry
+│   └── DocumentInvalid     a document that the registry is made from cannot be used
 ├── RegistryBusy            other writers won every try
 ├── MalformedJson           text that is not JSON as the standard has it
 ├── JobNotFound             no such batch job, or another caller's
@@ -138,6 +140,10 @@ class ArtifactCorrupt(ArtifactError):
 
 class ModelUnusable(ArtifactError):
     pass
+
+
+class GoldenRowsFailed(ModelUnusable):
+    """The model can be loaded, but does not repeat its golden rows."""
 
 
 class StoreError(MlopsError):
@@ -262,9 +268,21 @@ class RecordDamaged(MlopsError):
 class RegistryCorrupt(MlopsError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it anew"
+            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it again"
         )
         self.reason = reason
+
+
+class DocumentInvalid(RegistryCorrupt):
+    """Rebuilding the registry leaves it out, and says why."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        MlopsError.__init__(
+            self,
+            f"{key} is damaged: {reason}. Restore it, for example from an older version of the"
+            " object, or delete it",
+        )
+        self.key, self.reason = key, reason
 
 
 class RegistryBusy(MlopsError):

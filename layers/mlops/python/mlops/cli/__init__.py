@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops.cli import batch, doctor, gate, registry, release, smoke, stores, training
+from mlops.cli.output import print_error
 from mlops.errors import GateRefused, MlopsError, ReleaseRefused
 
 REFUSED, FAILED = 3, 1
@@ -54,5 +55,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments)
     except (MlopsError, OSError) as error:
-        print(f"mlops: {error}", file=sys.stderr)  # noqa: T201 -- a command line's own output
+        print_error(error)
         sys.exit(REFUSED if isinstance(error, (GateRefused, ReleaseRefused)) else FAILED)

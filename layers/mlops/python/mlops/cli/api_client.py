@@ -17,6 +17,7 @@ from urllib3.util import Retry, Timeout
 
 from mlops.cli.answers import Answered, wrong_fields
 from mlops.errors import ConfigInvalid, MlopsError
+from mlops.files import replacing_file
 
 _TIMEOUT = Timeout(connect=5, read=60)
 # Bounded, with jitter; a 503 tells when to come back. Every request here may be repeated: a
@@ -193,7 +194,6 @@ class ApiClient:
 
         Raises ApiRefused, ApiUnreachable, OSError.
         """
-        part = target.with_name(f".{target.name}.part")
         try:
             answer = self._http.request(
                 "GET", link, preload_content=False, headers={"Accept-Encoding": "identity"}
@@ -201,15 +201,12 @@ class ApiClient:
             if answer.status != 200:
                 answer.read()
                 raise _refusal(answer, f"The download of {target.name}")
-            with part.open("wb") as file:
+            with replacing_file(target) as file:
                 for block in answer.stream(1024 * 1024, decode_content=False):
                     file.write(block)
-            part.replace(target)
         except HTTPError as error:  # cut off in the middle
             reason = f"The download of {target.name} was cut off: {_told(error)}"
             raise ApiUnreachable(reason) from error
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def client(url: str, http: Http | None = None) -> ApiClient:

@@ -14,6 +14,7 @@ from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes, table
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import ArtifactError, ConfigInvalid, GateRefused, PinMismatch, VersionNotFound
 from mlops.inference.loading import ModelLoader, ServedModel
+from mlops.inference.trial import try_model
 from mlops.inference.version import Pin
 from mlops.models.catalogue import CONTRACTS
 from mlops.registry.versions import StoredVersions
@@ -81,8 +82,9 @@ def _examined(versions: StoredVersions, pin: Pin, old: Pin | None) -> "Findings"
 
     loader = ModelLoader([versions], CONTRACTS)
     try:
-        served = loader.load(pin)
-        served.check()
+        files = loader.read(pin)
+        try_model(str(pin.version), files.model, files.contract, files.golden)
+        served = files.load()
         if old == pin:
             return Findings(details={"compared": "pinned as before"})
         champion, found = _champion(loader, old)

@@ -1,13 +1,19 @@
-"""How commands answer: for people, or as JSON for programs."""
+"""How commands answer: for people, or as JSON for programs.
+
+What a command prints may come from a store, a server or a file, and so from anybody. Everything
+that is printed passes through `printable`: `answer`, `notes`, `table` and `print_error` see to it.
+"""
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
 from mlops.errors import ModelNotFound
@@ -15,8 +21,35 @@ from mlops.inference.version import ModelVersion
 from mlops.models.catalogue import CONTRACTS
 from mlops.registry.catalog import Entry
 
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed; escapes begin so
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they make text read in another order
+    r"\u2028\u2029"  # line breaks that are none of ours
+    r"\ud800-\udfff]"  # halves of characters, which no terminal takes
+)
+
+
+def printable(text: str) -> str:
+    """Return `text` without the characters that make a terminal do anything but print.
+
+    Line feeds and tabs stay. What else belonged to an escape sequence stays too, as plain text: it
+    shows that there was one.
+    """
+    return _UNPRINTABLE.sub("", text)
+
+
+class _Notes(Console):
+    """A console that prints nothing but text and what rich itself adds, whatever it is given."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
 # Without markup: brackets in paths and messages are just brackets.
-notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+notes = _Notes(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 """Progress and remarks: never mixed with what a command answers."""
 
 Model = Annotated[str, typer.Argument(help="Name of the model, such as churn.")]
@@ -68,16 +101,21 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 
 
 def answer(document: object, as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(document, indent=2) if as_json else text)
+    """Print what a command found out. JSON is ASCII, with escapes for all that is not printable."""
+    typer.echo(printable(json.dumps(document, indent=2) if as_json else text))
+
+
+def print_error(error: Exception) -> None:
+    typer.echo(f"mlops: {printable(str(error))}", err=True)
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows as aligned text, nothing cut; the first one's keys are the headings."""
+    """Rows as aligned text, one line each, nothing cut; the first one's keys are the headings."""
     drawn = Table(box=None, pad_edge=False)
     for heading in rows[0]:
         drawn.add_column(heading, no_wrap=True)
     for row in rows:
-        drawn.add_row(*row.values())
+        drawn.add_row(*(printable(" ".join(cell.split("\n"))) for cell in row.values()))
     console = Console(width=sys.maxsize, no_color=True, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(drawn)

@@ -25,7 +25,8 @@ from mlops.cli.output import (
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.training import CANDIDATES
 from mlops.errors import ConfigInvalid, PinMismatch, VersionInvalid, VersionNotFound
-from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest
+from mlops.files import write_file
+from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest, read_version
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
@@ -104,7 +105,7 @@ def show(version: Version, store: Store = DEFAULT_STORE, as_json: AsJson = False
     document = entry_document(entry)
     # Checked on the way from the pin to the card, as everything that is read from a store.
     manifest = read_manifest(registry.versions, entry.pin)
-    card = read_listed(registry.versions, manifest, "model_card.md").decode()
+    card = read_listed(registry.versions, manifest, "model_card.md").decode(errors="replace")
     facts = [
         {"": name, " ": str(value)}
         for name, value in document.items()
@@ -125,9 +126,7 @@ def pin(
     registry = open_registry(store)
     pinned = registry.entry(version_of(model, version)).pin
     # What is pinned is deployed: better to learn here that the store has lost a file.
-    manifest = read_manifest(registry.versions, pinned)
-    for name in manifest.files:
-        read_listed(registry.versions, manifest, name)
+    read_version(registry.versions, pinned)
     file = Samconfig.read(samconfig)
     previous = file.set_pin(model, pinned)
     file.write()
@@ -172,7 +171,7 @@ def bake(
     with replacing(folder) as new:
         for pinned in wanted:
             try:
-                manifest = read_manifest(source, pinned)
+                manifest, files = read_version(source, pinned)
             except VersionNotFound:
                 continue
             except PinMismatch as error:
@@ -182,13 +181,12 @@ def bake(
             target = new / str(pinned.version)
             target.mkdir()
             (target / MANIFEST).write_bytes(manifest.to_bytes())
-            for file in manifest.files:
-                content = read_listed(source, manifest, file)
+            for file, content in files.items():
                 if file in SERVED_FILES:
                     (target / file).write_bytes(content)
     certificates.unlink(missing_ok=True)
     if bundle is not None:
-        certificates.write_bytes(bundle)
+        write_file(certificates, bundle)
     left_out = [pinned for pinned in wanted if pinned not in baked]
     for pinned in left_out:
         notes.print(
@@ -238,7 +236,7 @@ def _is_baked(folder: Path) -> bool:
 
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Make the registry anew from manifests and journal (exit code 1: a version is left out)."""
+    """Rebuild the registry from manifests and journal (exit code 1: a version is left out)."""
     rebuilt = open_registry(store).rebuild()
     for error in rebuilt.refused:
         notes.print(f"Left out: {error}")

@@ -9,6 +9,7 @@ import typer
 from tomlkit.exceptions import TOMLKitError
 
 from mlops.errors import ConfigInvalid, PinInvalid
+from mlops.files import write_file
 from mlops.inference.version import Pin
 from mlops.models.catalogue import CONTRACTS
 
@@ -44,7 +45,7 @@ class Samconfig:
             raise ConfigInvalid(str(path), reason) from error
 
     def write(self) -> None:
-        self._path.write_bytes(tomlkit.dumps(self._document).encode())
+        write_file(self._path, tomlkit.dumps(self._document))
 
     def stack(self) -> str:
         """The stack's name. Raises ConfigInvalid."""

@@ -16,7 +16,7 @@ from mlops.errors import (
     StackNotFound,
     VersionNotFound,
 )
-from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.loading import read_manifest, read_version
 from mlops.inference.manifest import Manifest
 from mlops.inference.version import Pin
 from mlops.registry.registry import Registry
@@ -88,8 +88,7 @@ def _store_of(stack: str) -> str | None:
 
 def _copy(source: StoredVersions, pin: Pin, registry: Registry) -> None:
     """Raises VersionNotFound, VersionExists, any ArtifactError, any StoreError, RegistryBusy."""
-    manifest = read_manifest(source, pin)
-    files = {name: read_listed(source, manifest, name) for name in manifest.files}
+    manifest, files = read_version(source, pin)
     # The other manifest is made from the files. Better to know beforehand that it is the same.
     if Manifest.of_files(pin.version, files, manifest.provenance) != manifest:
         raise ManifestInvalid(str(pin.version), "the manifest has other figures than its files")

@@ -1,18 +1,23 @@
 """Golden rows: requests with the answers that the model gave when it was trained."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mlops.errors import ModelUnusable
+from mlops.errors import MalformedJson, ModelUnusable
 from mlops.inference.predictor import Predictor
 from mlops.models.contract import Contract
+from mlops.models.strict_json import parse
 
 TOLERANCE = 1e-5
 """Largest difference of two probabilities that count as the same: float32 on other processors."""
+
+MAX_ROWS = 1_000
+"""They are repeated at each readiness check."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,25 @@ def golden_to_bytes(rows: Sequence[GoldenRow]) -> bytes:
 def golden_from_bytes(version: str, content: bytes) -> tuple[GoldenRow, ...]:
     """Raises ModelUnusable."""
     try:
-        return tuple(
-            GoldenRow(row["request"], float(row["prediction"])) for row in json.loads(content)
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        document = parse(content)
+    except MalformedJson as error:
         raise ModelUnusable(version, f"its golden rows cannot be read: {error}") from error
+    if not isinstance(document, list):
+        raise ModelUnusable(version, "its golden rows cannot be read: they are no list")
+    if len(document) > MAX_ROWS:
+        raise ModelUnusable(version, f"it has more than {MAX_ROWS:,} golden rows")
+    return tuple(_row(version, number, row) for number, row in enumerate(document, start=1))
+
+
+def _row(version: str, number: int, row: object) -> GoldenRow:
+    match row:
+        case {"request": dict(request), "prediction": int() | float() as prediction, **rest}:
+            is_number = abs(prediction) <= sys.float_info.max and not isinstance(prediction, bool)
+            if is_number and not rest:
+                return GoldenRow(request, float(prediction))
+    raise ModelUnusable(
+        version, f"its golden rows cannot be read: row {number} is no request with a prediction"
+    )
 
 
 def check_golden(

@@ -1,6 +1,7 @@
 """The holdout: labelled rows that a version was not trained on, to compare it with others by."""
 
 import gzip
+import io
 import json
 import zlib
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from mlops.errors import MalformedJson, ModelUnusable
 from mlops.models.strict_json import parse
+
+MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,13 @@ def holdout_to_bytes(holdout: Holdout) -> bytes:
 def holdout_from_bytes(version: str, content: bytes) -> Holdout:
     """Raises ModelUnusable, which names the line."""
     try:
-        lines = gzip.decompress(content).splitlines()
+        with gzip.open(io.BytesIO(content)) as file:
+            text = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ModelUnusable(version, f"its holdout cannot be read: {error}") from error
+    if len(text) > MAX_BYTES:
+        raise ModelUnusable(version, f"its holdout has more than {MAX_BYTES:,} bytes, unpacked")
+    lines = text.splitlines()
     if not lines:
         raise ModelUnusable(version, "its holdout has no rows")
     rows = [_row(version, number, line) for number, line in enumerate(lines, start=1)]

@@ -7,6 +7,7 @@ from typing import Protocol
 from mlops.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
+    ManifestInvalid,
     ModelNotFound,
     PinMismatch,
     VersionNotFound,
@@ -14,6 +15,7 @@ from mlops.errors import (
 from mlops.inference.golden import GoldenRow, check_golden, golden_from_bytes
 from mlops.inference.manifest import GOLDEN, MANIFEST, MODEL, Manifest, digest_of
 from mlops.inference.predictor import Predictor
+from mlops.inference.structure import check_structure
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
 
@@ -50,6 +52,22 @@ class ServedModel:
         check_golden(self.version, self.predictor, self.contract, self.golden)
 
 
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a pinned version is served from: verified bytes, not loaded yet."""
+
+    pin: Pin
+    manifest: Manifest
+    contract: Contract
+    model: bytes
+    golden: tuple[GoldenRow, ...]
+
+    def load(self) -> ServedModel:
+        """Raises ModelUnusable."""
+        predictor = Predictor(str(self.pin.version), self.model, self.contract)
+        return ServedModel(self.pin, self.manifest, self.contract, predictor, self.golden)
+
+
 class ModelLoader:
     """Loads pinned versions from the first source that has them."""
 
@@ -65,19 +83,18 @@ class ModelLoader:
         A source that has the version but with wrong content is an error and not a reason to ask
         the next one: somebody has to look at it.
         """
+        return self.read(pin).load()
+
+    def read(self, pin: Pin) -> ModelFiles:
+        """Do the first half of `load`. Raises the same."""
         contract = self._contracts.get(pin.version.model)
         if contract is None:
             raise ModelNotFound(pin.version.model, tuple(self._contracts))
         source, manifest = self._find(pin)
         model = read_listed(source, manifest, MODEL)
         golden = read_listed(source, manifest, GOLDEN)
-        version = str(pin.version)
-        return ServedModel(
-            pin=pin,
-            manifest=manifest,
-            contract=contract,
-            predictor=Predictor(version, model, contract),
-            golden=golden_from_bytes(version, golden),
+        return ModelFiles(
+            pin, manifest, contract, model, golden_from_bytes(str(pin.version), golden)
         )
 
     def _find(self, pin: Pin) -> tuple[ArtifactSource, Manifest]:
@@ -106,3 +123,21 @@ def read_listed(source: ArtifactSource, manifest: Manifest, file: str) -> bytes:
     if (found := digest_of(content)) != entry.digest:
         raise ArtifactCorrupt(str(manifest.version), file, entry.digest, found)
     return content
+
+
+def read_version(source: ArtifactSource, pin: Pin) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a version whole, to hand it on: its manifest, and all files that this lists.
+
+    Raises VersionNotFound, PinMismatch, ManifestInvalid, ArtifactMissing, ArtifactCorrupt, any
+    StoreError; ModelUnusable where the model is nothing that could be loaded elsewhere, such as
+    one whose weights lie in another file.
+    """
+    manifest = read_manifest(source, pin)
+    if digest_of(manifest.to_bytes()) != pin.digest:  # it would have another pin elsewhere
+        raise ManifestInvalid(
+            str(pin.version), "the manifest is not in the form of `mlops register`"
+        )
+    files = {file: read_listed(source, manifest, file) for file in manifest.files}
+    if MODEL in files:
+        check_structure(str(pin.version), files[MODEL])
+    return manifest, files

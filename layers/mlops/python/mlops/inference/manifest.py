@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
-from mlops.errors import ManifestInvalid, VersionInvalid
+from mlops.errors import MalformedJson, ManifestInvalid, VersionInvalid
 from mlops.inference.version import DIGEST, ModelVersion
+from mlops.models.strict_json import parse
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -17,6 +18,7 @@ GOLDEN = "golden.json"
 METRICS = "metrics.json"
 HOLDOUT = "holdout.jsonl.gz"
 
+MAX_MANIFEST_BYTES = 2**20
 _SCHEMA = 1
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -98,7 +100,9 @@ class Manifest:
     def from_bytes(cls, version: ModelVersion, content: bytes) -> "Manifest":
         """Raises ManifestInvalid, also where it is the manifest of another version."""
         try:
-            document = _object(json.loads(content, parse_constant=_no_number))
+            if len(content) > MAX_MANIFEST_BYTES:
+                raise ValueError(f"it has more than {MAX_MANIFEST_BYTES:,} bytes")
+            document = _object(parse(content))
             if document["schema"] != _SCHEMA:
                 raise ValueError("it has another schema")
             manifest = cls(
@@ -118,7 +122,7 @@ class Manifest:
                     for name, entry in _object(document["files"]).items()
                 },
             )
-        except (ValueError, KeyError, TypeError, RecursionError, VersionInvalid) as error:
+        except (ValueError, KeyError, TypeError, MalformedJson, VersionInvalid) as error:
             raise ManifestInvalid(str(version), f"the manifest cannot be read: {error}") from error
         if manifest.version != version:
             raise ManifestInvalid(str(version), f"the manifest is of {manifest.version}")
@@ -141,7 +145,3 @@ def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"an object was expected, not {type(value).__name__}")
     return value
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

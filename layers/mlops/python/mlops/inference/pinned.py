@@ -10,7 +10,7 @@ from mlops.inference.version import Pin
 class PinnedModels:
     """A model is loaded at its first use.
 
-    What could not be loaded is tried anew at the next use: an outage of the store must not
+    What could not be loaded is tried again at the next use: an outage of the store must not
     outlive itself in a process that stays warm.
     """
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from mlops.errors import ModelUnusable
+from mlops.inference.structure import check_structure
 from mlops.models.columns import Columns
 from mlops.models.contract import Contract
 
@@ -19,6 +20,11 @@ LAYOUT = "layout"
 DECIMALS = 6
 NO_PROBABILITY = "it predicts what is not between 0 and 1"
 _SCALE = 10.0**DECIMALS
+
+MEMORY_BYTES = 256 * 2**20
+"""What all models of a process may take for their tensors, whatever they are asked."""
+_FOLDED_BYTES = 2**20
+"""What ONNX Runtime may compute ahead while it loads a model, for each result."""
 
 # The binding raises one class a status code, without a common base.
 _REFUSED = (
@@ -39,8 +45,19 @@ class Predictor:
     """Predicts the probability of a model's positive class."""
 
     def __init__(self, version: str, model: bytes, contract: Contract) -> None:
-        """Load `model`. Raises ModelUnusable where it is no ONNX model of this contract."""
+        """Load `model`.
+
+        Raises ModelUnusable where it is no ONNX model of this contract, has anything that is not
+        served (see `structure`), or needs too much memory.
+        """
+        check_structure(version, model)
         options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.use_env_allocators", "1")  # see _limit_memory
+        options.add_session_config_entry(
+            "optimization.constant_folding_max_output_size_in_bytes", str(_FOLDED_BYTES)
+        )
+        # The other format is not protobuf: nothing would have checked it.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         # A single row is predicted in less time than it takes to wake a thread. And ONNX Runtime's
         # own threads share the trees, too: their sum, and its last digit, would depend on how
         # many there are. With one, a row's prediction is the same bits in whatever company.
@@ -63,7 +80,7 @@ class Predictor:
             raise ModelUnusable(
                 version,
                 f"it was trained on the columns {layout}; those of the contract are"
-                f" {contract.layout}: train it anew",
+                f" {contract.layout}: train it again",
             )
         outputs = _described(self._session.get_outputs())
         if outputs.get(OUTPUT) != ("tensor(float)", [2]):
@@ -98,6 +115,25 @@ class Predictor:
         except _REFUSED as error:
             raise ModelUnusable(self._version, f"it cannot predict: {error}") from error
         return found[0]
+
+
+def _limit_memory() -> None:
+    """Give the sessions of this process one arena: what would not fit in is an error, not memory.
+
+    Tensors, and what operators need to compute them, come from it.
+    """
+    cpu = onnxruntime.OrtMemoryInfo(
+        "Cpu",
+        onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+        0,
+        onnxruntime.OrtMemType.DEFAULT,
+    )
+    # -1: as ONNX Runtime does without settings.
+    arena = onnxruntime.OrtArenaCfg(MEMORY_BYTES, -1, -1, -1)
+    onnxruntime.create_and_register_allocator(cpu, arena)
+
+
+_limit_memory()
 
 
 def are_probabilities(predictions: NDArray[np.float64]) -> bool:

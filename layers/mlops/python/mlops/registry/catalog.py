@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from mlops.errors import PinInvalid, RegistryCorrupt, VersionInvalid
+from mlops.errors import DocumentInvalid, RegistryCorrupt
 from mlops.inference.manifest import Manifest
 from mlops.inference.version import ModelVersion, Pin
+from mlops.models.strict_json import parse
+from mlops.registry.documents import parse_object, parse_time, reading
 from mlops.registry.journal import Stage, StageChange
 from mlops.registry.releases import ReleaseRecord
 
@@ -56,6 +59,8 @@ CREATE TABLE IF NOT EXISTS left_out (
 ) STRICT;
 """
 _LISTS = ("reasons", "pins")
+MAX_BYTES = 64 * 2**20
+"""Of the database: a hundred thousand releases."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +143,9 @@ class Catalog:
         """Last to end last. Raises RegistryCorrupt."""
         cursor = self._connection.execute("SELECT * FROM releases")
         names = [column[0] for column in cursor.description]
-        try:
+        with _reading():
             records = [_release(dict(zip(names, row, strict=True))) for row in cursor]
-            return sorted(records, key=lambda record: (record.ended_at, record.id))
-        except (ValueError, KeyError, TypeError, RecursionError, PinInvalid) as error:
-            raise RegistryCorrupt(str(error)) from error
+        return sorted(records, key=lambda record: (record.ended_at, record.id))
 
     def entries(self, model: str | None = None) -> list[Entry]:
         """Newest version last. Raises RegistryCorrupt."""
@@ -151,10 +154,8 @@ class Catalog:
             " WHERE ?1 IS NULL OR model = ?1",
             (model,),
         ).fetchall()
-        try:
+        with _reading():
             return sorted(map(self._entry, rows), key=lambda entry: entry.version)
-        except (ValueError, TypeError, RecursionError, PinInvalid, VersionInvalid) as error:
-            raise RegistryCorrupt(str(error)) from error
 
     def digests(self) -> dict[ModelVersion, str]:
         """Which content each version was registered with, also those that are left out.
@@ -169,36 +170,42 @@ class Catalog:
         return self._pins("SELECT version, digest FROM left_out ORDER BY version")
 
     def _pins(self, query: str) -> list[Pin]:
-        try:
-            rows = self._connection.execute(query)
+        rows = self._connection.execute(query)
+        with _reading():
             return [Pin.parse(f"{version}@{digest}") for version, digest in rows]
-        except PinInvalid as error:
-            raise RegistryCorrupt(str(error)) from error
 
     def _entry(self, row: tuple[str, str, str, str, str, str | None]) -> Entry:
         name, digest, trained_at, metrics, data_digest, code_sha = row
         version = ModelVersion.parse(name)
-        figures = json.loads(metrics)
-        if not isinstance(figures, dict):
-            raise ValueError(f"the metrics of {name} are no object")
         changes = self._connection.execute(
             "SELECT stage, at, deployed_sha FROM stages WHERE version = ? ORDER BY number", (name,)
         )
         return Entry(
             pin=Pin.parse(f"{name}@{digest}"),
-            trained_at=datetime.fromisoformat(trained_at),
-            metrics=figures,
+            trained_at=parse_time(trained_at),
+            metrics=parse_object(metrics.encode()),
             data_digest=data_digest,
             code_sha=code_sha,
             history=tuple(
-                StageChange(version, Stage(stage), datetime.fromisoformat(at), sha)
+                StageChange(version, Stage(stage), parse_time(at), sha)
                 for stage, at, sha in changes
             ),
         )
 
 
 def _release(row: dict[str, Any]) -> ReleaseRecord:
-    return ReleaseRecord.from_document({**row, **{name: json.loads(row[name]) for name in _LISTS}})
+    lists = {name: parse(row[name].encode()) for name in _LISTS}
+    return ReleaseRecord.from_document({**row, **lists})
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn whatever is wrong with a row into RegistryCorrupt."""
+    try:
+        with reading("a row"):
+            yield
+    except DocumentInvalid as error:
+        raise RegistryCorrupt(error.reason) from error
 
 
 @contextmanager
@@ -218,13 +225,45 @@ def opened(content: bytes | None) -> Iterator[tuple[Catalog, sqlite3.Connection]
 
 
 def _read(connection: sqlite3.Connection, content: bytes) -> None:
+    """Take the rows of a database, and nothing that it would have SQLite do."""
+    if len(content) > MAX_BYTES:
+        raise RegistryCorrupt(f"it has more than {MAX_BYTES:,} bytes")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
     try:
         connection.deserialize(content)
     except (OverflowError, MemoryError) as error:  # of sizes that it cannot have, 0 among them
         raise RegistryCorrupt(f"{len(content)} bytes are no database") from error
+    # Before anything is asked of it: views, triggers and generated columns are code.
+    found = _schema(connection)
+    if not _required_schema() <= found <= _whole_schema():
+        raise RegistryCorrupt("it has other tables than a registry")
     verdict = connection.execute("PRAGMA integrity_check").fetchone()
     if verdict != ("ok",):
         raise RegistryCorrupt(f"its integrity check says {verdict}")
+
+
+_Schema = frozenset[tuple[str, str, str, str | None]]
+
+
+def _schema(connection: sqlite3.Connection) -> _Schema:
+    return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+
+
+@cache
+def _required_schema() -> _Schema:
+    return _made_by(SCHEMA)
+
+
+@cache
+def _whole_schema() -> _Schema:
+    return _made_by(SCHEMA + _ADDED)
+
+
+def _made_by(script: str) -> _Schema:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(script)
+        return _schema(connection)
 
 
 def serialized(connection: sqlite3.Connection) -> bytes:

@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from mlops.errors import ObjectExists, RegistryBusy, RegistryCorrupt, VersionInvalid
+from mlops.errors import ObjectExists, RegistryBusy, VersionInvalid
 from mlops.inference.version import DIGEST, ModelVersion
+from mlops.registry.documents import (
+    parse_object,
+    parse_optional_text,
+    parse_text,
+    parse_time,
+    reading,
+)
 from mlops.registry.objects import ObjectStore
 
 PREFIX = "registry/journal/"
@@ -42,7 +49,7 @@ class Journal:
         self._objects = objects
 
     def append(self, change: StageChange, digest: str) -> None:
-        """Note a change. Repeating the last one changes nothing: that is how a crash is mended.
+        """Note a change. Repeating the last one changes nothing: that is how a crash is repaired.
 
         digest: of the version's manifest; so a rebuild knows what it was, without the catalog.
         Raises RegistryBusy where others took every number that was tried.
@@ -74,7 +81,7 @@ class Journal:
         return found
 
     def read(self, version: ModelVersion | None = None) -> Iterator[StageChange]:
-        """All changes, of one version in the order in which they came. Raises RegistryCorrupt."""
+        """All changes, of one version in the order in which they came. Raises DocumentInvalid."""
         prefix = PREFIX if version is None else self._folder(version)
         for change, _ in self._read(prefix):
             yield change
@@ -82,25 +89,25 @@ class Journal:
     def digests(self, version: ModelVersion) -> set[str]:
         """What its manifest was at each change; one digest, or somebody has changed it since.
 
-        Raises RegistryCorrupt.
+        Raises DocumentInvalid.
         """
         return {digest for _, digest in self._read(self._folder(version))}
 
     def _read(self, prefix: str) -> Iterator[tuple[StageChange, str]]:
         for key in self._keys(prefix):
-            try:
-                document = json.loads(self._objects.get(key).content)
+            content = self._objects.get(key).content
+            with reading(key):
+                document = parse_object(content)
                 change = StageChange(
                     version=ModelVersion.parse(key.removeprefix(PREFIX).partition("/")[0]),
                     stage=Stage(document["stage"]),
-                    at=datetime.fromisoformat(document["at"]),
-                    deployed_sha=document["deployed_sha"],
+                    at=parse_time(document["at"]),
+                    deployed_sha=parse_optional_text(document["deployed_sha"]),
                 )
-                if DIGEST.fullmatch(document["digest"]) is None:
+                digest = parse_text(document["digest"])
+                if DIGEST.fullmatch(digest) is None:
                     raise ValueError("the digest is not sha256:<64 hex digits>")
-                yield change, document["digest"]
-            except (ValueError, KeyError, TypeError, RecursionError, VersionInvalid) as error:
-                raise RegistryCorrupt(f"{key}: {error}") from error
+            yield change, digest
 
     def _keys(self, prefix: str) -> Iterator[str]:
         """Without what somebody else has put there."""

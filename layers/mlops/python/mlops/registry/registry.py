@@ -158,8 +158,8 @@ class Registry:
         raise VersionNotFound(str(version))
 
     def rebuild(self) -> Rebuilt:
-        """Make the catalog anew from what it is made from; whatever was there is replaced."""
-        refused = self._update(lambda catalog: None, anew=True)
+        """Make the catalog from manifests, journal and release records; replace the old one."""
+        refused = self._update(lambda catalog: None, rebuild=True)
         return Rebuilt(tuple(self.entries()), tuple(refused))
 
     def _fill(self, catalog: Catalog, before: bytes | None) -> Iterator[MlopsError]:
@@ -213,13 +213,15 @@ class Registry:
         except ArtifactError:
             return False
 
-    def _update(self, change: Callable[[Catalog], None], *, anew: bool = False) -> list[MlopsError]:
-        """Return why something was left out, where the catalog had to be made anew."""
+    def _update(
+        self, change: Callable[[Catalog], None], *, rebuild: bool = False
+    ) -> list[MlopsError]:
+        """Return why something was left out, where the catalog had to be rebuilt."""
         for _ in tries(_TRIES, self._pause):
             content, tag = self._read()
             left_out: list[MlopsError] = []
-            with opened(None if anew else content) as (catalog, connection):
-                if anew or content is None:
+            with opened(None if rebuild else content) as (catalog, connection):
+                if rebuild or content is None:
                     # A catalog that got lost must not come back with a single version.
                     left_out = list(self._fill(catalog, content))
                 change(catalog)

@@ -8,8 +8,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from mlops.errors import ObjectExists, PinInvalid, RegistryCorrupt
+from mlops.errors import ObjectExists
 from mlops.inference.version import Pin
+from mlops.registry.documents import (
+    parse_object,
+    parse_optional_text,
+    parse_text,
+    parse_texts,
+    parse_time,
+    reading,
+)
 from mlops.registry.objects import ObjectStore
 
 PREFIX = "registry/releases/"
@@ -84,21 +92,21 @@ class ReleaseRecord:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "ReleaseRecord":
-        """Raises what reading a document of another kind does."""
+        """Raises ValueError, TypeError, KeyError, PinInvalid."""
         return cls(
-            id=_text(document["id"]),
+            id=parse_text(document["id"]),
             kind=Kind(document["kind"]),
             outcome=Ended(document["outcome"]),
-            reasons=tuple(map(_text, document["reasons"])),
-            by=_text(document["by"]),
-            started_at=datetime.fromisoformat(document["started_at"]),
-            ended_at=datetime.fromisoformat(document["ended_at"]),
-            champion=_optional(document["champion"]),
-            candidate=_optional(document["candidate"]),
-            batch_champion=_optional(document["batch_champion"]),
-            batch_candidate=_optional(document["batch_candidate"]),
-            pins=tuple(Pin.parse(text) for text in document["pins"]),
-            deployed_sha=_optional(document["deployed_sha"]),
+            reasons=tuple(parse_texts(document["reasons"])),
+            by=parse_text(document["by"]),
+            started_at=parse_time(document["started_at"]),
+            ended_at=parse_time(document["ended_at"]),
+            champion=parse_optional_text(document["champion"]),
+            candidate=parse_optional_text(document["candidate"]),
+            batch_champion=parse_optional_text(document["batch_champion"]),
+            batch_candidate=parse_optional_text(document["batch_candidate"]),
+            pins=tuple(map(Pin.parse, parse_texts(document["pins"]))),
+            deployed_sha=parse_optional_text(document["deployed_sha"]),
         )
 
 
@@ -118,27 +126,15 @@ class ReleaseRecords:
                 yield key.removeprefix(PREFIX).removesuffix(".json")
 
     def read(self, id: str) -> ReleaseRecord:
-        """Raises RegistryCorrupt, ObjectNotFound."""
+        """Raises DocumentInvalid, ObjectNotFound."""
         key = _key(id)
         content = self._objects.get(key).content
-        try:
-            record = ReleaseRecord.from_document(json.loads(content))
+        with reading(key):
+            record = ReleaseRecord.from_document(parse_object(content))
             if record.id != id:
                 raise ValueError(f"it is the record of {record.id}")
-        except (ValueError, KeyError, TypeError, RecursionError, PinInvalid) as error:
-            raise RegistryCorrupt(f"{key}: {error}") from error
         return record
 
 
 def _key(id: str) -> str:
     return f"{PREFIX}{id}.json"
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _optional(value: object) -> str | None:
-    return None if value is None else _text(value)

@@ -42,7 +42,7 @@ class StoredVersions:
     def write(self, manifest: Manifest, files: Mapping[str, bytes]) -> Pin:
         """Write a version; the manifest comes last, so a crash leaves nothing that can be seen.
 
-        Doing it again with the same content is no error: that is how a crash is mended.
+        Doing it again with the same content is no error: that is how a crash is repaired.
         Raises VersionExists where other content is there already.
         """
         version = manifest.version

@@ -4,6 +4,7 @@ Free of scikit-learn: registering a candidate does not wait for the seconds of i
 """
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,13 +48,13 @@ def save(candidate: Candidate, folder: Path) -> None:
 def read(folder: Path) -> Candidate:
     """Raises DataInvalid where the folder holds no whole candidate."""
     try:
-        origin = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        origin = parse((folder / PROVENANCE).read_bytes())
         files = {_plain(name): (folder / name).read_bytes() for name in origin.pop("files")}
         model = origin.pop("model")
         trained_at = datetime.fromisoformat(origin.pop("trained_at"))
         provenance = Provenance(trained_at=trained_at, **origin)
         metrics = files[METRICS]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MalformedJson) as error:
         raise DataInvalid(
             str(folder), None, PROVENANCE, f"no trained candidate: {error}"
         ) from error
@@ -89,12 +90,22 @@ def require_replaceable(folder: Path) -> None:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of `folder` at the end unless there was an error."""
+    """A new folder, which takes the place of `folder` at the end unless there was an error.
+
+    A symbolic link stays one, and the folder that it leads to is replaced. Raises OSError.
+    """
+    folder = Path(os.path.realpath(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
         new, old = Path(temporary, "new"), Path(temporary, "old")
         new.mkdir()
         yield new
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        if not folder.exists():
+            new.rename(folder)
+            return
+        folder.rename(old)
+        try:
+            new.rename(folder)
+        except BaseException:
+            old.rename(folder)  # or it would be deleted with the temporary folder
+            raise
