@@ -34,6 +34,7 @@ from mlops.errors import (
     MlopsError,
     ModelNotFound,
     StoreError,
+    StoreFull,
     VersionNotFound,
 )
 from mlops.models.validation import MAX_FAULTS, Fault, faults
@@ -90,6 +91,12 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         "Batch jobs cannot be used at the moment",
         "The service's logs say why.",
         retry_after_seconds=5,
+    ),
+    StoreFull: Kind(
+        507,
+        "store-full",
+        "The store is full",
+        "Free some space on the disk of this server, then send the request again.",
     ),
     ConfigInvalid: UNAVAILABLE,
     VersionNotFound: UNAVAILABLE,

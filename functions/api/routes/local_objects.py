@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from functions.api.batch import BatchRoute
 from functions.api.body import read_body
 from mlops.batch.job import UPLOADS
 from mlops.batch.jobs import MAX_INPUT_BYTES
@@ -21,7 +22,7 @@ _SHOWN = "batch/"
 
 
 def local_objects_router(objects: Callable[[], ObjectStore]) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, route_class=BatchRoute)
 
     @router.get(f"{ROUTE}{{key:path}}")
     def get_object(key: str) -> Response:

@@ -21,6 +21,7 @@ MlopsError
 │   ├── ObjectChanged       replacing a state that is no longer the current one
 │   ├── StoreThrottled      still throttled after the last retry
 │   └── StoreUnavailable    refused, unreachable or misconfigured
+│       └── StoreFull       no space is left in it
 ├── RegistryCorrupt         the SQLite file is not a registry
 ├── RegistryBusy            other writers won every try
 ├── MalformedJson           text that is not JSON as the standard has it
@@ -168,6 +169,10 @@ class StoreThrottled(StoreError):
 
 
 class StoreUnavailable(StoreError):
+    pass
+
+
+class StoreFull(StoreUnavailable):
     pass
 
 
