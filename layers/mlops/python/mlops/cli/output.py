@@ -1,6 +1,7 @@
 """How commands answer: for people, or as JSON for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,22 +11,38 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mlops.errors import ModelNotFound
+from mlops.errors import ConfigInvalid, ModelNotFound, VersionNotFound
 from mlops.inference.version import ModelVersion
 from mlops.models.catalogue import CONTRACTS
+from mlops.models.characters import find_control_character
 from mlops.registry.catalog import Entry
+from mlops.registry.registry import Registry
 
 # Without markup: brackets in paths and messages are just brackets.
 notes = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-"""Progress and remarks: never mixed with what a command answers."""
+"""Progress and remarks, on stderr: never mixed with a command's answer."""
+
+# Control characters, and those that change the direction of text: a terminal would obey them.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def _check_store(location: str) -> str:
+    """Raises ConfigInvalid where the location holds a character that no path or URL has."""
+    if found := find_control_character(location):
+        raise ConfigInvalid("MLOPS_STORE", f"it contains {found}; set it again without it")
+    return location
+
 
 Model = Annotated[str, typer.Argument(help="Name of the model, such as churn.")]
-Version = Annotated[str, typer.Argument(help="Name of the version, such as churn-model-v1.0.0.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 Store = Annotated[
     str,
     typer.Option(
-        envvar="MLOPS_STORE", help="Where versions lie: a folder or s3://bucket[/prefix]."
+        envvar="MLOPS_STORE",
+        callback=_check_store,
+        help="The store of registered versions: a folder or s3://bucket[/prefix].",
     ),
 ]
 STATE = Path(".mlops")
@@ -38,8 +55,21 @@ def require_model(name: str) -> None:
         raise ModelNotFound(name, tuple(CONTRACTS))
 
 
+def find_entry(registry: Registry, text: str) -> Entry:
+    """Return a version by its name, or the newest version of a model by the model's name.
+
+    Raises VersionInvalid, VersionNotFound, RegistryCorrupt.
+    """
+    if text not in CONTRACTS:
+        return registry.entry(ModelVersion.parse(text))
+    entries = registry.entries(text)
+    if not entries:
+        raise VersionNotFound(f"of {text}")
+    return entries[-1]
+
+
 def version_of(model: str, text: str) -> ModelVersion:
-    """Raises VersionInvalid; BadParameter where it is a version of another model."""
+    """Parse a version of `model`. Raises VersionInvalid; BadParameter for another model's."""
     version = ModelVersion.parse(text)
     if version.model != model:
         raise typer.BadParameter(f"{version} is not a version of {model}.")
@@ -68,11 +98,16 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 
 
 def answer(document: object, as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(document, indent=2) if as_json else text)
+    typer.echo(json.dumps(document, indent=2) if as_json else printable(text))
+
+
+def printable(text: str) -> str:
+    """Return the text without characters that a terminal would obey instead of showing."""
+    return _UNPRINTABLE.sub("", text)
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows as aligned text, nothing cut; the first one's keys are the headings."""
+    """Return rows as aligned text, nothing cut; the keys of the first row are the headings."""
     drawn = Table(box=None, pad_edge=False)
     for heading in rows[0]:
         drawn.add_column(heading, no_wrap=True)
