@@ -118,8 +118,8 @@ def test_a_folder_of_something_else_is_no_candidate(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"a": 1}', "'files'"),
-        ("[1]", "list indices must be integers or slices, not str"),
+        ('{"a": 1}', "it lacks 'files'"),
+        ("[1]", "it has another structure"),
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
     ],
 )

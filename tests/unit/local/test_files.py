@@ -183,10 +183,10 @@ def test_a_full_disk_is_told_from_one_that_cannot_be_used(
 ) -> None:
     without(monkeypatch, os, "fsync", number)
     objects = FolderObjects(tmp_path)
-    for write in (lambda: objects.create("key", b""), lambda: objects.replace("key", b"", None)):
-        with pytest.raises(StoreFull) as caught:
-            write()
-        assert "free some space and try again" in str(caught.value)
+    with pytest.raises(StoreFull, match="free some space and try again"):
+        objects.create("key", b"")
+    with pytest.raises(StoreFull, match="free some space and try again"):
+        objects.replace("key", b"", None)
     assert list(objects.keys("")) == []
 
 

@@ -78,12 +78,17 @@ def read(folder: Path) -> Candidate:
         provenance = Provenance(trained_at=trained_at, **origin)
         metrics = files[METRICS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        what = error.strerror if isinstance(error, OSError) else error
-        if isinstance(error, OSError) and error.filename is not None:
-            what = f"{Path(error.filename).name}: {what}"
-        reason = f"this is no trained candidate ({what}); train it again with mlops train"
+        reason = f"this is no trained candidate ({_cause(error)}); train it again with mlops train"
         raise DataInvalid(str(folder), None, PROVENANCE, reason) from error
     return Candidate(model, files, provenance, _object(metrics, str(folder)))
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{Path(error.filename or PROVENANCE).name}: {error.strerror}"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return str(error) if isinstance(error, ValueError) else "it has another structure"
 
 
 def _plain(name: str) -> str:
