@@ -40,7 +40,7 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help run test check unit rehearse train build local openapi lock clean
 
-help: ## Show what can be made
+help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
@@ -49,7 +49,7 @@ run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it),
 test: $(VENV)/.test $(patsubst %,.tools/%/.done,sam checkov ministack load) ## Run every check and test
 	@$(BIN)/python -m tests
 
-check: $(VENV)/.test ## Run the quick checks only: style, types, room borders
+check: $(VENV)/.test ## Run the quick checks only: style, types, layers
 	@$(BIN)/python -m tests check
 
 unit: $(VENV)/.test ## Run the unit tests only
@@ -70,14 +70,14 @@ build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the ima
 local: build ## Serve the container behind a local API Gateway (sam local start-api)
 	@$(SAM) local start-api --port $(PORT)
 
-openapi: $(VENV)/.test ## Write docs/openapi.json and docs/batch-message.schema.json anew
+openapi: $(VENV)/.test ## Write docs/openapi.json and docs/batch-message.schema.json again
 	@$(BIN)/python -m tests.tools.openapi
 	@$(BIN)/python -m tests.tools.message_schema
 
-lock: $(VENV)/.test ## Resolve all requirements files anew
+lock: $(VENV)/.test ## Resolve all requirements files again
 	@$(BIN)/python -m tests.tools.lock
 
-clean: ## Remove what make made, but not the local models and registry
+clean: ## Remove all that make has set up, except the local models and registry
 	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
 	  .coverage .coverage.* htmlcov
 
