@@ -17,8 +17,21 @@ else
 REGISTERED := $(VENV)/.run
 PIN_FIRST := true
 endif
-# A lock is whole: nothing is left for pip to resolve.
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+# Install into the environment $(1), wherever the user's pip is configured to install. The
+# requirements are complete, so pip resolves nothing.
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --no-user --target= --root=/ --prefix="$$PWD/$(1)"
+
+# Variables that change where pip installs, or what Python imports, would break the environments.
+# pip keeps those that say where packages come from.
+PIP_SOURCES := INDEX_URL EXTRA_INDEX_URL NO_INDEX FIND_LINKS TRUSTED_HOST PROXY CERT CLIENT_CERT \
+  KEYRING_PROVIDER CACHE_DIR NO_CACHE_DIR CONFIG_FILE TIMEOUT DEFAULT_TIMEOUT RETRIES \
+  RESUME_RETRIES USE_FEATURE USE_DEPRECATED NO_INPUT LOG NO_COLOR PROGRESS_BAR
+unexport $(filter-out $(addprefix PIP_,$(PIP_SOURCES)),$(filter PIP_%,$(.VARIABLES)))
+unexport PYTHONHOME PYTHONPLATLIBDIR PYTHONSTARTUP PYTHONINSPECT PYTHONOPTIMIZE \
+  PYTHONWARNINGS PYTHONEXECUTABLE PYTHONUSERBASE PYTHONSAFEPATH __PYVENV_LAUNCHER__
+# This folder's packages, even if it borrows the environment of another clone.
+export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/mlops/python
 
 export SAM_CLI_TELEMETRY := 0
 # The AWS CLI and mlops let AWS_REGION win; SAM does not know it, and would deploy elsewhere.
@@ -29,7 +42,7 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help run test check unit rehearse train build local openapi lock clean
 
-help: ## Show what can be made
+help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
@@ -38,7 +51,7 @@ run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it),
 test: $(VENV)/.test $(patsubst %,.tools/%/.done,sam checkov ministack load generators) ## Run every check and test
 	@$(BIN)/python -m tests
 
-check: $(VENV)/.test ## Run the quick checks only: style, types, room borders
+check: $(VENV)/.test ## Run the quick checks only: style, types, layers
 	@$(BIN)/python -m tests check
 
 unit: $(VENV)/.test ## Run the unit tests only
@@ -59,14 +72,14 @@ build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the ima
 local: build ## Serve the container behind a local API Gateway (sam local start-api)
 	@$(SAM) local start-api --port $(PORT)
 
-openapi: $(VENV)/.test ## Write docs/openapi.json and docs/batch-message.schema.json anew
+openapi: $(VENV)/.test ## Write docs/openapi.json and docs/batch-message.schema.json again
 	@$(BIN)/python -m tests.tools.openapi
 	@$(BIN)/python -m tests.tools.message_schema
 
-lock: $(VENV)/.test ## Resolve all requirements files anew
+lock: $(VENV)/.test ## Resolve all requirements files again
 	@$(BIN)/python -m tests.tools.lock
 
-clean: ## Remove what make made, but not the local models and registry
+clean: ## Remove all that make has set up, except the local models and registry
 	rm -rf $(VENV) .tools .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
 	  .coverage .coverage.* htmlcov
 
@@ -74,37 +87,52 @@ include deploy.mk
 include bench.mk
 include load.mk
 
-# --- local state: the first version of the first model -----------------------------------------
-# In two steps, so that one that was interrupted goes on with the candidate it had. Models without a
-# registry mean that it got lost; it is made from them.
-$(CANDIDATE): | $(VENV)/.run
+# --- what is set up once: environments, and the first version of the first model ---------------
+# One make at a time: another one waits for the lock, and then finds that nothing is left to do. So
+# each of these files has two rules: the first takes the lock, and calls make again for the second.
+$(VENV)/.run: requirements.txt pyproject.toml
+$(VENV)/.test: tests/requirements.txt $(VENV)/.run
+$(CANDIDATE) $(REGISTRY): | $(VENV)/.run
+
+ifneq ($(SETUP_LOCK),held)
+SET_UP = @+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }; \
+	  SETUP_LOCK=held $(PYTHON) tests/tools/locked.py $(STATE)/.make.lock $(MAKE) --silent --no-print-directory $@
+
+$(VENV)/.run $(VENV)/.test $(CANDIDATE) $(REGISTRY):
+	$(SET_UP)
+
+.tools/%/.done: tests/tools/%.txt
+	$(SET_UP)
+else
+# In two steps, so that a run that was interrupted goes on with its candidate. Models without a
+# registry mean that the registry was lost. It is rebuilt from them.
+$(CANDIDATE):
 	@$(BIN)/mlops train churn
 
-$(REGISTRY): | $(VENV)/.run
+$(REGISTRY):
 	@if ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then $(BIN)/mlops registry rebuild --store $(STATE); \
 	  else $(MAKE) --no-print-directory $(CANDIDATE) && \
 	    $(BIN)/mlops register churn --version churn-model-v1.0.0 --store $(STATE); fi
 
-# --- environments: one for the project, one for each tool that pins what we use too ------------
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Setting up $(VENV), once ..."
-	@$(PYTHON) -m venv $(VENV) && $@ -m pip --version >/dev/null || { rm -rf $(VENV); \
-	  echo "'$(PYTHON)' makes no environment with pip in it; on Debian that needs the package python3-venv"; exit 1; }
-
-$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
-	@$(BIN)/python $(PIP_INSTALL) -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# An environment that was interrupted while it was made has no pip yet.
+$(VENV)/.run:
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Setting up $(VENV), once ..."; \
+	  $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip --version >/dev/null || { rm -rf $(VENV); \
+	  echo "'$(PYTHON)' cannot make an environment; the lines above say why. On Debian and Ubuntu, install the package python3-venv."; exit 1; }; }
+	@$(call install,$(VENV)) --require-hashes -r requirements.txt
+	@$(call install,$(VENV)) --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: tests/requirements.txt $(VENV)/.run
-	@$(BIN)/python $(PIP_INSTALL) -r tests/requirements.txt
+$(VENV)/.test:
+	@$(call install,$(VENV)) --require-hashes -r tests/requirements.txt
 	@touch $@
 
-.tools/%/.done: tests/tools/%.txt | $(VENV)/bin/python
+# One environment for each tool that pins packages which the project pins too.
+.tools/%/.done: tests/tools/%.txt
 	@echo "Setting up .tools/$*, once ..."
 	@rm -f $@
 	@$(PYTHON) -m venv --clear .tools/$*
-	@.tools/$*/bin/python $(PIP_INSTALL) -r $<
+	@$(call install,.tools/$*) --require-hashes -r $<
 	@touch $@
+endif

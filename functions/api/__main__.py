@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +10,28 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import ValidationError
-from uvicorn.supervisors import ChangeReload
 
+from functions.api.connections import BACKLOG, BoundedConnection
 from functions.api.local_key import keep_log_key
 from functions.api.settings import LOG_KEY, read_settings
+from functions.api.supervisor import NewestPins, Supervisor, bind
 from mlops.bootstrap.registry import open_registry
 from mlops.errors import MlopsError
+from mlops.models.characters import find_control_character
+
+_FOLDER_SECONDS, _BUCKET_SECONDS = 1.0, 10.0
+"""How often the registry in a folder, or in a bucket, is asked for newer versions."""
+
+_LAST_ANSWERS_SECONDS = 5
+"""How long a server that stops waits for clients that are in the middle of a request."""
+
+_LOCATIONS = (
+    "MLOPS_STORE",
+    "MLOPS_QUEUE",
+    "MLOPS_SERVED_AT",
+    "MLOPS_CACHE_DIR",
+    "MLOPS_MODELS_DIR",
+)
 
 _CURL = """\
 curl -X POST {url}/v1/predict/churn -H 'Content-Type: application/json' \\
@@ -35,75 +50,80 @@ def main() -> None:
     arguments = parser.parse_args()
     port = _port(arguments.port)
     _forget_empty_settings()
+    _refuse_control_characters()
     store = os.environ.setdefault("MLOPS_STORE", ".mlops")
     try:
-        if "MLOPS_PINS" not in os.environ:
-            newest = {entry.version.model: entry.pin for entry in open_registry(store).entries()}
-            os.environ["MLOPS_PINS"] = ",".join(map(str, newest.values()))
+        newest = None if "MLOPS_PINS" in os.environ else _watch(store)
+        if newest is not None:
+            os.environ["MLOPS_PINS"] = newest.pins
         read_settings().parsed_pins()
     except ValidationError as error:
         sys.exit("; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors()))
     except MlopsError as error:
         sys.exit(str(error))
     if not os.environ["MLOPS_PINS"]:
-        sys.exit(f"No model is registered in {store}: mlops train churn && mlops register churn")
-    _require_free(arguments.host, port)
-    # A queue belongs to its store: it names jobs that lie there.
+        sys.exit(
+            f"No model is registered in {store}. Train and register one:"
+            f" mlops train churn && mlops register churn --store {store}"
+        )
+    # The queue belongs to its store: its messages name jobs in that store.
     state = ".mlops" if urlsplit(store).scheme else store
     os.environ.setdefault("MLOPS_QUEUE", str(Path(state) / "queue"))
     os.environ.setdefault("MLOPS_CACHE_DIR", ".mlops/cache")
     if LOG_KEY not in os.environ:
         os.environ[LOG_KEY] = keep_log_key(Path(state))
-    url = f"http://{arguments.host}:{port}"
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    url = f"http://{host}:{port}"
     os.environ.setdefault("MLOPS_SERVED_AT", url)
-    print(f"Serving {os.environ['MLOPS_PINS']}\nSwagger: {url}/docs\nTry it:\n")
-    print(_CURL.format(url=url), flush=True)
     config = uvicorn.Config(
         "functions.api.asgi:create",
         factory=True,
         host=arguments.host,
         port=port,
+        http=BoundedConnection,
+        backlog=BACKLOG,
         reload=True,
         reload_dirs=[str(Path(folder)) for folder in ("functions", "layers")],
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         log_level="warning",
     )
+    supervisor = Supervisor(config, lambda: bind(arguments.host, port), newest)
+    print(f"Serving {os.environ['MLOPS_PINS']}\nSwagger: {url}/docs\nTry it:\n")
+    print(_CURL.format(url=url), flush=True)
+    if newest is not None:
+        newest.watch()
     with suppress(KeyboardInterrupt):
-        ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listening(config)]).run()
+        supervisor.run()
 
 
-def listening(config: uvicorn.Config) -> socket.socket:
-    """What connections are accepted from, by every process that is loaded anew.
+def _watch(store: str) -> NewestPins:
+    """Find the newest version of each model in a store. Raises MlopsError."""
 
-    uvicorn writes an answer's head and its body apart. With a socket that was handed on, nobody
-    asks for the body to be sent at once, and then it waits until the client has acknowledged the
-    head: 40 ms, for everyone who asks again at once over the same connection.
-    """
-    made = config.bind_socket()
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by what is accepted
-    return made
+    def read() -> str:
+        newest = {entry.version.model: entry.pin for entry in open_registry(store).entries()}
+        return ",".join(map(str, newest.values()))
+
+    return NewestPins(read, read(), _BUCKET_SECONDS if urlsplit(store).scheme else _FOLDER_SECONDS)
 
 
 def _forget_empty_settings() -> None:
-    """An empty one is none: neither no pin at all nor a queue without a place."""
+    """Treat an empty setting as one that is not set."""
     for name, value in [*os.environ.items()]:
         if name.startswith("MLOPS_") and not value:
             del os.environ[name]
 
 
+def _refuse_control_characters() -> None:
+    for name in _LOCATIONS:
+        if found := find_control_character(os.environ.get(name, "")):
+            sys.exit(f"{name} contains {found}. Set it again without it")
+
+
 def _port(text: str) -> int:
-    # 0 would be any free one, and another after each reload.
+    # With 0 the system would choose another port after each restart.
     if re.fullmatch("[0-9]{1,5}", text) is None or not 0 < int(text) <= 65535:
-        sys.exit(f"{text!r} is no port; ports are numbers from 1 to 65535: make run PORT=8000")
+        sys.exit(f"{text!r} is no port. A port is a number from 1 to 65535: make run PORT=8000")
     return int(text)
-
-
-def _require_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            sys.exit(f"Port {port} cannot be used ({error.strerror}): make run PORT={port + 1}")
 
 
 if __name__ == "__main__":

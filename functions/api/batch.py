@@ -16,7 +16,7 @@ from mlops.batch.job import Uploads
 from mlops.batch.jobs import Jobs
 from mlops.batch.ports import Links
 from mlops.bootstrap.jobs import open_jobs, open_links, open_uploads
-from mlops.errors import ConfigInvalid, StoreError
+from mlops.errors import ConfigInvalid, StoreError, StoreFull
 
 
 def new_job_id() -> str:
@@ -77,6 +77,8 @@ class BatchRoute(StrictJsonRoute):
         async def handle_batch(request: Request) -> Response:
             try:
                 return await handle(request)
+            except StoreFull:
+                raise
             except (ConfigInvalid, StoreError) as error:
                 raise BatchUnavailable(str(error)) from error
 

@@ -36,6 +36,7 @@ from mlops.errors import (
     MlopsError,
     ModelNotFound,
     StoreError,
+    StoreFull,
     VersionNotFound,
 )
 from mlops.models.validation import MAX_FAULTS, Fault, faults
@@ -174,6 +175,12 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         "Batch jobs are not available at the moment",
         "Try again later. The operator finds the cause in the service's log.",
         headers=_RETRY_SOON,
+    ),
+    StoreFull: Kind(
+        507,
+        "store-full",
+        "The store is full",
+        "Free some space on the disk of this server, then send the request again.",
     ),
     ConfigInvalid: UNAVAILABLE,
     VersionNotFound: UNAVAILABLE,

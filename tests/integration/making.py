@@ -34,12 +34,13 @@ echo "${0##*/} $*" >>calls
 def copy_makefiles(folder: Path) -> None:
     for path in (ROOT / "Makefile", *ROOT.glob("*.mk")):
         shutil.copy(path, folder)
+    (folder / "tests/tools").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/tools/locked.py", folder / "tests/tools")
 
 
 def noting(folder: Path) -> Path:
     """Make such a project in a folder, which is returned."""
     copy_makefiles(folder)
-    (folder / "tests/tools").mkdir(parents=True)
     for needed in _NEEDED:
         (folder / needed).touch()
     for tool in _TOOLS:

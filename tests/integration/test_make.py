@@ -1,8 +1,14 @@
 """The Makefile's care for local state."""
 
+import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,18 +83,153 @@ def test_an_empty_port_reaches_the_server_that_refuses_it(noted: Path) -> None:
     assert "<--port><>" in make(noted, "run", "PORT=").stdout
 
 
+# Makes an environment as Debian's Python does without its package for that: one without pip.
+WITHOUT_PIP = """#!/bin/sh
+[ "$1" = -m ] || exec {python} "$@"
+mkdir -p "$3/bin"; printf '#!/bin/sh\\nexit 1\\n' >"$3/bin/python"
+chmod +x "$3/bin/python"; exit {code}
+"""
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_an_environment_without_pip_does_not_stay(tmp_path: Path, code: int) -> None:
-    """As Debian's Python makes them without its package for it, with and without an error."""
     copy_makefiles(tmp_path)
-    script(
-        tmp_path / "python",
-        "#!/bin/sh\n"
-        '[ "$1" = -c ] && exit 0\n'
-        'mkdir -p "$3/bin"; printf "#!/bin/sh\\nexit 1\\n" >"$3/bin/python"\n'
-        f'chmod +x "$3/bin/python"; exit {code}\n',
-    )
-    ran = make(tmp_path, ".venv/bin/python", "PYTHON=./python")
+    for needed in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / needed).touch()
+    script(tmp_path / "python", WITHOUT_PIP.format(python=sys.executable, code=code))
+    ran = make(tmp_path, ".venv/.run", "PYTHON=./python")
     assert ran.returncode != 0
     assert "python3-venv" in ran.stdout
     assert not (tmp_path / ".venv").exists()
+
+
+def test_an_environment_that_was_interrupted_is_finished(noted: Path) -> None:
+    """It has a Python already, but no pip yet."""
+    (noted / ".venv/.run").unlink()
+    script(noted / ".venv/bin/python", '#!/bin/sh\ntest -e pip && echo "$*" >>calls\n')
+    script(
+        noted / "python", f'#!/bin/sh\n[ "$1" = -m ] && touch pip || exec {sys.executable} "$@"\n'
+    )
+    ran = make(noted, ".venv/.run", "PYTHON=./python")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "Setting up .venv, once ...\n"
+    assert calls(noted)[0] == "-m pip --version"
+    assert calls(noted)[1].endswith("--require-hashes -r requirements.txt")
+
+
+@pytest.mark.parametrize("python", ["nowhere/python", "./old"])
+def test_a_python_that_will_not_do_is_named(tmp_path: Path, python: str) -> None:
+    copy_makefiles(tmp_path)
+    for needed in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / needed).touch()
+    script(tmp_path / "old", '#!/bin/sh\n[ "$1" = --version ] && exec echo Python 3.9.1\nexit 1\n')
+    ran = make(tmp_path, "run", f"PYTHON={python}")
+    assert ran.returncode != 0
+    version = "Python 3.9.1" if python == "./old" else "not there"
+    assert ran.stdout == (
+        f"Python 3.11 or later is needed; '{python}' is {version}."
+        " Name another: make PYTHON=python3.13 run\n"
+    )
+
+
+SLOW_TOOL = """#!/bin/sh
+echo "${0##*/} $1" >>calls
+sleep 1
+case $1 in
+  train) mkdir -p .mlops/candidates/churn && touch .mlops/candidates/churn/candidate.json;;
+  register) mkdir -p .mlops/registry && touch .mlops/registry/registry.sqlite;;
+esac
+"""
+
+
+def test_two_first_runs_at_once_make_one_first_version(noted: Path) -> None:
+    script(noted / ".venv/bin/mlops", SLOW_TOOL)
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda port: make(noted, "run", f"PORT={port}"), (8001, 8002)))
+    assert [ran.returncode for ran in both] == [0, 0]
+    assert sorted(calls(noted)) == [
+        "mlops register",
+        "mlops train",
+        "python -m functions.api --port 8001",
+        "python -m functions.api --port 8002",
+    ]
+    waiting = "Another make is setting up this folder. Waiting until it is done ...\n"
+    assert sorted(ran.stdout for ran in both) == ["", waiting]
+
+
+def test_a_killed_run_does_not_keep_the_next_one_waiting(noted: Path) -> None:
+    script(noted / ".venv/bin/mlops", SLOW_TOOL.replace("sleep 1", "sleep 60"))
+    with subprocess.Popen(["make", "run"], cwd=noted, start_new_session=True) as killed:
+        while not (noted / "calls").exists():
+            time.sleep(0.05)
+        os.killpg(killed.pid, signal.SIGKILL)
+    script(noted / ".venv/bin/mlops", SLOW_TOOL)
+    ran = make(noted, "run")
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+# Each of them, alone, keeps pip from installing into the environment, or Python from starting.
+HOSTILE = {
+    "PIP_USER": "1",
+    "PIP_TARGET": "elsewhere",
+    "PIP_PREFIX": "elsewhere",
+    "PIP_ROOT": "elsewhere",
+    "PIP_DRY_RUN": "1",
+    "PIP_PYTHON": "elsewhere",
+    "PIP_PLATFORM": "win_amd64",
+    "PIP_CONSTRAINT": "nowhere.txt",
+    "PIP_REQUIREMENT": "nowhere.txt",
+    "PIP_EDITABLE": "nowhere",
+    "PYTHONHOME": "/usr",
+    "PYTHONPATH": "shadows",
+    "PYTHONWARNINGS": "error",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONINSPECT": "1",
+    "MAKEFLAGS": "-j4",
+}
+
+
+@pytest.fixture
+def wheel_user(tmp_path: Path) -> Path:
+    """A project, in a folder with a space, whose only requirement lies in a folder of its own."""
+    project = tmp_path / "my project"
+    project.mkdir()
+    copy_makefiles(project)
+    (tmp_path / "wheels").mkdir()
+    wheel = tmp_path / "wheels/tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        about = "tiny-1.dist-info"
+        archive.writestr("tiny.py", "")
+        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        archive.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{about}/entry_points.txt", "[console_scripts]\ntiny = os:getcwd\n")
+        archive.writestr(f"{about}/RECORD", "tiny.py,,\n")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (project / "tests/tools/tiny.txt").write_text(f"tiny==1 --hash=sha256:{digest}\n")
+    (project / "shadows").mkdir()
+    (project / "shadows/zipfile.py").write_text("raise SystemExit('the wrong module')")
+    return project
+
+
+@pytest.mark.parametrize("option", ["user = true", "target = elsewhere", "prefix = elsewhere"])
+def test_settings_of_pip_and_python_do_not_break_the_environments(
+    wheel_user: Path, option: str
+) -> None:
+    """Those that say where packages come from are kept."""
+    configured = wheel_user / "pip.conf"
+    configured.write_text(f"[global]\nno-index = true\n[install]\n{option}\n")
+    sources = {
+        "PIP_CONFIG_FILE": str(configured),
+        "PIP_FIND_LINKS": str(wheel_user.parent / "wheels"),
+    }
+    ran = make(wheel_user, ".tools/tiny/.done", **HOSTILE, **sources)
+    assert ran.returncode == 0, ran.stderr
+    installed = wheel_user / ".tools/tiny"
+    assert len(list(installed.glob("lib/python3.*/site-packages/tiny.py"))) == 1
+    assert not list(wheel_user.rglob("elsewhere"))
+    ran_tiny = subprocess.run(
+        [installed / "bin/tiny"], cwd=wheel_user, capture_output=True, text=True, timeout=60
+    )
+    assert ran_tiny.stderr == f"{wheel_user}\n"  # what it returns is its exit message

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +16,8 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
-from uvicorn import Config
 
-from functions.api.__main__ import listening
+from functions.api.supervisor import bind
 from functions.api.telemetry import IdHash
 from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import ModelVersion, Pin
@@ -180,18 +180,21 @@ def test_a_taken_port_is_one_clear_line(tree: Path, store: Path) -> None:
 def test_what_is_no_port_is_one_clear_line(tree: Path, port: str) -> None:
     code, (line,) = refusal(tree, port)
     assert code == 1
-    assert line.startswith(f"{port!r} is no port; ports are numbers from 1 to 65535")
+    assert line.startswith(f"{port!r} is no port. A port is a number from 1 to 65535")
 
 
 def test_an_empty_store_is_the_local_one(tree: Path, port: int) -> None:
     _, (line,) = refusal(tree, port, MLOPS_STORE="")
-    assert line.startswith("No model is registered in .mlops: ")
+    assert line.startswith("No model is registered in .mlops. ")
 
 
 def test_without_a_registered_model_it_says_what_to_do(tree: Path, port: int) -> None:
     code, lines = refusal(tree, port, MLOPS_STORE="nothing")
     assert code == 1
-    assert lines == ["No model is registered in nothing: mlops train churn && mlops register churn"]
+    assert lines == [
+        "No model is registered in nothing. Train and register one:"
+        " mlops train churn && mlops register churn --store nothing"
+    ]
 
 
 def submit(port: int, *rows: dict[str, Any]) -> str:
@@ -205,21 +208,8 @@ def ended(port: int, job_id: str) -> bool:
 
 
 def workers(server: int) -> list[int]:
-    """Processes that work on the queue: the server's descendants of that name."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    )
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    parents = {int(row[0]): int(row[1]) for row in rows}
-
-    def descends(process: int) -> bool:
-        return process == server or (process in parents and descends(parents[process]))
-
-    return [
-        int(pid)
-        for pid, _, *args in rows
-        if "-m functions.batch" in "".join(args) and descends(int(pid))
-    ]
+    """Return the ids of the processes below a server that work on the queue."""
+    return [pid for pid, command in descendants(server).items() if "functions.batch" in command]
 
 
 def test_a_batch_job_is_worked_on_by_the_code_of_the_moment(
@@ -254,13 +244,187 @@ def test_it_shows_how_to_submit_a_batch(tree: Path, store: Path, port: int) -> N
     assert f"MLOPS_API_URL=http://127.0.0.1:{port} .venv/bin/mlops batch submit FILE" in printed
 
 
-def test_what_is_accepted_sends_at_once() -> None:
-    """Also in the process that is loaded anew, to which the socket is handed on."""
+def test_accepted_connections_send_small_packets_at_once() -> None:
+    """Also in the server process, to which the socket is handed."""
     with ExitStack() as opened:
-        made = opened.enter_context(listening(Config("none", host="127.0.0.1", port=0)))
-        handed_on = opened.enter_context(socket.fromfd(made.fileno(), made.family, made.type))
+        bound = opened.enter_context(bind("127.0.0.1", 0))
+        handed_on = opened.enter_context(socket.fromfd(bound.fileno(), bound.family, bound.type))
         handed_on.listen()
-        opened.enter_context(socket.create_connection(made.getsockname()))
+        opened.enter_context(socket.create_connection(bound.getsockname()))
         accepted, _ = handed_on.accept()
         opened.enter_context(accepted)
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def descendants(process: int) -> dict[int, str]:
+    """Return the command lines of the processes that `process` has started, by their ids."""
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    found: dict[int, str] = {}
+    parents = [process]
+    for parent in parents:
+        for pid, ppid, *arguments in rows:
+            if int(ppid) == parent:
+                found[int(pid)] = "".join(arguments)
+                parents.append(int(pid))
+    return found
+
+
+def server_process(supervisor: int) -> int:
+    """Return the id of the process that answers requests."""
+    (found,) = (pid for pid, command in descendants(supervisor).items() if "spawn_main" in command)
+    return found
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_killed_server_process_is_started_again(tree: Path, store: Path, port: int) -> None:
+    with serving(tree, port, MLOPS_STORE=str(store)) as supervisor:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        killed = server_process(supervisor.pid)
+        before = descendants(killed)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: bool(answer(port, "/healthz")), seconds=20)
+        assert server_process(supervisor.pid) != killed
+        job = submit(port, CUSTOMER)
+        wait_until(lambda: ended(port, job))
+        wait_until(lambda: not any(map(is_alive, before)))
+        supervisor.terminate()
+        printed = supervisor.communicate(timeout=20)[0]
+    assert "The server was ended by SIGKILL. It is started again." in printed
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_killed_supervisor_leaves_no_process_and_frees_the_port(
+    tree: Path, store: Path, port: int, number: signal.Signals
+) -> None:
+    with serving(tree, port, MLOPS_STORE=str(store)) as supervisor:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        wait_until(lambda: bool(workers(supervisor.pid)))
+        below = descendants(supervisor.pid)
+        supervisor.send_signal(number)
+        supervisor.wait(timeout=10)
+        wait_until(lambda: not accepts(port), seconds=10)
+        wait_until(lambda: not any(map(is_alive, below)), seconds=20)
+
+
+def test_a_server_that_cannot_start_refuses_connections_until_the_code_is_fixed(
+    tree: Path, store: Path, port: int
+) -> None:
+    app = tree / "functions/api/app.py"
+    text = app.read_text()
+    with serving(tree, port, MLOPS_STORE=str(store)) as supervisor:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        app.write_text("def nothing\n" + text)
+        wait_until(lambda: not accepts(port), seconds=20)
+        time.sleep(1)
+        assert not accepts(port)
+        app.write_text(text)
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        supervisor.terminate()
+        printed = supervisor.communicate(timeout=20)[0]
+    assert "SyntaxError" in printed
+    assert "It is started again when the code or a registered version changes." in printed
+
+
+def test_a_client_in_the_middle_of_a_request_does_not_hold_up_a_reload(
+    tree: Path, store: Path, port: int
+) -> None:
+    route = tree / "functions/api/routes/health.py"
+    with serving(tree, port, MLOPS_STORE=str(store)):
+        wait_until(lambda: bool(answer(port, "/healthz") == {"status": "ok"}))
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(
+                b"POST /v1/predict/churn HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n"
+                b"Content-Type: application/json\r\n\r\n{"
+            )
+            route.write_text(route.read_text().replace('status="ok"', 'status="changed"'))
+            wait_until(lambda: bool(answer(port, "/healthz") == {"status": "changed"}), 25)
+
+
+def test_a_newly_registered_version_is_served_without_a_restart(
+    tree: Path, store: Path, port: int, churn_pin: Pin
+) -> None:
+    with serving(tree, port, MLOPS_STORE=str(store)):
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        before = answer(port, "/v1/predict/churn", CUSTOMER)["model_version"]
+        registry = open_registry(str(store))
+        _, manifest = registry.versions.manifest(churn_pin.version)
+        files = {name: registry.versions.read(churn_pin.version, name) for name in manifest.files}
+        registry.register(ModelVersion("churn", 2, 0, 0), files, manifest.provenance)
+        wait_until(
+            lambda: bool(
+                answer(port, "/v1/predict/churn", CUSTOMER)["model_version"] == "churn-model-v2.0.0"
+            )
+        )
+        (listed,) = answer(port, "/v1/models")["models"]
+    assert before == "churn-model-v1.10.0"
+    assert listed["model_version"] == "churn-model-v2.0.0"
+
+
+def test_a_pinned_server_keeps_its_version_when_another_is_registered(
+    tree: Path, store: Path, port: int, churn_pin: Pin
+) -> None:
+    with serving(tree, port, MLOPS_STORE=str(store), MLOPS_PINS=str(churn_pin)) as supervisor:
+        wait_until(lambda: bool(answer(port, "/healthz")))
+        process = server_process(supervisor.pid)
+        registry = open_registry(str(store))
+        _, manifest = registry.versions.manifest(churn_pin.version)
+        files = {name: registry.versions.read(churn_pin.version, name) for name in manifest.files}
+        registry.register(ModelVersion("churn", 2, 0, 0), files, manifest.provenance)
+        time.sleep(3)
+        assert server_process(supervisor.pid) == process
+        assert answer(port, "/v1/predict/churn", CUSTOMER)["model_version"] == str(
+            churn_pin.version
+        )
+
+
+def test_without_free_descriptors_the_log_stays_short_and_service_resumes(
+    tree: Path, store: Path, port: int
+) -> None:
+    log = tree / "log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *command(port)],
+            cwd=tree,
+            env=environment(tree, MLOPS_STORE=str(store)),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as supervisor,
+    ):
+        try:
+            wait_until(lambda: bool(answer(port, "/healthz")))
+            with ExitStack() as opened:
+                for _ in range(150):
+                    opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+                time.sleep(5)
+                written = log.stat().st_size
+            wait_until(lambda: bool(answer(port, "/healthz")))
+        finally:
+            supervisor.terminate()
+    assert "New connections have to wait: Too many open files." in log.read_text()
+    assert written < 10_000
+
+
+@pytest.mark.parametrize(
+    "name", ["MLOPS_STORE", "MLOPS_QUEUE", "MLOPS_CACHE_DIR", "MLOPS_SERVED_AT"]
+)
+def test_a_line_feed_in_a_setting_is_named(tree: Path, port: int, name: str) -> None:
+    code, lines = refusal(tree, port, **{name: "http://127.0.0.1:8000\n"})
+    assert (code, lines) == (1, [f"{name} contains a line feed. Set it again without it"])

@@ -12,9 +12,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from functions.api.batch import BatchRoute
 from mlops.batch.job import UPLOADS
 from mlops.batch.jobs import MAX_INPUT_BYTES
 from mlops.errors import ObjectExists, ObjectNotFound, StoreUnavailable
+from mlops.local.files import store_error
 from mlops.local.links import ROUTE
 from mlops.registry.objects import ObjectStore, check_key
 
@@ -23,7 +25,7 @@ _BLOCK = 1024 * 1024
 
 
 def local_objects_router(objects: Callable[[], ObjectStore]) -> APIRouter:
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, route_class=BatchRoute)
 
     @router.get(f"{ROUTE}{{key:path}}")
     def get_object(key: str) -> Response:
@@ -40,7 +42,10 @@ def local_objects_router(objects: Callable[[], ObjectStore]) -> APIRouter:
         size = _signed_size(request)
         with TemporaryFile() as file:  # so that no more than a block is in memory
             async for block in request.stream():
-                file.write(block)
+                try:
+                    file.write(block)
+                except OSError as error:
+                    raise store_error(key, error) from error
             if file.tell() != size:
                 raise HTTPException(403)
             file.seek(0)

@@ -9,6 +9,7 @@ from mlops.aws.signing import RequestSigner
 from mlops.cli import api_client
 from mlops.cli.answers import Job
 from mlops.cli.api_client import ApiClient
+from mlops.errors import ConfigInvalid
 from tests.integration.batch_command.conftest import Batch
 from tests.integration.batch_command.fake_api import BATCH, JOB, FakeApi
 from tests.unit.aws.test_signing import KEY, PHRASE, signed_again
@@ -29,14 +30,79 @@ def test_a_token_is_sent_to_the_api_and_not_to_its_links(
     assert set(sent.values()) == {"Bearer token", None}
 
 
-@pytest.mark.parametrize("token", ["to\nken", "to ken", "tok\u20acn", "t\u00f6ken"])
-def test_a_token_that_no_header_may_hold_is_not_shown(
-    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch, token: str
+UNUSABLE = [
+    ("\n", "a line feed"),
+    ("\r", "a carriage return"),
+    ("\t", "a tab"),
+    ("\x1b", "an escape character"),
+    (" ", "a space"),
+    ("\u20ac", "the character U+20AC (EURO SIGN)"),
+    ("\u00f6", "the character U+00F6 (LATIN SMALL LETTER O WITH DIAERESIS)"),
+    ("\u200b", "the character U+200B (ZERO WIDTH SPACE)"),
+]
+
+
+@pytest.mark.parametrize(("character", "name"), UNUSABLE)
+def test_a_token_that_no_header_can_hold_is_not_shown(
+    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch, character: str, name: str
 ) -> None:
-    monkeypatch.setenv("MLOPS_API_TOKEN", token)
+    monkeypatch.setenv("MLOPS_API_TOKEN", f"to{character}ken")
     assert run("status", JOB).refusal == (
-        "MLOPS_API_TOKEN: has a character other than visible ASCII; copy the token anew"
+        f"MLOPS_API_TOKEN: it contains {name}; copy the token again"
     )
+    assert not api.seen
+
+
+@pytest.mark.parametrize(("character", "name"), UNUSABLE)
+@pytest.mark.parametrize("place", ["{0}{1}", "{1}{0}", "{0}/x{1}y"])
+def test_a_character_that_no_url_has_is_named(
+    run: Batch,
+    api: FakeApi,
+    monkeypatch: pytest.MonkeyPatch,
+    character: str,
+    name: str,
+    place: str,
+) -> None:
+    monkeypatch.setenv("MLOPS_API_URL", place.format(api.url, character))
+    assert run("status", JOB).refusal == (
+        f"MLOPS_API_URL: it contains {name}; set it again without it"
+    )
+    assert not api.seen
+
+
+@pytest.mark.parametrize(("character", "name"), UNUSABLE)
+def test_an_idempotency_key_that_no_header_can_hold_is_a_wrong_command_line(
+    run: Batch, api: FakeApi, character: str, name: str
+) -> None:
+    ran = run("submit", "rows.csv", "--idempotency-key", f"march{character}")
+    assert (ran.code, ran.out) == (2, "")
+    assert f"--idempotency-key contains {name}." in ran.err
+    assert not api.seen
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-Amz-Security-Token", "Other"])
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\u20ac"])
+def test_a_header_that_cannot_be_sent_is_named_and_its_value_is_not_shown(
+    api: FakeApi, header: str, character: str
+) -> None:
+    def sign(method: str, url: str, headers: object, body: object) -> dict[str, str]:
+        return {header: f"SECRET{character}"}
+
+    with pytest.raises(ConfigInvalid, match=f"^Header {header}: it contains ") as caught:
+        ApiClient(api.url, sign).ask("GET", "/v1/models")
+    assert "SECRET" not in str(caught.value)
+    assert ("credentials" in str(caught.value)) == (header != "Other")
+    assert not api.seen
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+def test_a_line_feed_in_an_aws_credential_is_named_and_nothing_is_shown(
+    api: FakeApi, credentials: pytest.MonkeyPatch, name: str
+) -> None:
+    credentials.setenv(name, "SECRET\nSECRET")
+    with pytest.raises(ConfigInvalid, match="it contains a line feed; are the cred") as caught:
+        ApiClient(api.url, RequestSigner("api.example.com")).ask("GET", "/v1/models")
+    assert "SECRET" not in str(caught.value)
     assert not api.seen
 
 
@@ -73,7 +139,7 @@ def test_elsewhere_the_proxy_is_used_and_credentials_are_needed(
     credentials.setenv("https_proxy", f"http://user:pass@127.0.0.1:{port}")
     url = "https://api.example.com"
     refusal = run("status", JOB, "--url", url).refusal
-    assert refusal == "api.example.com cannot be reached: [Errno 111] Connection refused"
+    assert refusal == "api.example.com cannot be reached: Connection refused"
     credentials.delenv("AWS_ACCESS_KEY_ID")
     credentials.delenv("AWS_SECRET_ACCESS_KEY")
     assert "AWS credentials: there are none" in run("status", JOB, "--url", url).refusal
@@ -82,12 +148,12 @@ def test_elsewhere_the_proxy_is_used_and_credentials_are_needed(
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("api.example.com", "is no URL of an API"),
-        ("ftp://api.example.com", "is no URL of an API"),
-        ("https://", "is no URL of an API"),
-        ("http://[::1", "is no URL of an API"),
-        ("http://127.0.0.1:port", "is no URL of an API"),
-        ("http://127.0.0.1:99999", "is no URL of an API"),
+        ("api.example.com", "is not the URL of an API"),
+        ("ftp://api.example.com", "is not the URL of an API"),
+        ("https://", "is not the URL of an API"),
+        ("http://[::1", "is not the URL of an API"),
+        ("http://127.0.0.1:port", "is not the URL of an API"),
+        ("http://127.0.0.1:99999", "is not the URL of an API"),
         ("http://api.example.com", "must begin with https://"),
     ],
 )

@@ -56,7 +56,8 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
         (
             f"POST {BATCH}/uploads",
             [BUSY] * 4,
-            "Batch jobs cannot be used at the moment; The service's logs say why; request 8f5ad0c1",
+            "Batch jobs cannot be used at the moment; The service's logs say why;"
+            " request id 8f5ad0c1",
         ),
         (
             f"POST {BATCH}",
@@ -73,13 +74,13 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
             f"POST {BATCH}/uploads",
             [of({"message": "Forbidden"}, 403)],
             f"POST {BATCH}/uploads was answered with 403 Forbidden; Forbidden;"
-            " do credentials, or MLOPS_API_TOKEN, belong to this API?",
+            " check that the AWS credentials, or MLOPS_API_TOKEN, are for this API",
         ),
         (
             f"PUT {UPLOAD}",
             [Answer(403, b"<Error><Code>AccessDenied</Code></Error>")],
             "The upload was answered with 403 Forbidden;"
-            " do credentials, or MLOPS_API_TOKEN, belong to this API?",
+            " check that the AWS credentials, or MLOPS_API_TOKEN, are for this API",
         ),
         (
             f"POST {BATCH}",
@@ -91,7 +92,7 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
             [problem(400, "Not right", errors=["x", {"message": "m"}])],
             'Not right; "x"; {"message": "m"}',
         ),
-        (f"POST {BATCH}/uploads", [Answer(200, b"<html>")], "is not JSON"),
+        (f"POST {BATCH}/uploads", [Answer(200, b"<html>")], "does not answer with JSON"),
         (f"POST {BATCH}", [CUT] * 4, "cannot be reached: Remote end closed connection"),
         (f"PUT {UPLOAD}", [CUT] * 4, "cannot be reached: "),
     ],
@@ -123,7 +124,7 @@ def test_what_another_service_answers_is_one_line(
     for arguments, request_name in routes.items():
         api.play(request_name, of(document))
         refusal = run(*arguments).refusal
-        assert refusal.startswith(f"What {host} answers is not this API's; wrong is: ")
+        assert refusal.startswith(f"{host} does not answer like this API; wrong fields: ")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_job_of_another_service_is_not_downloaded(
     run: Batch, api: FakeApi, part: dict[str, object], wrong: str
 ) -> None:
     api.play(f"GET {BATCH}/{JOB}", of({**api.job(), **part}))
-    assert f"is not this API's; wrong is: {wrong}" in run("results", JOB).refusal
+    assert f"does not answer like this API; wrong fields: {wrong}" in run("results", JOB).refusal
     assert api.requests() == [f"GET {BATCH}/{JOB}"]
 
 
@@ -153,7 +154,7 @@ def test_nobody_listens(run: Batch) -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     refusal = run("status", JOB, "--url", f"http://{address}").refusal
-    assert refusal == f"{address} cannot be reached: [Errno 111] Connection refused"
+    assert refusal == f"{address} cannot be reached: Connection refused"
 
 
 @pytest.mark.parametrize("cut", [CUT, Answer(200, b"results" * 1000, cut_after=100)])
@@ -210,7 +211,7 @@ def test_a_file_that_is_empty_is_not_uploaded(run: Batch, api: FakeApi) -> None:
         (["submit", "rows"], "use --format"),
         (["submit", "rows.csv", "--format", "xls"], "is not one of"),
         (["submit", "rows.csv", "--output", "out"], "--wait"),
-        (["status", "../models"], "is no job's id"),
+        (["status", "../models"], "is not the id of a job"),
         (["cancel"], "Missing argument"),
     ],
 )

@@ -143,7 +143,7 @@ def test_ctrl_c_says_how_to_go_on(
     api.play(f"GET {BATCH}/{JOB}", of(api.job("running", 1)))
     ran = run("results", JOB)
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err == f"{JOB} goes on. To wait for it again: mlops batch results {JOB}\n"
+    assert ran.err == f"{JOB} continues. To wait for it again: mlops batch results {JOB}\n"
 
 
 def test_status_cancel_and_retry(run: Batch, api: FakeApi) -> None:

@@ -42,7 +42,7 @@ def test_for_programs(run: Smoke, api: PredictionApi) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (problem(500, "Internal error"), "churn: Internal error; request 8f5ad0c1"),
+        (problem(500, "Internal error"), "churn: Internal error; request id 8f5ad0c1"),
         (problem(429, "Too many"), "churn: Too many"),
         (of({"message": "Forbidden"}, 403), "answered with 403"),
         (Answer(200, b"<html>"), "churn: these fields of the answer are wrong: all; no digest"),
@@ -63,7 +63,7 @@ def test_a_wrong_answer_is_a_failure(
     ("replaced", "reason"),
     [
         ({"churn_probability": "0.5"}, "these fields of the answer are wrong: churn_probability"),
-        ({"customer_id": "somebody"}, "it answers for somebody else"),
+        ({"customer_id": "somebody"}, "it answers for another customer"),
         (
             {"model_version": OTHER_VERSION},
             f"{OTHER_VERSION} answered with the digest of {VERSION}",
@@ -119,13 +119,13 @@ def test_where_no_model_is_there_is_nothing_to_ask(
     pinned()
     ran = run(*options)
     assert ran.code == 0
-    assert ran.err == f"No model is pinned or live: there is nothing to ask {api.url}.\n"
+    assert ran.err == f"No model is pinned or live, so no request is sent to {api.url}.\n"
 
 
 @pytest.mark.parametrize("document", [{}, [], {"models": [{}]}, {"models": [DIGEST]}])
 def test_an_api_of_something_else(run: Smoke, api: PredictionApi, document: object) -> None:
     api.play("GET /v1/models", of(document))
-    assert "is not this API's; wrong is: " in run().refusal
+    assert "does not answer like this API; wrong fields: " in run().refusal
 
 
 def test_an_api_that_is_not_there(run: Smoke, monkeypatch: pytest.MonkeyPatch) -> None:

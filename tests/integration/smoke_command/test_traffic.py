@@ -58,7 +58,7 @@ def test_traffic_ends_by_itself_after_its_time(run: Smoke, api: PredictionApi, s
 def test_a_time_is_of_traffic(run: Smoke) -> None:
     ran = run("--seconds", "5")
     assert ran.code == 2
-    assert "--seconds is how long --rate goes on." in ran.err
+    assert "--seconds needs --rate." in ran.err
 
 
 def test_a_sender_that_breaks_down_ends_it(

@@ -1,6 +1,9 @@
 """/local/…, which `make run` has in place of a bucket's presigned URLs."""
 
+import errno
+import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -176,3 +179,60 @@ def test_the_description_does_not_mention_it(api: Service) -> None:
 def test_the_log_does_not_name_the_object(api: Service) -> None:
     api.asgi("GET", "/local/batch/uploads/C12345")
     assert "C12345" not in api.log.getvalue().decode()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_an_upload_to_a_full_disk_says_that_the_store_is_full(
+    api: Service, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    refuse_to_sync(monkeypatch, number)
+    answer = put(api, KEY, b"content")
+    assert_problem(answer, 507, "store-full")
+    assert answer.json()["title"] == "The store is full"
+    assert "Free some space" in answer.json()["detail"]
+    monkeypatch.undo()
+    assert put(api, KEY, b"content").status == 200
+
+
+def test_an_upload_that_fills_the_temporary_folder_says_that_the_disk_is_full(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullFile(io.BytesIO):
+        def write(self, block: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(local_objects, "TemporaryFile", FullFile)
+    assert_problem(put(api, KEY, b"content"), 507, "store-full")
+
+
+def test_a_submission_to_a_full_disk_says_that_the_store_is_full(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_sync(monkeypatch, errno.ENOSPC)
+    body = json.dumps({"model": "churn", "rows": ROWS}).encode()
+    assert_problem(api.asgi("POST", BATCH, body), 507, "store-full")
+
+
+def test_a_full_disk_under_the_queue_says_that_the_store_is_full(
+    api: Service, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_sync(monkeypatch, errno.ENOSPC, prefix=f"{store}/queue")
+    body = json.dumps({"model": "churn", "rows": ROWS}).encode()
+    assert_problem(api.asgi("POST", BATCH, body), 507, "store-full")
+
+
+def test_an_upload_to_a_disk_that_fails_is_no_matter_of_the_model(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_to_sync(monkeypatch, errno.EIO)
+    assert_problem(put(api, KEY, b"content"), 503, "batch-unavailable")
+
+
+def refuse_to_sync(monkeypatch: pytest.MonkeyPatch, number: int, prefix: str = "") -> None:
+    """Let the disk refuse what is written below `prefix`, at the last step, as real disks may."""
+
+    def fsync(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").resolve().is_relative_to(prefix or "/"):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)

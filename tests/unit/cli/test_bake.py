@@ -65,7 +65,7 @@ def test_nothing_pinned_is_said_and_no_error(mlops: Mlops, tmp_path: Path) -> No
     pins_file(tmp_path / "samconfig.toml")
     ran = mlops("bake", "--json")
     assert ran.document["pins"] == []
-    assert ran.err == "Nothing is pinned: the image will hold no model.\n"
+    assert ran.err == "Nothing is pinned, so the image will contain no model.\n"
     assert list((tmp_path / IMAGE / "models").iterdir()) == []
 
 
@@ -82,8 +82,8 @@ def test_what_is_pinned_but_not_in_the_store_is_said_and_left_out(
     assert ran.code == 0
     assert (ran.document["pins"], ran.document["left_out"]) == ([registered], [elsewhere])
     assert ran.err == (
-        f"Not baked, since it is not in .mlops: {elsewhere}."
-        " The image will read it from its store at start.\n"
+        f"Not baked, because it is not in .mlops: {elsewhere}."
+        " The image will read it from the store of its stack when it starts.\n"
     )
     assert contents(IMAGE / "models") == served(V1.parent)
     pins_file(tmp_path / "samconfig.toml", f"ChurnPin={elsewhere}")
@@ -184,7 +184,7 @@ def test_nobody_elses_certificates_go(
     Path("ca.crt").write_text("certificates")
     monkeypatch.setenv("MLOPS_CA_BUNDLE", bundle)
     assert mlops("bake", "--pin", registered, "--output", ".").refusal == (
-        "ca.crt: is there already and of no earlier bake; move it, or name another --output"
+        "ca.crt: it exists and is not from an earlier bake; move it, or name another --output"
     )
     assert Path("ca.crt").read_text() == "certificates"
     assert not Path("models").exists()
@@ -200,7 +200,7 @@ def test_the_stores_own_versions_stay(
     before = contents(tmp_path)
     arguments = ["--output", output.format(here=tmp_path.name), "--store", store]
     assert mlops("bake", "--pin", registered, *arguments).refusal.endswith(
-        "models: is where the store keeps its versions; name another folder with --output"
+        "models: the store keeps its versions here; name another folder with --output"
     )
     assert contents(tmp_path) == before
 
@@ -220,7 +220,8 @@ def test_nobody_elses_models_go(mlops: Mlops, registered: str, file: str) -> Non
     mine.parent.mkdir(parents=True)
     mine.write_text("years of work")
     assert mlops("bake", "--pin", registered, "--output", "project").refusal == (
-        "project/models: is there already and of no earlier bake; move it, or name another --output"
+        "project/models: it exists and is not from an earlier bake;"
+        " move it, or name another --output"
     )
     assert contents(Path("project")) == {file: b"years of work"}
 

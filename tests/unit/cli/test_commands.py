@@ -1,5 +1,6 @@
 """What holds for every command: help, exit codes, what goes where."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mlops.cli import app
+from mlops.training.folder import Candidate
 from tests.unit.cli.conftest import Mlops
 
 
@@ -86,7 +88,7 @@ def test_every_command_answers_with_json_if_asked(name: str) -> None:
         ["deploy"],
         ["train"],
         ["train", "churn", "--rows", "3"],
-        ["pin", "churn"],
+        ["pin"],
         ["pin", "churn", "fraud-model-v1.0.0"],
         ["register", "churn", "--version", "fraud-model-v1.0.0"],
         ["bake", "--ca-bundle", "nowhere.pem"],
@@ -138,6 +140,34 @@ def test_a_place_that_cannot_be_written_is_one_line(mlops: Mlops, tmp_path: Path
     (tmp_path / "file").touch()
     (tmp_path / "samconfig.toml").write_text("[default.global.parameters]\nparameter_overrides=[]")
     assert "file" in mlops("bake", "--output", tmp_path / "file").refusal
+
+
+@pytest.mark.parametrize(
+    ("store", "character"),
+    [("s3://bucket\n", "a line feed"), ("\t.mlops", "a tab"), ("a\rb", "a carriage return")],
+)
+def test_a_control_character_in_the_store_is_named(
+    mlops: Mlops, monkeypatch: pytest.MonkeyPatch, store: str, character: str
+) -> None:
+    monkeypatch.setenv("MLOPS_STORE", store)
+    for command in (["models"], ["show", "churn"], ["bake"], ["doctor", "--local"]):
+        assert mlops(*command).refusal == (
+            f"MLOPS_STORE: it contains {character}; set it again without it"
+        )
+
+
+def test_an_error_of_the_system_has_a_name_and_no_number(
+    mlops: Mlops, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    refusal = mlops("register", "churn").refusal
+    assert refusal.endswith("No space left on device; free some space and try again")
+    (Path("samconfig.toml")).write_text("[default.global.parameters]\nparameter_overrides=[]\n")
+    Path("file").touch()
+    assert mlops("bake", "--output", "file/below").refusal == "file/below: Not a directory"
 
 
 def test_the_installed_command(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_manifest_with_figures_of_its_own_is_refused(mlops: Mlops, candidate: 
     manifest = Manifest(V1, made.provenance, {"accuracy": 1.0}, made.files)
     pin = open_registry(".mlops").versions.write(manifest, candidate.files)
     refusal = mlops("copy", "--pin", pin, "--to", "other").refusal
-    assert refusal == f"{V1}: the manifest has other figures than its files"
+    assert refusal == f"{V1}: its metrics are not those of its files"
     assert not Path("other").exists()
 
 
@@ -139,7 +139,10 @@ def test_what_only_the_other_store_has_stays_there(mlops: Mlops, pinned: str) ->
     mlops("copy", "--to", "other")
     ran = mlops("copy", "--to", "other", "--store", "empty", "--json")
     assert ran.document == {"to": "other", "copied": [], "there": [pinned]}
-    assert ran.err == f"Not copied, since other has it and empty has not: {pinned}\n"
+    assert (
+        ran.err
+        == f"Not copied, because empty does not have it, but other has it already: {pinned}\n"
+    )
 
 
 def test_what_neither_has_is_an_error(mlops: Mlops, pinned: str) -> None:
@@ -159,7 +162,7 @@ def test_another_one_of_that_name_in_the_other_store_alone(
 def test_nothing_pinned(mlops: Mlops) -> None:
     Path("samconfig.toml").write_text(SAMCONFIG)
     ran = mlops("copy", "--to", "other")
-    assert (ran.code, ran.err) == (0, "Nothing is pinned: there is nothing to copy.\n")
+    assert (ran.code, ran.err) == (0, "Nothing is pinned, so there is nothing to copy.\n")
 
 
 @pytest.mark.usefixtures("aws")

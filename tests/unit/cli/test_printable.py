@@ -80,7 +80,7 @@ def test_a_table_cell_with_line_feeds_stays_one_line() -> None:
 
 
 def test_an_error_is_printed_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
-    print_error(ConfigInvalid(f"file{CLEAR_SCREEN}", "is wrong"))
+    print_error(str(ConfigInvalid(f"file{CLEAR_SCREEN}", "is wrong")))
     assert capsys.readouterr().err == "mlops: file[2J[H: is wrong\n"
 
 

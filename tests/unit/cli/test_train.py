@@ -75,7 +75,7 @@ def test_a_folder_with_other_things_is_refused_before_training(
 ) -> None:
     (tmp_path / "thesis.tex").touch()
     refusal = mlops("train", "churn", "--output", tmp_path, "--data", "nowhere").refusal
-    assert refusal.startswith(f"{tmp_path}: is there already and holds no candidate")
+    assert refusal.startswith(f"{tmp_path}: it exists and holds no candidate")
 
 
 def test_training_date(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_training_date(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("epoch", ["yesterday", "1e9", "9" * 30])
 def test_a_training_date_that_is_none(monkeypatch: pytest.MonkeyPatch, epoch: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
-    with pytest.raises(ConfigInvalid, match="SOURCE_DATE_EPOCH: .* is no number of seconds"):
+    with pytest.raises(ConfigInvalid, match="SOURCE_DATE_EPOCH: .* is not a number of seconds"):
         training_date()
 
 
@@ -105,7 +105,7 @@ def test_a_training_date_that_is_none_is_one_line(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr == "mlops: SOURCE_DATE_EPOCH: 'abc' is no number of seconds\n"
+    assert ran.stderr == "mlops: SOURCE_DATE_EPOCH: 'abc' is not a number of seconds\n"
 
 
 def test_the_commit_does_not_depend_on_where_one_is(

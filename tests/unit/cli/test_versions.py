@@ -66,7 +66,71 @@ def test_a_candidate_of_another_model(mlops: Mlops, candidate: Candidate, tmp_pa
     fraud = Candidate("fraud", candidate.files, provenance(), candidate.metrics)
     save(fraud, tmp_path / "fraud")
     refusal = mlops("register", "churn", "--candidate", tmp_path / "fraud").refusal
-    assert refusal == f"{tmp_path / 'fraud'}: holds a candidate of fraud, not of churn"
+    assert refusal == (
+        f"{tmp_path / 'fraud'}: this is a candidate of fraud, not of churn;"
+        f" to register it: mlops register fraud --candidate {tmp_path / 'fraud'}"
+    )
+
+
+TRAIN_IT = "The command that writes them all is: mlops train churn --data FILE"
+
+
+@pytest.mark.parametrize("name", ["model.joblib", "x.pkl", "x.pickle", "x.onnx", "x.json", "x"])
+def test_a_file_is_no_candidate_and_the_refusal_says_what_to_do(
+    mlops: Mlops, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x04.")
+    refusal = mlops("register", "churn", "--candidate", name).refusal
+    assert refusal.startswith(f"{name}: this is a file, but a candidate is a folder.")
+    assert refusal.endswith(TRAIN_IT)
+
+
+@pytest.mark.parametrize("name", ["candidate.json", "model.onnx", "metrics.json"])
+def test_a_file_of_a_candidate_leads_to_its_folder(
+    mlops: Mlops, candidate: Candidate, name: str
+) -> None:
+    folder = ".mlops/candidates/churn"
+    refusal = mlops("register", "churn", "--candidate", f"{folder}/{name}").refusal
+    assert refusal.endswith(f"this is a file of a candidate; name its folder: {folder}")
+
+
+def test_without_a_candidate_the_refusal_says_how_to_train_one(mlops: Mlops) -> None:
+    for arguments in ([], ["--candidate", "nowhere"]):
+        refusal = mlops("register", "churn", *arguments).refusal
+        assert refusal.endswith("there is no trained candidate here; train one: mlops train churn")
+
+
+def test_a_folder_of_something_else_is_no_candidate(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, reason in {
+        "empty": "this folder holds no trained candidate, since it has no candidate.json;"
+        " train one: mlops train churn",
+        ".mlops/candidates": "this folder holds several candidates;"
+        " name one of them: .mlops/candidates/churn",
+        str(V1): "this version is registered already; to copy it to another store: mlops copy",
+    }.items():
+        refusal = mlops("register", "churn", "--candidate", folder).refusal
+        assert refusal == f"{folder}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"a": 1}', "it lacks 'files'"),
+        ("[1]", "it has another structure"),
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ],
+)
+def test_json_that_is_no_candidate_is_refused(
+    mlops: Mlops, candidate: Candidate, content: str, reason: str
+) -> None:
+    Path(".mlops/candidates/churn/candidate.json").write_text(content)
+    assert mlops("register", "churn").refusal == (
+        ".mlops/candidates/churn, candidate.json:"
+        f" this is no trained candidate ({reason}); train it again with mlops train"
+    )
 
 
 def test_a_candidate_that_could_not_be_served_is_refused_before_anything_is_written(
@@ -130,6 +194,70 @@ def test_show(mlops: Mlops, registered: str) -> None:
     assert CARD.decode() in ran.out
     assert registered in ran.out
     assert mlops("show", "churn-model-v1.0.0", "--json").document["model_card"] == CARD.decode()
+
+
+@pytest.fixture
+def two_versions(mlops: Mlops, registered: str, tmp_path: Path) -> str:
+    """The pin of churn-model-v1.10.0, registered before v1.9.0."""
+    trained(tmp_path / "other", "b")
+    arguments = ("register", "churn", "--candidate", tmp_path / "other", "--json", "--version")
+    pin: str = mlops(*arguments, "churn-model-v1.10.0").document["pin"]
+    mlops(*arguments, "churn-model-v1.9.0")
+    return pin
+
+
+def test_a_model_stands_for_its_newest_version(mlops: Mlops, two_versions: str) -> None:
+    assert mlops("show", "churn", "--json").document["pin"] == two_versions
+    Path("samconfig.toml").write_text("[default.global.parameters]\nparameter_overrides = []\n")
+    assert mlops("pin", "churn", "--json").document["pin"] == two_versions
+
+
+def test_a_model_without_versions_is_named(mlops: Mlops) -> None:
+    for command in ("show", "pin"):
+        assert mlops(command, "churn").refusal == "There is no version of churn in the store"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR")
+
+
+def test_on_a_terminal_the_card_is_rendered(mlops: Mlops, registered: str, terminal: None) -> None:
+    shown = mlops("show", "churn").out
+    assert "# Customer churn" not in shown
+    assert "Customer churn" in shown
+    assert registered in shown
+    assert CARD.decode() in mlops("show", "churn", "--raw").out
+    assert mlops("show", "churn", "--json").document["model_card"] == CARD.decode()
+
+
+HOSTILE_CARD = (
+    b"# Title\x1b]0;owned\x07 \x9b31m\xc2\x9b2J \xe2\x80\xaetxt\n[home](http://elsewhere)\n"
+)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--raw"]])
+@pytest.mark.parametrize("rendered", [True, False])
+def test_a_card_gives_the_terminal_no_orders(
+    mlops: Mlops,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    arguments: list[str],
+    rendered: bool,
+) -> None:
+    whole = trained(tmp_path / "candidate")
+    hostile = Candidate(
+        "churn", {**whole.files, "model_card.md": HOSTILE_CARD}, provenance(), whole.metrics
+    )
+    save(hostile, tmp_path / "candidate")
+    assert mlops("register", "churn", "--candidate", tmp_path / "candidate").code == 0
+    if rendered:
+        request.getfixturevalue("terminal")
+    shown = mlops("show", "churn", *arguments).out
+    assert "\x1b]" not in shown
+    assert not set(shown) & {"\x07", "\x9b", "\u202e"}
+    assert "http://elsewhere" in shown
 
 
 def test_a_version_with_few_files_shows_what_it_has(mlops: Mlops, tmp_path: Path) -> None:

@@ -1,12 +1,23 @@
 """What the folder adds to the contract: other processes, and a file system that refuses."""
 
+import errno
+import fcntl
+import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from types import ModuleType
 
 import pytest
 
-from mlops.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
+from mlops.errors import (
+    ObjectChanged,
+    ObjectExists,
+    ObjectNotFound,
+    StoreFull,
+    StoreUnavailable,
+)
 from mlops.local.files import FolderObjects
 
 WRITERS = 4
@@ -108,3 +119,90 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable) as caught:
         FolderObjects(tmp_path).keys("x" * 300 + "/")
     assert caught.value.key == "x" * 300 + "/"
+
+
+NO_LINKS = [errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV]
+
+
+def without(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, number: int) -> None:
+    """Let a function of the system fail as a file system lets it fail that cannot do it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module, name, refuse)
+
+
+@pytest.mark.parametrize("number", NO_LINKS)
+def test_without_hard_links_an_object_is_still_created_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    without(monkeypatch, os, "link", number)
+    objects = FolderObjects(tmp_path)
+    objects.create("a/key", b"first")
+    with pytest.raises(ObjectExists):
+        objects.create("a/key", b"second")
+    assert objects.get("a/key").content == b"first"
+    assert list(objects.keys("")) == ["a/key"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["key"]
+
+
+def test_without_hard_links_one_of_many_creators_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, os, "link", errno.EPERM)
+    for _ in range(20):
+        test_one_of_many_creators_wins(tmp_path / os.urandom(8).hex())
+
+
+def test_with_neither_hard_links_nor_locks_it_says_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, os, "link", errno.EOPNOTSUPP)
+    without(monkeypatch, fcntl, "flock", errno.EOPNOTSUPP)
+    with pytest.raises(StoreUnavailable) as caught:
+        FolderObjects(tmp_path).create("key", b"")
+    assert str(caught.value) == (
+        "key: Operation not supported;"
+        " the file system has no file locks, so name a folder on another disk"
+    )
+    assert not (tmp_path / "key").exists()
+
+
+def test_without_file_modes_an_object_is_still_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, os, "fchmod", errno.EPERM)
+    FolderObjects(tmp_path).create("key", b"content")
+    assert FolderObjects(tmp_path).get("key").content == b"content"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_from_one_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    without(monkeypatch, os, "fsync", number)
+    objects = FolderObjects(tmp_path)
+    with pytest.raises(StoreFull, match="free some space and try again"):
+        objects.create("key", b"")
+    with pytest.raises(StoreFull, match="free some space and try again"):
+        objects.replace("key", b"", None)
+    assert list(objects.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EACCES, "give this user access"),
+        (errno.EROFS, "name a folder that can be written"),
+        (errno.EMFILE, "ulimit -n"),
+    ],
+)
+def test_a_refusal_of_the_file_system_says_what_to_do_and_shows_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    without(monkeypatch, tempfile, "mkstemp", number)
+    with pytest.raises(StoreUnavailable) as caught:
+        FolderObjects(tmp_path).create("key", b"")
+    assert remedy in str(caught.value)
+    assert "Errno" not in str(caught.value)

@@ -214,3 +214,52 @@ def test_a_relative_folder_will_do(
     clock.advance(HIDDEN)
     assert queue.receive(1, HIDDEN) == []
     assert len(list(Path("state/queue/dead").iterdir())) == 1
+
+
+@pytest.mark.parametrize("seconds", [1, HIDDEN, 3600, 10 * 365 * 86_400])
+def test_a_message_that_was_sent_before_the_clock_was_set_back_is_received(
+    queue: FolderQueue, clock: Clock, seconds: float
+) -> None:
+    queue.send(["body"], "ann")
+    clock.advance(-seconds)
+    assert one(queue).body == "body"
+    assert queue.receive(10, HIDDEN) == []
+
+
+@pytest.mark.parametrize("seconds", [1, HIDDEN, 3600])
+def test_a_message_is_received_again_in_its_time_though_the_clock_was_set_back(
+    queue: FolderQueue, clock: Clock, seconds: float
+) -> None:
+    queue.send(["body"], "ann")
+    one(queue)
+    clock.advance(-seconds)
+    for _ in range(2):  # what is hidden now was received before the clock was set back
+        if queue.receive(10, HIDDEN):
+            return
+        clock.advance(HIDDEN)
+    pytest.fail("the message is hidden for longer than a receiver asked for")
+
+
+def test_a_released_message_is_received_again_though_the_clock_was_set_back(
+    queue: FolderQueue, clock: Clock
+) -> None:
+    queue.send(["body"], "ann")
+    queue.release(one(queue).receipt, seconds=2)
+    clock.advance(-3600)
+    assert one(queue).receives == 2
+
+
+def test_the_clock_running_on_while_messages_are_listed_hides_nothing_and_shows_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    """Another receiver takes the message later than this one looked at its clock."""
+    ticking = Clock()
+
+    def tick() -> datetime:
+        ticking.advance(0.005)
+        return ticking()
+
+    queue = FolderQueue(tmp_path / "queue", tick)
+    queue.send(["body"], "ann")
+    one(FolderQueue(tmp_path / "queue", tick))
+    assert queue.receive(10, HIDDEN) == []

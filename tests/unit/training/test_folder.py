@@ -44,7 +44,7 @@ def test_nobody_elses_folder_is_replaced(tmp_path: Path) -> None:
     precious = tmp_path / "thesis.tex"
     precious.write_text("years of work")
     for target in (tmp_path, precious):
-        with pytest.raises(ConfigInvalid, match="holds no candidate"):
+        with pytest.raises(ConfigInvalid, match="it exists and holds no candidate"):
             save(CANDIDATE, target)
     assert precious.read_text() == "years of work"
     assert list(tmp_path.iterdir()) == [precious]

@@ -22,6 +22,7 @@ MlopsError
 │   ├── ObjectChanged       replacing a state that is no longer the current one
 │   ├── StoreThrottled      still throttled after the last retry
 │   └── StoreUnavailable    refused, unreachable or misconfigured
+│       └── StoreFull       no space is left in it
 ├── RegistryCorrupt         the SQLite file is not a registry
 │   └── DocumentInvalid     a document that the registry is made from cannot be used
 ├── RegistryBusy            other writers won every try
@@ -174,6 +175,10 @@ class StoreThrottled(StoreError):
 
 
 class StoreUnavailable(StoreError):
+    pass
+
+
+class StoreFull(StoreUnavailable):
     pass
 
 

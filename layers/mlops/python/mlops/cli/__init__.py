@@ -1,4 +1,4 @@
-"""`mlops`: what a data scientist does with models, one module for each group of commands."""
+"""The `mlops` command: one module for each group of commands."""
 
 import sys
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops.cli import batch, doctor, gate, registry, release, smoke, stores, training
+from mlops.cli.examples import add_examples
 from mlops.cli.output import print_error
 from mlops.errors import GateRefused, MlopsError, ReleaseRefused
 
@@ -16,8 +17,8 @@ REFUSED, FAILED = 3, 1
 
 app = typer.Typer(
     name="mlops",
-    help="Train, register, pin and release models. Settings: MLOPS_STORE (a folder or s3://bucket),"
-    " and for S3 the AWS CLI's own variables.",
+    help="Train, register, pin and release models. MLOPS_STORE names the store: a folder, or"
+    " s3://bucket with the credentials and region of the AWS CLI.",
     no_args_is_help=True,
     rich_markup_mode=None,  # brackets in help texts are just brackets
     pretty_exceptions_enable=False,
@@ -30,6 +31,7 @@ gate.add_to(app)
 release.add_to(app)
 smoke.add_to(app)
 doctor.add_to(app)
+add_examples(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -43,7 +45,10 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and end."
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version of mlops and exit.",
         ),
     ] = False,
 ) -> None:
@@ -51,9 +56,16 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; `arguments` are the command line's unless given."""
+    """Run one command with these arguments, or with those of the command line."""
     try:
         app(args=arguments)
     except (MlopsError, OSError) as error:
-        print_error(error)
+        print_error(_describe(error))
         sys.exit(REFUSED if isinstance(error, (GateRefused, ReleaseRefused)) else FAILED)
+
+
+def _describe(error: Exception) -> str:
+    """Describe an error without the number that the system gives it."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"

@@ -18,6 +18,7 @@ from urllib3.util import Retry, Timeout
 from mlops.cli.answers import Answered, wrong_fields
 from mlops.errors import ConfigInvalid, MlopsError
 from mlops.files import replacing_file
+from mlops.models.characters import find_control_character, find_other_than_visible_ascii
 
 _TIMEOUT = Timeout(connect=5, read=60)
 # Bounded, with jitter; a 503 tells when to come back. Every request here may be repeated: a
@@ -35,6 +36,7 @@ _RETRY = Retry(
     raise_on_status=False,
 )
 _SHOWN_CHARACTERS = 1000
+_CREDENTIALS = ("Authorization", "X-Amz-Security-Token")
 
 Sign = Callable[[str, str, Mapping[str, str], bytes | None], dict[str, str]]
 """Of method, URL, headers and body, the headers to send."""
@@ -59,32 +61,49 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def checked(url: str) -> str:
-    """A URL that credentials may be sent to. Raises ConfigInvalid."""
+def check_url(url: str) -> str:
+    """Return a URL that credentials may be sent to. Raises ConfigInvalid."""
+    # urlsplit would silently leave out a line feed or a tab.
+    if found := find_other_than_visible_ascii(url):
+        raise ConfigInvalid("MLOPS_API_URL", f"it contains {found}; set it again without it")
     try:
         parts = urlsplit(url)
-        _ = parts.port  # which is looked at no sooner
+        _ = parts.port  # which urlsplit does not check
     except ValueError as error:
-        raise ConfigInvalid("MLOPS_API_URL", f"{url} is no URL of an API") from error
+        raise ConfigInvalid("MLOPS_API_URL", f"{url} is not the URL of an API") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigInvalid("MLOPS_API_URL", f"{url} is no URL of an API")
+        raise ConfigInvalid("MLOPS_API_URL", f"{url} is not the URL of an API")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigInvalid("MLOPS_API_URL", f"{url} must begin with https://")
     return url.rstrip("/")
 
 
 def with_token(token: str) -> Sign:
-    """Raises ConfigInvalid, which does not quote it, for one that no header may hold."""
-    if re.fullmatch("[!-~]+", token) is None:
-        reason = "has a character other than visible ASCII; copy the token anew"
-        raise ConfigInvalid("MLOPS_API_TOKEN", reason)
+    """Raises ConfigInvalid, which does not show the token, if no header can hold it."""
+    if found := find_other_than_visible_ascii(token):
+        raise ConfigInvalid("MLOPS_API_TOKEN", f"it contains {found}; copy the token again")
     return lambda method, url, headers, body: {**headers, "Authorization": f"Bearer {token}"}
 
 
-class Http:
-    """Requests as they are; proxies as the environment says, but never on this machine.
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ConfigInvalid, which does not show the value, for one that no header can hold.
 
-    AWS_CA_BUNDLE names who is trusted, as it does for requests to AWS itself.
+    What a command line or a settings file gives is checked where it is read, and named by its
+    name. This is for the rest, such as credentials of AWS.
+    """
+    for name, value in headers.items():
+        found = find_control_character(value)
+        if found is None and not value.isascii():
+            found = find_other_than_visible_ascii(value.replace(" ", ""))
+        if found is not None:
+            hint = "; are the credentials copied correctly?" if name in _CREDENTIALS else ""
+            raise ConfigInvalid(f"Header {name}", f"it contains {found}{hint}")
+
+
+class Http:
+    """Send requests through the proxy that the environment names, but never on this machine.
+
+    AWS_CA_BUNDLE names the certificates to trust, as it does for requests to AWS itself.
     """
 
     def __init__(self, retry: Retry = _RETRY) -> None:
@@ -93,6 +112,7 @@ class Http:
 
     def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
         """Raises ApiUnreachable, ConfigInvalid."""
+        _check_headers(options.get("headers") or {})
         parts = urlsplit(url)
         try:
             return self._pool(parts.scheme, parts.hostname or "").request(
@@ -114,7 +134,10 @@ class Http:
 
 
 def _trusted() -> str | None:
-    """The file of whom to trust; None: whom this machine does. Raises ConfigInvalid."""
+    """Return the file of certificates to trust, or None for those of this machine.
+
+    Raises ConfigInvalid.
+    """
     named = os.environ.get("AWS_CA_BUNDLE") or None
     if named is not None and not Path(named).is_file():
         raise ConfigInvalid("AWS_CA_BUNDLE", f"there is no file {named}")
@@ -150,10 +173,12 @@ class ApiClient:
             found = json.loads(answer.data)
             shape.model_validate(found)
         except ValidationError as error:
-            reason = f"What {host} answers is not this API's; wrong is: {wrong_fields(error)}"
+            reason = f"{host} does not answer like this API; wrong fields: {wrong_fields(error)}"
             raise ApiRefused(answer.status, reason) from error
         except ValueError as error:
-            raise ApiRefused(answer.status, f"What {host} answers is not JSON") from error
+            raise ApiRefused(
+                answer.status, f"{host} does not answer with JSON; is it the URL of this API?"
+            ) from error
         return found
 
     def ask(
@@ -210,12 +235,13 @@ class ApiClient:
 
 
 def client(url: str, http: Http | None = None) -> ApiClient:
-    """Raises ConfigInvalid.
+    """Return a client of the API at a URL. Raises ConfigInvalid.
 
-    On this machine nobody asks who calls; elsewhere MLOPS_API_TOKEN, or else AWS credentials, tell.
+    Requests carry MLOPS_API_TOKEN if it is set. Otherwise those that leave this machine are signed
+    with the AWS credentials.
     """
-    checked_url = checked(url)
-    # What was read from a file ends with its line; a header that held it would be refused aloud.
+    checked_url = check_url(url)
+    # A token that was read from a file may end with a line feed.
     token = os.environ.get("MLOPS_API_TOKEN", "").strip()
     if token:
         return ApiClient(checked_url, with_token(token), http)
@@ -242,19 +268,20 @@ def _refusal(answer: urllib3.BaseHTTPResponse, what: str) -> ApiRefused:
     if "title" not in document:
         parts.insert(0, f"{what} was answered with {answer.status} {answer.reason or ''}".strip())
         if answer.status in (401, 403):
-            parts.append("do credentials, or MLOPS_API_TOKEN, belong to this API?")
+            parts.append("check that the AWS credentials, or MLOPS_API_TOKEN, are for this API")
     elif answer.status >= 500 and "request_id" in document:
-        parts.append(f"request {document['request_id']}")
+        parts.append(f"request id {document['request_id']}")
     line = " ".join("; ".join(part.rstrip(".") for part in parts).split())
     return ApiRefused(answer.status, line[:_SHOWN_CHARACTERS])
 
 
 def _told(error: Exception) -> str:
-    """The cause, without urllib3's own story of pools and retries."""
+    """Return the cause, without what urllib3 adds about pools and retries, and without numbers."""
     cause: BaseException = error
     if isinstance(error, MaxRetryError) and error.reason is not None:
         cause = error.reason
     if len(cause.args) > 1 and isinstance(cause.args[1], BaseException):
         cause = cause.args[1]
     text = " ".join(str(cause).rpartition(": ")[2].split())
+    text = re.sub(r"^\[Errno -?\d+\] ", "", text)
     return text[:_SHOWN_CHARACTERS] or type(cause).__name__

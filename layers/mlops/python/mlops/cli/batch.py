@@ -31,6 +31,7 @@ from mlops.cli.api_client import ApiClient, client
 from mlops.cli.column_renames import read_renames
 from mlops.cli.output import AsJson, answer, notes, table
 from mlops.errors import ConfigInvalid
+from mlops.models.characters import find_other_than_visible_ascii
 
 _PATH = "/v1/predict/batch"
 _FIRST_POLL_SECONDS, _LAST_POLL_SECONDS = 0.2, 5.0
@@ -39,7 +40,7 @@ _FILES = ("results", "errors", "summary")
 
 
 class State(StrEnum):
-    """What a job may end as; `queued` and `running` come before."""
+    """The final states of a job; before them it is `queued` or `running`."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -50,19 +51,23 @@ Url = Annotated[
     str,
     typer.Option(
         envvar="MLOPS_API_URL",
-        help="The API. Requests that leave this machine are signed with AWS credentials, or carry"
-        " the bearer token MLOPS_API_TOKEN.",
+        help="URL of the API. Requests that leave this machine are signed with AWS credentials, or"
+        " carry the bearer token MLOPS_API_TOKEN.",
     ),
 ]
 DEFAULT_URL = "http://127.0.0.1:8000"
-JobId = Annotated[str, typer.Argument(help="Id of the job, as `submit` answered it.")]
+JobId = Annotated[str, typer.Argument(help="Id of the job, which `mlops batch submit` has shown.")]
 Output = Annotated[
     Path | None,
-    typer.Option(help="Folder for results, errors and summary. [default: the job's id]"),
+    typer.Option(
+        help="Folder to download results, errors and summary to. [default: the id of the job]"
+    ),
 ]
 AnyFormat = Annotated[
     Format | None,
-    typer.Option(help="Of the file. [default: by the end of its name]", case_sensitive=False),
+    typer.Option(
+        help="Format of the file. [default: the one that its name ends with]", case_sensitive=False
+    ),
 ]
 
 
@@ -77,17 +82,22 @@ def add_to(app: typer.Typer) -> None:
 
 def submit(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The rows.")
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="The file of rows to predict."
+        ),
     ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
     pin: Annotated[
         str | None,
-        typer.Option(help="Exactly this version of it. [default: the one that is served]"),
+        typer.Option(help="Pin of the version to use. [default: the version that the API serves]"),
     ] = None,
     format: AnyFormat = None,
     output_format: Annotated[
         Format | None,
-        typer.Option(help="Of results and errors. [default: the file's]", case_sensitive=False),
+        typer.Option(
+            help="Format of results and errors. [default: that of the file]", case_sensitive=False
+        ),
     ] = None,
     rename: Annotated[
         list[str] | None,
@@ -118,25 +128,32 @@ def submit(
         ),
     ] = True,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for its end, and download what came out.")
+        bool,
+        typer.Option("--wait", help="Wait until the job has finished, and download its results."),
     ] = False,
     output: Output = None,
     idempotency_key: Annotated[
         str | None,
-        typer.Option(help="The same key again gives the same job back. [default: a new one]"),
+        typer.Option(
+            help="Submitting again with the same key gives the same job. [default: a new key]"
+        ),
     ] = None,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a file and have its rows predicted (exit code 1: the job failed)."""
+    """Upload a file and predict its rows (exit code 1: the job failed)."""
     found = format or format_of(file.name)
     if found is None:
         raise typer.BadParameter(
-            f"The end of {file.name} does not tell its format; use --format with one of"
+            f"The name {file.name} does not show the format of the file; use --format with one of"
             f" {', '.join(Format)}."
         )
     if output is not None and not wait:
-        raise typer.BadParameter("--output is where --wait downloads to.")
+        raise typer.BadParameter("--output needs --wait, which downloads the results.")
+    if idempotency_key is not None and (unusable := find_other_than_visible_ascii(idempotency_key)):
+        raise typer.BadParameter(
+            f"--idempotency-key contains {unusable}. Use letters, digits and visible ASCII signs."
+        )
     renames = read_renames(rename or (), drop or (), rename_file)
     api = client(url)
     request: dict[str, Any] = {
@@ -153,7 +170,7 @@ def submit(
         _PATH,
         Job,
         {name: value for name, value in request.items() if value is not None},
-        # Ours where nobody gave one: an answer that got lost can then be asked for again.
+        # With a key of our own, a request whose answer got lost can be repeated.
         {"Idempotency-Key": idempotency_key or uuid.uuid4().hex},
     )
     if wait:
@@ -164,7 +181,7 @@ def submit(
 
 
 def status(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Show how far a job is (exit code 1: it failed or was cancelled)."""
+    """Show the progress of a job (exit code 1: it failed or was cancelled)."""
     job = client(url).call("GET", _path(job_id), Job)
     answer(job, as_json, _shown(job))
     _exit_as(job)
@@ -173,31 +190,33 @@ def status(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> No
 def results(
     job_id: JobId, output: Output = None, url: Url = DEFAULT_URL, as_json: AsJson = False
 ) -> None:
-    """Wait for a job's end and download what came out (exit code 1: it failed)."""
+    """Wait until a job has finished and download its results (exit code 1: it failed)."""
     api = client(url)
     _follow(api, api.call("GET", _path(job_id), Job), output, as_json)
 
 
 def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Cancel a job: what has not been predicted will not be."""
+    """Cancel a job: rows that are not predicted yet will not be."""
     job = client(url).call("DELETE", _path(job_id), Job)
     answer(job, as_json, _shown(job))
 
 
 def retry(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Have what is missing of a job predicted."""
+    """Predict the rows of a job that are still missing."""
     job = client(url).call("POST", _path(job_id, "/retry"), Job)
     answer(job, as_json, _shown(job))
 
 
 def _path(job_id: str, below: str = "") -> str:
     if JOB_ID.fullmatch(job_id) is None:
-        raise typer.BadParameter(f"{job_id} is no job's id.")
+        raise typer.BadParameter(
+            f"{job_id!r} is not the id of a job. One looks like job_ and 32 hex digits."
+        )
     return f"{_PATH}/{job_id}{below}"
 
 
 def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | None) -> str:
-    """Return what to name the file in a job: the same for the same key and content."""
+    """Return the URL of the uploaded file, the same for the same key and content."""
     size = file.stat().st_size
     headers = {}
     if idempotency_key is not None:
@@ -206,7 +225,7 @@ def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | N
         digest.update(idempotency_key.encode())
         headers["Idempotency-Key"] = digest.hexdigest()
     if size == 0:
-        raise ConfigInvalid(str(file), "is empty")
+        raise ConfigInvalid(str(file), "it is empty")
     request = {"format": format, "bytes": size}
     link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
     with (
@@ -223,7 +242,7 @@ def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json
     try:
         job = _ended(api, job)
     except KeyboardInterrupt:
-        notes.print(f"{job_id} goes on. To wait for it again: mlops batch results {job_id}")
+        notes.print(f"{job_id} continues. To wait for it again: mlops batch results {job_id}")
         raise typer.Exit(_INTERRUPTED) from None
     files = []
     if job["status"] == State.SUCCEEDED:
@@ -278,7 +297,7 @@ def _download(api: ApiClient, links: Mapping[str, str], folder: Path) -> Iterato
 
 
 def _file_name(name: str, link: str) -> str:
-    """What the link calls it, if that is a name that we would give."""
+    """Return the file name in the link, if it is one that this API gives."""
     last = unquote(urlsplit(link).path).rpartition("/")[2]
     return last if re.fullmatch(rf"{name}(\.[a-z]+){{1,2}}", last) else name
 

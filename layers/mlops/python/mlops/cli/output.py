@@ -16,10 +16,12 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from mlops.errors import ModelNotFound
+from mlops.errors import ConfigInvalid, ModelNotFound, VersionNotFound
 from mlops.inference.version import ModelVersion
 from mlops.models.catalogue import CONTRACTS
+from mlops.models.characters import find_control_character
 from mlops.registry.catalog import Entry
+from mlops.registry.registry import Registry
 
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed; escapes begin so
@@ -50,15 +52,24 @@ class _Notes(Console):
 
 # Without markup: brackets in paths and messages are just brackets.
 notes = _Notes(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-"""Progress and remarks: never mixed with what a command answers."""
+"""Progress and remarks, on stderr: never mixed with a command's answer."""
+
+
+def _check_store(location: str) -> str:
+    """Raises ConfigInvalid where the location holds a character that no path or URL has."""
+    if found := find_control_character(location):
+        raise ConfigInvalid("MLOPS_STORE", f"it contains {found}; set it again without it")
+    return location
+
 
 Model = Annotated[str, typer.Argument(help="Name of the model, such as churn.")]
-Version = Annotated[str, typer.Argument(help="Name of the version, such as churn-model-v1.0.0.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON.")]
 Store = Annotated[
     str,
     typer.Option(
-        envvar="MLOPS_STORE", help="Where versions lie: a folder or s3://bucket[/prefix]."
+        envvar="MLOPS_STORE",
+        callback=_check_store,
+        help="The store of registered versions: a folder or s3://bucket[/prefix].",
     ),
 ]
 STATE = Path(".mlops")
@@ -71,8 +82,21 @@ def require_model(name: str) -> None:
         raise ModelNotFound(name, tuple(CONTRACTS))
 
 
+def find_entry(registry: Registry, text: str) -> Entry:
+    """Return a version by its name, or the newest version of a model by the model's name.
+
+    Raises VersionInvalid, VersionNotFound, RegistryCorrupt.
+    """
+    if text not in CONTRACTS:
+        return registry.entry(ModelVersion.parse(text))
+    entries = registry.entries(text)
+    if not entries:
+        raise VersionNotFound(f"of {text}")
+    return entries[-1]
+
+
 def version_of(model: str, text: str) -> ModelVersion:
-    """Raises VersionInvalid; BadParameter where it is a version of another model."""
+    """Parse a version of `model`. Raises VersionInvalid; BadParameter for another model's."""
     version = ModelVersion.parse(text)
     if version.model != model:
         raise typer.BadParameter(f"{version} is not a version of {model}.")
@@ -105,12 +129,12 @@ def answer(document: object, as_json: bool, text: str) -> None:
     typer.echo(printable(json.dumps(document, indent=2) if as_json else text))
 
 
-def print_error(error: Exception) -> None:
-    typer.echo(f"mlops: {printable(str(error))}", err=True)
+def print_error(message: str) -> None:
+    typer.echo(f"mlops: {printable(message)}", err=True)
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows as aligned text, one line each, nothing cut; the first one's keys are the headings."""
+    """Return rows as aligned text, nothing cut; the keys of the first row are the headings."""
     drawn = Table(box=None, pad_edge=False)
     for heading in rows[0]:
         drawn.add_column(heading, no_wrap=True)

@@ -1,10 +1,12 @@
 """`mlops register | models | show | pin | bake | registry rebuild`."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
@@ -14,10 +16,11 @@ from mlops.cli.output import (
     AsJson,
     Model,
     Store,
-    Version,
     answer,
     entry_document,
+    find_entry,
     notes,
+    printable,
     require_model,
     table,
     version_of,
@@ -32,7 +35,7 @@ from mlops.inference.version import ModelVersion, Pin
 from mlops.models.catalogue import CONTRACTS
 from mlops.registry.catalog import Entry
 from mlops.registry.versions import StoredVersions
-from mlops.training.folder import read, replacing
+from mlops.training.folder import read, replacing, require_candidate
 from mlops.training.servable import require_servable
 
 
@@ -40,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
     for command in (register, models, show, pin, bake):
         app.command()(command)
     group = typer.Typer(
-        no_args_is_help=True, rich_markup_mode=None, help="Look after the registry itself."
+        no_args_is_help=True, rich_markup_mode=None, help="Maintain the registry itself."
     )
     group.command()(rebuild)
     app.add_typer(group, name="registry")
@@ -49,25 +52,33 @@ def add_to(app: typer.Typer) -> None:
 def register(
     model: Model,
     version: Annotated[
-        str | None, typer.Option(help="Name of the version. [default: the next minor one]")
+        str | None, typer.Option(help="Name of the version. [default: the next minor version]")
     ] = None,
     candidate: Annotated[
         Path | None,
-        typer.Option(help="Folder that `mlops train` made. [default: .mlops/candidates/MODEL]"),
+        typer.Option(
+            help="Folder that `mlops train` has written. [default: .mlops/candidates/MODEL]"
+        ),
     ] = None,
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Put the trained candidate into the store under a version, once and for all.
+    """Register the trained candidate in the store as a new version.
 
-    A candidate that cannot be loaded, or does not repeat its golden rows, is refused.
+    A version never changes after that. A candidate that cannot be loaded, or that does not
+    reproduce its golden rows, is refused.
     """
     require_model(model)
     named = None if version is None else version_of(model, version)
     folder = candidate or CANDIDATES / model
+    require_candidate(folder, model)
     found = read(folder)
     if found.model != model:
-        raise ConfigInvalid(str(folder), f"holds a candidate of {found.model}, not of {model}")
+        register_it = f"mlops register {found.model} --candidate {shlex.quote(str(folder))}"
+        reason = (
+            f"this is a candidate of {found.model}, not of {model}; to register it: {register_it}"
+        )
+        raise ConfigInvalid(str(folder), reason)
     require_servable(found, CONTRACTS, str(folder))
     registry = open_registry(store)
     if named is None:
@@ -82,7 +93,9 @@ def register(
 
 
 def models(
-    model: Annotated[str | None, typer.Argument(help="Only this model's versions.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="List the versions of this model only.")
+    ] = None,
     store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
@@ -98,34 +111,63 @@ def models(
     answer([entry_document(entry) for entry in entries], as_json, text)
 
 
-def show(version: Version, store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Show one version: where it comes from, its figures, its model card."""
+def show(
+    version: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a version, such as churn-model-v1.0.0, or of a model for its newest one."
+        ),
+    ],
+    store: Store = DEFAULT_STORE,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Show the model card as it is stored, in Markdown."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one version: its origin, its metrics and its model card."""
     registry = open_registry(store)
-    entry = registry.entry(ModelVersion.parse(version))
+    entry = find_entry(registry, version)
     document = entry_document(entry)
     # Checked on the way from the pin to the card, as everything that is read from a store.
     manifest = read_manifest(registry.versions, entry.pin)
     card = read_listed(registry.versions, manifest, "model_card.md").decode(errors="replace")
-    facts = [
-        {"": name, " ": str(value)}
-        for name, value in document.items()
-        if name not in ("metrics", "history") and value is not None
-    ]
-    answer({**document, "model_card": card}, as_json, f"{table(facts)}\n\n{card}")
+    facts = table(
+        [
+            {"": name, " ": str(value)}
+            for name, value in document.items()
+            if name not in ("metrics", "history") and value is not None
+        ]
+    )
+    terminal = Console(markup=False, emoji=False, highlight=False)
+    if raw or as_json or not terminal.is_terminal:
+        answer({**document, "model_card": card}, as_json, f"{facts}\n\n{card}")
+    else:
+        from rich.markdown import Markdown  # its parser takes a while to import
+
+        typer.echo(f"{printable(facts)}\n")
+        # A link shows its address, so that nobody is led elsewhere by its text.
+        terminal.print(Markdown(printable(card), hyperlinks=False))
 
 
 def pin(
     model: Model,
-    version: Version,
+    version: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of the version, such as churn-model-v1.0.0. [default: the newest one]"
+        ),
+    ] = None,
     store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Write the version and its digest into samconfig.toml: a one-line change to review."""
+    """Write a version and its digest into samconfig.toml: a change of one line to review."""
     require_model(model)
     registry = open_registry(store)
-    pinned = registry.entry(version_of(model, version)).pin
-    # What is pinned is deployed: better to learn here that the store has lost a file.
+    named = model if version is None else str(version_of(model, version))
+    pinned = find_entry(registry, named).pin
+    # A pinned version gets deployed. If the store has lost one of its files, say so now.
     read_version(registry.versions, pinned)
     file = Samconfig.read(samconfig)
     previous = file.set_pin(model, pinned)
@@ -140,26 +182,29 @@ def pin(
 def bake(
     pins: Annotated[
         list[str] | None,
-        typer.Option("--pin", help="Bake this instead of the pins in samconfig.toml. Repeatable."),
+        typer.Option(
+            "--pin", help="Bake this pin instead of those in samconfig.toml. Can be repeated."
+        ),
     ] = None,
     store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
-    output: Annotated[Path, typer.Option(help="Where the image's build looks.")] = STATE / "image",
+    output: Annotated[Path, typer.Option(help="Folder that the image is built from.")] = STATE
+    / "image",
     ca_bundle: Annotated[
         Path | None,
         typer.Option(
             envvar="MLOPS_CA_BUNDLE",
             exists=True,
             dir_okay=False,
-            help="CA certificates for the build, where a proxy inspects TLS.",
+            help="File of CA certificates for the build, if a proxy inspects TLS.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put the pinned versions where the image's build takes them from, each file checked.
+    """Copy the pinned versions into the folder that the image is built from.
 
-    A pinned version that is not in the store is said and left out: the image reads it at start.
-    An earlier bake is replaced, and nothing else.
+    The digest of each file is checked. A pinned version that is not in the store is reported and
+    left out; the image reads it from the store when it starts. Only an earlier bake is replaced.
     """
     wanted = [Pin.parse(text) for text in pins] if pins else Samconfig.read(samconfig).pins()
     source = StoredVersions(open_objects(store, patient=True))
@@ -190,11 +235,11 @@ def bake(
     left_out = [pinned for pinned in wanted if pinned not in baked]
     for pinned in left_out:
         notes.print(
-            f"Not baked, since it is not in {store}: {pinned}."
-            " The image will read it from its store at start."
+            f"Not baked, because it is not in {store}: {pinned}."
+            " The image will read it from the store of its stack when it starts."
         )
     if not wanted:
-        notes.print("Nothing is pinned: the image will hold no model.")
+        notes.print("Nothing is pinned, so the image will contain no model.")
     answer(
         {
             "pins": [str(pinned) for pinned in baked],
@@ -209,9 +254,9 @@ def bake(
 def _require_replaceable(
     folder: Path, certificates: Path, bundle: bytes | None, store: str
 ) -> None:
-    """Raises ConfigInvalid where anything would be lost but an earlier bake: it is not ours."""
+    """Raises ConfigInvalid if anything but an earlier bake would be lost."""
     if folder.resolve() == Path(store, "models").resolve():
-        reason = "is where the store keeps its versions; name another folder with --output"
+        reason = "the store keeps its versions here; name another folder with --output"
         raise ConfigInvalid(str(folder), reason)
     foreign: Path | None = None
     if folder.exists():
@@ -219,12 +264,12 @@ def _require_replaceable(
     elif certificates.exists() and certificates.read_bytes() != bundle:
         foreign = certificates  # a bake leaves them beside its models only
     if foreign is not None:
-        reason = "is there already and of no earlier bake; move it, or name another --output"
+        reason = "it exists and is not from an earlier bake; move it, or name another --output"
         raise ConfigInvalid(str(foreign), reason)
 
 
 def _is_baked(folder: Path) -> bool:
-    """A bake is known by what it holds; a version in a store has more files than are served."""
+    """Tell a bake by its files: a version in a store has more files than those that are served."""
     try:
         for version in folder.iterdir():
             ModelVersion.parse(version.name)
@@ -236,7 +281,7 @@ def _is_baked(folder: Path) -> bool:
 
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Rebuild the registry from manifests and journal (exit code 1: a version is left out)."""
+    """Rebuild the registry from manifests and journal (exit code 1: a version was left out)."""
     rebuilt = open_registry(store).rebuild()
     for error in rebuilt.refused:
         notes.print(f"Left out: {error}")

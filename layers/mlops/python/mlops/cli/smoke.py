@@ -1,4 +1,4 @@
-"""`mlops smoke`: does the API that was deployed answer as it should?"""
+"""`mlops smoke`: check the answers of a deployed API."""
 
 import math
 import signal
@@ -36,7 +36,7 @@ _DIGEST, _RELEASE = "Model-Digest", "Release"
 _AT_ONCE = 8
 _SHOWN_SECONDS = 0.2
 _REASONS = 10
-"""So many are told, the first ones; each may name a request of its own."""
+"""How many reasons are kept: the first ones. Each may name a request of its own."""
 # A connection that broke is tried once more; what the API answers counts as it is.
 _RETRY = Retry(connect=1, read=1, status=0, redirect=0, allowed_methods=None)
 
@@ -92,33 +92,36 @@ def smoke(
         typer.Option(
             min=0.01,
             max=100,
-            help="Go on, with so many requests a second: rows of the models' holdouts.",
+            help="Keep sending so many requests a second: rows of the holdouts of the models.",
         ),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.01, help="End after so long. [default: until it is interrupted]"),
+        typer.Option(
+            min=0.01,
+            help="With --rate: stop after so many seconds. [default: when it is interrupted]",
+        ),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(envvar="MLOPS_API_URL", help="The API. [default: the stack's]"),
+        typer.Option(envvar="MLOPS_API_URL", help="URL of the API. [default: that of the stack]"),
     ] = None,
     stack: StackName = None,
     store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Send the models' examples to the API, and check the answers (exit code 1: one is wrong).
+    """Send example requests to the API and check the answers (exit code 1: one is wrong).
 
-    Each has to come from a version that is pinned or live. Requests are signed as in `mlops batch`.
-    A --stack that is named here is asked itself, whatever MLOPS_API_URL says.
+    Each answer has to come from a version that is pinned or live. Requests are signed as in
+    `mlops batch`. If --stack is given, its API is asked, even if MLOPS_API_URL is set.
 
-    With --rate it is traffic for a canary: the rows of a version's holdout, since a judge learns
-    nothing from a few examples. They lie in the stack's store, or, where a URL is named and no
-    stack, in --store. Where they cannot be read, nothing is sent (exit code 1).
+    With --rate, the command makes traffic for a canary: it sends the rows of a version's holdout,
+    because a few examples are too few to analyze. The rows are read from the store of the stack,
+    or from --store if only a URL is given. If they cannot be read, nothing is sent (exit code 1).
     """
     if seconds is not None and rate is None:
-        raise typer.BadParameter("--seconds is how long --rate goes on.")
+        raise typer.BadParameter("--seconds needs --rate.")
     pinned = Samconfig.read(samconfig).pins()
     if _named(context, "stack") and not _named(context, "url"):
         url = None
@@ -133,7 +136,7 @@ def smoke(
     pins = by_model([*live, *pinned])
     tally = Tally(address)
     if not pins:
-        notes.print(f"No model is pinned or live: there is nothing to ask {address}.")
+        notes.print(f"No model is pinned or live, so no request is sent to {address}.")
     elif rate is None:
         api = _client(address)
         for case in examples(pins):
@@ -193,7 +196,7 @@ def _answered(api: ApiClient, case: Case) -> tuple[str, list[str]]:
         faults.append(f"these fields of the answer are wrong: {wrong_fields(error)}")
         found = {}
     if found and found[contract.subject_field] != case.request[contract.subject_field]:
-        faults.append("it answers for somebody else")
+        faults.append("it answers for another customer")
     digest = answer.headers.get(_DIGEST, "no digest")
     pin = case.pins.get(digest)
     if pin is None:

@@ -1,4 +1,4 @@
-"""`mlops copy`: what is registered in one store, registered in another one too."""
+"""`mlops copy`: register versions of one store in another one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,20 +30,25 @@ def add_to(app: typer.Typer) -> None:
 def copy(
     pins: Annotated[
         list[str] | None,
-        typer.Option("--pin", help="Copy this instead of the pins in samconfig.toml. Repeatable."),
+        typer.Option(
+            "--pin", help="Copy this pin instead of those in samconfig.toml. Can be repeated."
+        ),
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(help="The other store: a folder or s3://bucket. [default: the stack's]"),
+        typer.Option(
+            help="The store to copy to: a folder or s3://bucket. [default: the store of the stack]"
+        ),
     ] = None,
     stack: StackName = None,
     store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Register versions of one store in another one, each file checked, with the same pins.
+    """Register the pinned versions of one store in another store, with the same digests.
 
-    Repeating it changes nothing. A stack that is not there yet has no store: that is said.
+    Each file is checked. Repeating the command changes nothing. If the stack does not exist yet,
+    it has no store, and nothing is copied.
     """
     wanted = [Pin.parse(text) for text in pins] if pins else Samconfig.read(samconfig).pins()
     target = to or _store_of(stack or Samconfig.read(samconfig).stack())
@@ -61,9 +66,11 @@ def copy(
                     _require_there(registry, pin, store, target)
                     there.append(pin)
     if not wanted:
-        notes.print("Nothing is pinned: there is nothing to copy.")
+        notes.print("Nothing is pinned, so there is nothing to copy.")
     for pin in there:
-        notes.print(f"Not copied, since {target} has it and {store} has not: {pin}")
+        notes.print(
+            f"Not copied, because {store} does not have it, but {target} has it already: {pin}"
+        )
     answer(
         {"to": target, "copied": [*map(str, copied)], "there": [*map(str, there)]},
         as_json,
@@ -91,7 +98,7 @@ def _copy(source: StoredVersions, pin: Pin, registry: Registry) -> None:
     manifest, files = read_version(source, pin)
     # The other manifest is made from the files. Better to know beforehand that it is the same.
     if Manifest.of_files(pin.version, files, manifest.provenance) != manifest:
-        raise ManifestInvalid(str(pin.version), "the manifest has other figures than its files")
+        raise ManifestInvalid(str(pin.version), "its metrics are not those of its files")
     registry.register(pin.version, files, manifest.provenance)
 
 

@@ -1,6 +1,7 @@
 """`mlops train`."""
 
 import os
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,9 @@ def train(
     model: Model,
     data: Annotated[
         Path | None,
-        typer.Option(help="Labelled rows, CSV or gzipped CSV. [default: the model's own data]"),
+        typer.Option(
+            help="Labelled rows, CSV or gzipped CSV. [default: the sample data of the model]"
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -32,9 +35,9 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a candidate, and refuse it where its figures are not good enough (exit code 3).
+    """Train a candidate, and refuse it if its metrics are not good enough (exit code 3).
 
-    The same data and code give the same files. SOURCE_DATE_EPOCH sets the training date too.
+    The same data and code give the same files. SOURCE_DATE_EPOCH sets the date of the training.
     """
     require_model(model)
     at = training_date()  # before the imports: some of them read the same variable, and fail
@@ -77,10 +80,13 @@ def train(
         }
         for view in plan.views
     ]
+    register_it = f"mlops register {model}"
+    if output is not None:
+        register_it += f" --candidate {shlex.quote(str(output))}"
     answer(
         {"model": model, "candidate": str(folder), "metrics": candidate.metrics},
         as_json,
-        f"{table(rows)}\nThe gate lets it pass. Next: mlops register {model}",
+        f"{table(rows)}\nThe candidate has passed the gate. Next: {register_it}",
     )
 
 
@@ -92,13 +98,13 @@ def training_date() -> datetime:
     try:
         return datetime.fromtimestamp(int(epoch), UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise ConfigInvalid("SOURCE_DATE_EPOCH", f"{epoch!r} is no number of seconds") from error
+        raise ConfigInvalid("SOURCE_DATE_EPOCH", f"{epoch!r} is not a number of seconds") from error
 
 
 def code_sha() -> str | None:
-    """The commit that this very package is from, wherever the command is given.
+    """Return the commit of this package, whatever folder the command runs in.
 
-    `-dirty` is added where the package differs from the commit; None where it is not in git.
+    It ends with `-dirty` if the package differs from the commit, and is None without git.
     """
     try:
         _git("ls-files", "--error-unmatch", "errors.py")

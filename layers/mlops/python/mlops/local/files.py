@@ -1,18 +1,51 @@
 """An object store in a folder. Safe for several processes on one machine."""
 
+import errno
 import fcntl
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mlops.errors import ObjectChanged, ObjectExists, ObjectNotFound, StoreUnavailable
+from mlops.errors import (
+    ObjectChanged,
+    ObjectExists,
+    ObjectNotFound,
+    StoreFull,
+    StoreUnavailable,
+)
 from mlops.inference.manifest import digest_of
 from mlops.registry.objects import Stamped, Stat, check_key, check_prefix
 
 _LOCK = ".lock"
 _MODE = 0o644  # a temporary file is its owner's alone; an object is anybody's to read
+
+# What os.link says on FAT, SMB, FUSE and others that have no hard links.
+_NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    errno.EACCES: "give this user access, or name another folder",
+    errno.EPERM: "give this user access, or name another folder",
+    errno.EROFS: "name a folder that can be written",
+    errno.EMFILE: "allow more open files: ulimit -n 4096",
+    errno.ENAMETOOLONG: "use a shorter name",
+    **dict.fromkeys(
+        (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP),
+        "the file system has no file locks, so name a folder on another disk",
+    ),
+}
+
+
+def store_error(key: str, error: OSError) -> StoreUnavailable:
+    """Return the error to raise for a key, or a folder, that the file system refused."""
+    if error.errno in _FULL:
+        return StoreFull(key, f"{error.strerror}; free some space and try again")
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        reason = f"{reason}: {error.filename}"
+    remedy = _REMEDIES.get(error.errno or 0)
+    return StoreUnavailable(key, f"{reason}; {remedy}" if remedy else reason)
 
 
 class FolderObjects:
@@ -28,7 +61,7 @@ class FolderObjects:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise ObjectNotFound(key) from error
         except OSError as error:
-            raise StoreUnavailable(key, str(error)) from error
+            raise store_error(key, error) from error
         return Stamped(content, digest_of(content))
 
     def stat(self, key: str) -> Stat:
@@ -45,6 +78,10 @@ class FolderObjects:
                 os.link(temporary, self._root / key)
             except FileExistsError as error:
                 raise ObjectExists(key) from error
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._rename_unless_taken(temporary, key)
 
     def replace(self, key: str, content: bytes, tag: str | None) -> None:
         with self._written(key, (content,)) as temporary, self._locked():
@@ -55,6 +92,13 @@ class FolderObjects:
             if current != tag:
                 raise ObjectChanged(key)
             temporary.replace(self._root / key)
+
+    def _rename_unless_taken(self, temporary: Path, key: str) -> None:
+        """Do what a link does, on a file system that has none. Raises ObjectExists."""
+        with self._locked():
+            if os.path.lexists(self._root / key):
+                raise ObjectExists(key)
+            temporary.rename(self._root / key)
 
     def keys(self, prefix: str) -> Iterator[str]:
         check_prefix(prefix)
@@ -67,7 +111,7 @@ class FolderObjects:
                 if not name.startswith(".")
             ]
         except OSError as error:
-            raise StoreUnavailable(prefix, str(error)) from error
+            raise store_error(prefix, error) from error
         return iter(sorted(name for name in found if name.startswith(prefix)))
 
     @contextmanager
@@ -79,17 +123,18 @@ class FolderObjects:
             folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".", dir=folder)
         except OSError as error:
-            raise StoreUnavailable(key, str(error)) from error
+            raise store_error(key, error) from error
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, _MODE)
+                with suppress(OSError):  # FAT and SMB have no such modes
+                    os.fchmod(handle, _MODE)
                 file.writelines(blocks)
                 file.flush()
                 os.fsync(file.fileno())
             yield temporary
         except OSError as error:
-            raise StoreUnavailable(key, str(error)) from error
+            raise store_error(key, error) from error
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -7,6 +7,9 @@ A message is one file, and its state is the file's name, so every step is one re
 
 Receiving a message renames it to be invisible for a while. Of several processes that try, one
 finds the old name. Should the one that got it die, the message is visible again later.
+
+The clock may be set back. No message is invisible for longer than a receiver asks for, and one
+that was never received is visible at once; so a later time in a name is that of another clock.
 """
 
 import os
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mlops.errors import StoreUnavailable
+from mlops.local.files import store_error
 
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -90,7 +93,7 @@ class FolderQueue:
         """Take up to `most` messages; for so long, nobody else is given them."""
         received: list[Message] = []
         with self._usable():
-            for name in self._visible():
+            for name in self._visible(visibility_seconds):
                 if len(received) == most:
                     break
                 if name.receives >= self._max_receives:
@@ -111,15 +114,18 @@ class FolderQueue:
             with self._usable():
                 self._rename(name, self._path(self._hidden(name, seconds, name.receives)))
 
-    def _visible(self) -> Iterator[_Name]:
-        now = self._milliseconds(0)
+    def _visible(self, visibility_seconds: float) -> Iterator[_Name]:
         try:
             found = sorted(path.name for path in self._messages.iterdir())
         except FileNotFoundError:  # nothing was ever sent
             return
+        # Read after the listing, so that none of its names has a time after `latest`.
+        now, latest = self._milliseconds(0), self._milliseconds(visibility_seconds)
         for text in found:
             name = _Name.parse(text)
-            if name is not None and name.visible_at <= now:
+            if name is not None and (
+                name.visible_at <= now or name.receives == 0 or name.visible_at > latest
+            ):
                 yield name
 
     def _take(self, name: _Name, visibility_seconds: float) -> Message | None:
@@ -159,7 +165,7 @@ class FolderQueue:
         try:
             yield
         except OSError as error:
-            raise StoreUnavailable(str(self._messages), str(error)) from error
+            raise store_error(str(self._messages), error) from error
 
     def _write(self, body: str, target: Path) -> None:
         """All of it appears at once, and stays."""

@@ -45,6 +45,30 @@ def save(candidate: Candidate, folder: Path) -> None:
         (new / PROVENANCE).write_text(text, encoding="utf-8")
 
 
+def require_candidate(path: Path, model: str) -> None:
+    """Raises ConfigInvalid, which says what to do, where `path` is no folder of a candidate."""
+    if (path / PROVENANCE).is_file():
+        return
+    train = f"train one: mlops train {model}"
+    if path.is_file() and (path.parent / PROVENANCE).is_file():
+        reason = f"this is a file of a candidate; name its folder: {path.parent}"
+    elif path.is_file():
+        reason = (
+            "this is a file, but a candidate is a folder. A model file alone cannot be registered:"
+            " a version also has its ONNX export, golden rows, metrics and model card. The command"
+            f" that writes them all is: mlops train {model} --data FILE"
+        )
+    elif not path.exists():
+        reason = f"there is no trained candidate here; {train}"
+    elif (path / MANIFEST).is_file():
+        reason = "this version is registered already; to copy it to another store: mlops copy"
+    elif (path / model / PROVENANCE).is_file():
+        reason = f"this folder holds several candidates; name one of them: {path / model}"
+    else:
+        reason = f"this folder holds no trained candidate, since it has no {PROVENANCE}; {train}"
+    raise ConfigInvalid(str(path), reason)
+
+
 def read(folder: Path) -> Candidate:
     """Raises DataInvalid where the folder holds no whole candidate."""
     try:
@@ -55,10 +79,17 @@ def read(folder: Path) -> Candidate:
         provenance = Provenance(trained_at=trained_at, **origin)
         metrics = files[METRICS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, MalformedJson) as error:
-        raise DataInvalid(
-            str(folder), None, PROVENANCE, f"no trained candidate: {error}"
-        ) from error
+        reason = f"this is no trained candidate ({_cause(error)}); train it again with mlops train"
+        raise DataInvalid(str(folder), None, PROVENANCE, reason) from error
     return Candidate(model, files, provenance, _object(metrics, str(folder)))
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{Path(error.filename or PROVENANCE).name}: {error.strerror}"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return str(error) if isinstance(error, ValueError) else "it has another structure"
 
 
 def _plain(name: str) -> str:
@@ -85,7 +116,7 @@ def require_replaceable(folder: Path) -> None:
             return
     elif not folder.exists():
         return
-    raise ConfigInvalid(str(folder), "is there already and holds no candidate; name another folder")
+    raise ConfigInvalid(str(folder), "it exists and holds no candidate; name another folder")
 
 
 @contextmanager
