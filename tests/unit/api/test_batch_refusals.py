@@ -140,7 +140,7 @@ def test_a_caller_without_a_name_is_forbidden(batch: BatchService, authorizer: o
     body = json.dumps({"model": "churn", "rows": ROWS}).encode()
     for method, path, sent in (
         ("POST", BATCH, body),
-        ("POST", UPLOADS, b'{"format": "csv"}'),
+        ("POST", UPLOADS, b'{"format": "csv", "bytes": 9}'),
         ("GET", f"{BATCH}/job_1", b""),
         ("DELETE", f"{BATCH}/job_1", b""),
         ("POST", f"{BATCH}/job_1/retry", b""),
