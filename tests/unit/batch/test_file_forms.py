@@ -88,7 +88,7 @@ def zipped(name: str) -> bytes:
         (CSV.decode().encode("utf-16-le"), Format.CSV, "The input is UTF-16 (without a byte order"),
         (CSV.decode().encode("utf-16-be"), Format.JSONL, "The input is UTF-16 (without a byte ord"),
         (b'{"customer_id": "a"}\n', Format.CSV, "The input looks like JSON, not CSV. Give JSON"),
-        (CSV, Format.JSONL, "The input is not JSON lines: none of its first lines is a JSON objec"),
+        (CSV, Format.JSONL, "The input is not JSON lines: none of its first 10 rows is a JSON obj"),
         (
             json.dumps(ROWS).encode(),
             Format.JSONL,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -31,8 +30,6 @@ MAX_CHUNK_BYTES = 16 * 1024 * 1024
 rows that fill all memory."""
 
 _BLOCK = 4 * 1024 * 1024
-_FIRST_LINES = 1_000
-"""Lines of JSON of which one at least is to be an object."""
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -203,12 +200,15 @@ def _require_csv(head: bytes) -> None:
 
 
 def _require_some_object(chunk: Chunk) -> None:
-    """Raises InputRefused where no line could be a row, or one line holds all rows."""
+    """Check the first chunk of JSON lines.
+
+    Raises InputRefused where none of its lines is an object, or one line holds all rows.
+    """
     reason = ""
     records = json_records(chunk.content)
     lines = chunk.lines(records.lines).tolist()
     ends = zip(records.starts.tolist(), records.ends.tolist(), strict=True)
-    for line, (start, end) in islice(zip(lines, ends, strict=True), _FIRST_LINES):
+    for line, (start, end) in zip(lines, ends, strict=True):
         try:
             row = parse(chunk.content[start:end])
         except MalformedJson as error:
@@ -221,7 +221,9 @@ def _require_some_object(chunk: Chunk) -> None:
         reason = reason or f"line {line} is no object"
     shape = json_shape(chunk.content[:HEAD])
     raise InputRefused(
-        shape or f"The input is not JSON lines: none of its first lines is a JSON object ({reason})"
+        shape
+        or f"The input is not JSON lines: none of its first {chunk.rows:,} rows is a JSON"
+        f" object ({reason})"
     )
 
 
