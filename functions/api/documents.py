@@ -72,8 +72,8 @@ class BatchRequest(_Sent):
     )
     rename: Annotated[dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES)] = Field(
         default={},
-        description="Columns of the input by the names that they have there: the model's field that"
-        " each one is, or null to leave the column out.",
+        description="Maps column names of the input to fields of the model, or to null to leave"
+        " the column out.",
     )
     escape_formulas: bool = Field(
         default=True,

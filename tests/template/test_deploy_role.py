@@ -21,6 +21,17 @@ GIVES_RIGHTS = {
     "iam:PutRolePolicy",
 }
 """Actions that AWS can make depend on the boundary of the role that they change."""
+LOG_DELIVERY = {
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+}
+"""What a state machine with a log needs. AWS narrows these down to no name."""
 # The services by which CloudFormation makes a resource of a type.
 SERVICES = {
     "AWS::ApiGatewayV2": "apigateway",
@@ -31,6 +42,7 @@ SERVICES = {
     "AWS::Lambda": "lambda",
     "AWS::Logs": "logs",
     "AWS::S3": "s3",
+    "AWS::SecretsManager": "secretsmanager",
     "AWS::SNS": "sns",
     "AWS::SQS": "sqs",
     "AWS::Serverless::Function": "lambda",
@@ -79,6 +91,30 @@ def test_every_resource_of_the_template_can_be_deployed(
         assert service in granted, f"{name} needs {service} in {FILE.name}"
 
 
+def test_every_secret_has_a_name_that_the_role_may_manage(
+    resources: Resources, policy: list[dict[str, Any]]
+) -> None:
+    (managed,) = (
+        found.rpartition(":")[2]
+        for statement in policy
+        if "secretsmanager:*" in as_list(statement["Action"])
+        for found in resources_of(statement)
+        if ":secretsmanager:" in found
+    )
+    secrets = of_type(resources, "AWS::SecretsManager::Secret")
+    for name, secret in secrets.items():
+        # Without a name of ours CloudFormation makes one that the stack's name is not in.
+        given = secret["Name"]["Fn::Sub"].replace("${AWS::StackName}", "${StackName}")
+        assert fnmatchcase(given, managed), name
+    # CloudFormation asks for it to generate a secret. AWS narrows it down to no name.
+    (anywhere,) = (
+        statement
+        for statement in policy
+        if "secretsmanager:GetRandomPassword" in statement["Action"]
+    )
+    assert anywhere["Resource"] == "*"
+
+
 def test_the_boundary_has_every_right_that_the_template_gives(
     resources: Resources, boundary: list[dict[str, Any]]
 ) -> None:
@@ -96,9 +132,13 @@ def test_the_boundary_gives_no_right_over_rights(boundary: list[dict[str, Any]])
         service, _, name = action.partition(":")
         assert service not in {"iam", "sts", "organizations", "account", "sso"}
         assert "*" not in name
-    for statement in boundary:
-        if statement["Resource"] == "*":
-            assert as_list(statement["Action"]) == ["cloudwatch:DescribeAlarms"]
+    anywhere = [
+        action
+        for statement in boundary
+        if "*" in as_list(statement["Resource"])
+        for action in as_list(statement["Action"])
+    ]
+    assert set(anywhere) == {"cloudwatch:DescribeAlarms", *LOG_DELIVERY}
 
 
 def test_every_role_of_the_template_takes_the_boundary(resources: Resources) -> None:

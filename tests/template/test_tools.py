@@ -10,7 +10,9 @@ import pytest
 
 from tests.project.files import ROOT, project_files
 
-CHECK_SECONDS = 120
+CHECK_SECONDS = 480
+"""Half a minute is usual for the slowest; a busy machine needs a multiple of it."""
+pytestmark = pytest.mark.timeout(CHECK_SECONDS + 30)
 
 
 def run(*command: str | Path) -> str:
@@ -44,12 +46,10 @@ def test_cfn_lint() -> None:
     run("cfn-lint", "template.yaml", ".github/deploy-role.yaml")
 
 
-@pytest.mark.timeout(CHECK_SECONDS)
 def test_sam_validate() -> None:
     run(ROOT / ".tools/sam/bin/sam", "validate", "--lint")
 
 
-@pytest.mark.timeout(CHECK_SECONDS)
 def test_checkov_passes_and_every_waiver_is_needed_and_explained() -> None:
     output = run(
         *(ROOT / ".tools/checkov/bin/checkov", "--file", "template.yaml"),

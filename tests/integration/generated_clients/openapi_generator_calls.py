@@ -20,9 +20,10 @@ with api.ApiClient(api.Configuration(host=url, access_token=token)) as client:
         return batch.submit_batch(api.BatchRequest(submission), idempotency_key=key)
 
     rows = submit(api.BatchOfRows(model="churn", rows=[CUSTOMER]), "rows")
-    link = batch.create_upload(api.UploadRequest(format=api.Format.CSV))
     file = b"customer_id,tenure,monthly_charges\nC1,24,79.5\n"
-    uploaded = urllib3.request("PUT", link.url, body=file).status
+    upload = api.UploadRequest(format=api.Format.CSV, bytes=len(file))
+    link = batch.create_upload(upload)
+    uploaded = urllib3.request(link.method, link.url, body=file, headers=link.headers).status
     of_file = submit(api.BatchOfInput(model="churn", input=link.input), "file")
     cancelled = batch.cancel_batch(of_file.job_id)
     try:

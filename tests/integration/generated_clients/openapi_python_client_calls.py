@@ -38,9 +38,10 @@ with AuthenticatedClient(base_url=url, token=token) as client:
 
     row = BatchOfRowsRowsItem.from_dict(CUSTOMER)
     rows = submit(BatchOfRows(model="churn", rows=[row]), "rows")
-    link = create_upload.sync(client=client, body=UploadRequest(format_=Format.CSV))
     file = b"customer_id,tenure,monthly_charges\nC1,24,79.5\n"
-    uploaded = httpx.put(link.url, content=file).status_code
+    upload = UploadRequest(format_=Format.CSV, bytes_=len(file))
+    link = create_upload.sync(client=client, body=upload)
+    sent = httpx.put(link.url, content=file, headers=link.headers.to_dict())
     of_file = submit(BatchOfInput(model="churn", input_=link.input_), "file")
     cancelled = cancel_batch.sync(of_file.job_id, client=client)
     customer = ChurnRequest.from_dict(CUSTOMER)
@@ -52,7 +53,7 @@ with AuthenticatedClient(base_url=url, token=token) as client:
             "show_model": show_model.sync("churn", client=client).model_version,
             "predict_churn": predict_churn.sync(client=client, body=customer).customer_id,
             "submit_batch": [rows.status, of_file.status],
-            "create_upload": uploaded,
+            "create_upload": sent.status_code,
             "show_batch": show_batch.sync(rows.job_id, client=client).job_id == rows.job_id,
             "cancel_batch": cancelled.status,
             "retry_batch": retry_batch.sync(of_file.job_id, client=client).type_,

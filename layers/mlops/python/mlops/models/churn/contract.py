@@ -42,29 +42,33 @@ MEDIUM_FROM, HIGH_FROM = 0.4, 0.7
 class ChurnRequest(Request):
     model_config = ConfigDict(
         json_schema_extra={
-            "description": "One customer. Three fields are required;"
-            " each further one makes the answer better."
+            "description": "One customer. Three fields are required."
+            " Each further field makes the prediction better."
         }
     )
 
     customer_id: str = Field(
-        min_length=1, max_length=128, description="Your id; it comes back unchanged."
+        min_length=1,
+        max_length=128,
+        description="Your id of the customer. The answer repeats it unchanged.",
     )
     tenure: Annotated[int, WHOLE] = Field(
-        ge=0, le=1_200, description="Months that the customer has been one."
+        ge=0, le=1_200, description="Number of months since the customer joined."
     )
     # The upper bounds are far beyond any customer; they keep a slip of the unit (cents, yearly
     # totals) and float32's overflow out of the model.
-    monthly_charges: float = Field(ge=0, le=10_000, description="Charged a month, US dollars.")
+    monthly_charges: float = Field(ge=0, le=10_000, description="Monthly charge in US dollars.")
     total_charges: float | None = Field(
-        default=None, ge=0, le=10_000_000, description="Charged so far, US dollars."
+        default=None, ge=0, le=10_000_000, description="Sum of all charges so far in US dollars."
     )
     senior_citizen: Annotated[Literal[0, 1] | None, WHOLE] = Field(
-        default=None, description="1 for a customer of 65 or older."
+        default=None, description="1 if the customer is 65 or older, else 0."
     )
     gender: Literal["Female", "Male"] | None = None
-    partner: YesNo | None = Field(default=None, description="Lives with a partner.")
-    dependents: YesNo | None = Field(default=None, description="Lives with dependents.")
+    partner: YesNo | None = Field(default=None, description="Whether the customer has a partner.")
+    dependents: YesNo | None = Field(
+        default=None, description="Whether the customer has dependents."
+    )
     phone_service: YesNo | None = None
     multiple_lines: YesNoPhone | None = None
     internet_service: Literal["DSL", "Fiber optic", "No"] | None = None
@@ -163,13 +167,15 @@ class ChurnResponse(Response):
 
     customer_id: str
     churn_probability: float = Field(
-        ge=0, le=1, description="Probability that the customer leaves; six decimals."
+        ge=0, le=1, description="Probability that the customer leaves, rounded to six decimals."
     )
     risk_category: RiskCategory = Field(
         description=f"Low below {MEDIUM_FROM}, Medium below {HIGH_FROM}, else High."
     )
     model_version: str
-    prediction_id: str = Field(description="Unique; quote it when asking about this answer.")
+    prediction_id: str = Field(
+        description="Unique id of this prediction. Quote it in questions about the answer."
+    )
 
 
 def risk_category(churn_probability: float) -> RiskCategory:
