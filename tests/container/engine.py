@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,13 +90,19 @@ def run_python(
     image: str, script: str, *options: str, stdin: str = "", seconds: float = CALL_SECONDS
 ) -> str:
     """Return what `script` prints, run by the image's Python instead of the function."""
-    return docker(
-        *("run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs=/tmp"),
-        *("--env", f"MLOPS_LOG_KEY={LOG_KEY}"),
-        *(*options, "--entrypoint", "python3.13", image, "-c", script),
-        stdin=stdin,
-        seconds=seconds,
-    )
+    container = f"script-{uuid.uuid4().hex}"
+    try:
+        return docker(
+            *("run", "--rm", "--interactive", "--name", container),
+            *("--network", "none", "--read-only", "--tmpfs=/tmp"),
+            *("--env", f"MLOPS_LOG_KEY={LOG_KEY}"),
+            *(*options, "--entrypoint", "python3.13", image, "-c", script),
+            stdin=stdin,
+            seconds=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        docker("rm", "--force", "--volumes", container)  # it outlives the stopped command
+        raise
 
 
 @dataclass(frozen=True)

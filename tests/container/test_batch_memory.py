@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from mlops.batch.row_errors import ERRORS_PER_JOB
 from mlops.inference.version import Pin
 from tests.container.engine import run_python
 from tests.project.files import ROOT
+
+Case = dict[str, Any]
+Work = Callable[[Case], dict[str, Any]]
 
 ROWS = 1_000_000
 JOB_SECONDS = 400
@@ -34,8 +39,9 @@ folder = store / "batch/uploads/ann"
 folder.mkdir(parents=True)
 with gzip.open(folder / f"rows.{case['format']}", "wt", compresslevel=1) as file:
     file.write(case["header"])
-    for start in range(0, case["rows"], 2):
-        file.write(case["even"] % start + case["odd"] % (start + 1))
+    for start in range(0, case["rows"], 1_000):
+        pairs = range(start, start + 1_000, 2)
+        file.write("".join(case["even"] % row + case["odd"] % (row + 1) for row in pairs))
 message = {
     "job_id": "job", "model": "churn", "submitted_by": "ann", "output_format": case["output"],
     "input": f"s3://local/batch/uploads/ann/rows.{case['format']}",
@@ -59,7 +65,7 @@ print(json.dumps({
 }))
 """
 LONG_ID = "ü" * 121 + "%07d"
-CASES: dict[str, dict[str, Any]] = {
+CASES: dict[str, Case] = {
     "rows with the longest ids": {
         "format": "csv.gz",
         "header": "customer_id,tenure,monthly_charges\n",
@@ -85,13 +91,17 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def work(batch_image: str, churn_pin: Pin, tmp_path: Path) -> Any:
-    """Work on a job in a container, on a disk: what lay in memory there would count as its own."""
+def work(batch_image: str, churn_pin: Pin, tmp_path: Path) -> Iterator[Work]:
+    """Return a function that works on a job in a container, with its store on the disk.
+
+    A store in the container's memory would count as the job's. The store is large, so it is removed
+    after the test.
+    """
     folder = tmp_path / "work"
     folder.mkdir()
     folder.chmod(0o777)
 
-    def done(case: dict[str, Any]) -> dict[str, Any]:
+    def done(case: Case) -> dict[str, Any]:
         memory = f"{MEMORY_MB}m"
         environment = {
             "MLOPS_PINS": str(churn_pin),
@@ -110,7 +120,8 @@ def work(batch_image: str, churn_pin: Pin, tmp_path: Path) -> Any:
         found: dict[str, Any] = json.loads(printed.splitlines()[-1])
         return found
 
-    return done
+    yield done
+    shutil.rmtree(folder)
 
 
 def test_the_memory_is_the_least_that_the_template_allows() -> None:
@@ -118,7 +129,9 @@ def test_the_memory_is_the_least_that_the_template_allows() -> None:
     assert f"MinValue: {MEMORY_MB}\n" in text.partition("BatchMemorySize:")[2][:250]
 
 
-def test_a_million_rows_are_merged(work: Any) -> None:
+# Each has a group of its own, so that the workers of a test run share the three long jobs.
+@pytest.mark.xdist_group("batch memory: merge")
+def test_a_million_rows_are_merged(work: Work) -> None:
     found = work(CASES["rows with the longest ids"])
     summary = found["documents"]["summary.json"]
     assert summary["rows"] == {"total": ROWS, "done": ROWS, "failed": 0}
@@ -126,7 +139,8 @@ def test_a_million_rows_are_merged(work: Any) -> None:
     assert found["peak_mb"] < PEAK_MB
 
 
-def test_the_errors_of_a_million_wrong_rows_are_bounded(work: Any) -> None:
+@pytest.mark.xdist_group("batch memory: errors")
+def test_the_errors_of_a_million_wrong_rows_are_bounded(work: Work) -> None:
     found = work(CASES["rows with several wrong values"])
     summary = found["documents"]["summary.json"]
     assert summary["rows"] == {"total": ROWS, "done": 0, "failed": ROWS}
@@ -137,7 +151,8 @@ def test_the_errors_of_a_million_wrong_rows_are_bounded(work: Any) -> None:
     assert found["peak_mb"] < PEAK_MB
 
 
-def test_a_million_rows_of_another_form_stop_the_job(work: Any) -> None:
+@pytest.mark.xdist_group("batch memory: stop")
+def test_a_million_rows_of_another_form_stop_the_job(work: Work) -> None:
     found = work(CASES["rows of another form"])
     reason = found["documents"]["failures/0000/refused"]["reason"]
     assert "rows 1 to 10,000 are all refused for the same reason" in reason

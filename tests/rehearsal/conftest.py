@@ -27,7 +27,14 @@ FIGURE = "rehearsed"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run all tests of the stack that is deployed once.
+
+    Each worker that runs one of them starts a cloud, and pushes all images to it.
+    """
     mark_container_tests(items, Path(__file__).parent)
+    for item in items:
+        if "deployment" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("rehearsal: deployment"))
 
 
 @pytest.fixture
