@@ -70,5 +70,5 @@ def make(folder: Path, *arguments: str, **settings: str) -> "subprocess.Complete
         env=kept | settings,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
     )

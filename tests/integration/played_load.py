@@ -29,11 +29,11 @@ def played() -> Iterator[Target]:
 
 
 if __name__ == "__main__":
-    traffic.LATE_SECONDS = 1
+    traffic.LATE_SECONDS = 5
     if timeout := sys.argv[3:]:
         FastHttpUser.network_timeout = float(timeout[0])
     TARGETS["server"] = played
-    PROFILES["server"]["steady"] = Profile((Stage(1, PLANNED),), p95_ms=2_000)
+    PROFILES["server"]["steady"] = Profile((Stage(1, PLANNED),), p95_ms=20_000)
     folder = Path(sys.argv[2])
     page.RESULTS, page.PICTURES, page.PAGE = folder, folder, folder / "load.md"
     page.PAGE.write_text(page.BEGIN + page.END)

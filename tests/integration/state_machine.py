@@ -48,7 +48,7 @@ MINISTACK: Final = "ministack"
 REGION: Final = "eu-west-1"
 KEYS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 ROLE: Final = "arn:aws:iam::000000000000:role/any"
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 SETTINGS = Settings(looks=2, look_seconds=1, tick_seconds=1, min_requests=50, log_delay_seconds=0)
 
 _FORWARDING = """

@@ -83,7 +83,7 @@ def started(trained_store: Path, churn_pin: Pin) -> tuple[list[dict[str, Any]], 
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     ).stdout
     *log, outcome = map(json.loads, output.splitlines())
     return log, outcome
@@ -147,7 +147,7 @@ def test_a_function_without_a_key_for_its_log_does_not_start() -> None:
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert ended.returncode != 0
     last = ended.stderr.splitlines()[-1]

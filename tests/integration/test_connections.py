@@ -15,7 +15,7 @@ from functions.api import connections
 from functions.api.connections import AcceptErrors, BoundedConnection
 from functions.api.supervisor import bind
 
-SILENCE = 0.4
+SILENCE = 1.0
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n"
 
 
@@ -31,7 +31,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         body += message["body"]
         if not message["more_body"]:
             break
-    await asyncio.sleep(3 * SILENCE)
+    await asyncio.sleep(1.5 * SILENCE)
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -57,7 +57,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[uvicorn.Server]:
 @pytest.fixture
 def client(server: uvicorn.Server) -> Iterator[socket.socket]:
     address = server.servers[0].sockets[0].getsockname()
-    with socket.create_connection(address, timeout=10) as client:
+    with socket.create_connection(address, timeout=60) as client:
         yield client
 
 
@@ -96,10 +96,10 @@ def test_a_client_that_stops_in_its_second_request_is_disconnected(client: socke
 
 
 def test_a_client_that_sends_slowly_is_answered(client: socket.socket) -> None:
-    for byte in HEAD[:5]:
+    for byte in HEAD[:12]:
         client.sendall(bytes([byte]))
-        time.sleep(SILENCE / 2)
-    client.sendall(HEAD[5:] + b"body")
+        time.sleep(SILENCE / 8)
+    client.sendall(HEAD[12:] + b"body")
     assert receive_answer(client).startswith(b"HTTP/1.1 200 OK")
 
 

@@ -14,7 +14,7 @@ from bench.ending import end_on_signals
 end_on_signals()
 try:
     print("started", flush=True)
-    time.sleep(30)
+    time.sleep(90)
 finally:
     print("ending", flush=True)
     time.sleep(0.5)
@@ -38,7 +38,7 @@ def test_a_second_signal_breaks_off_nothing(first: signal.Signals, second: signa
             run.send_signal(first)
             assert run.stdout.readline() == "ending\n"
             run.send_signal(second)
-            assert run.communicate(timeout=20) == ("ended\n", "Ending what was started ...\n")
+            assert run.communicate(timeout=60) == ("ended\n", "Ending what was started ...\n")
         finally:
             run.kill()
     assert run.returncode == 128 + first

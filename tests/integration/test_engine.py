@@ -50,7 +50,7 @@ def running(said: Path) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "-c", RUNS], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as run:
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not said.exists():
                 assert time.monotonic() < deadline, "it starts no container"
                 time.sleep(0.02)
@@ -68,10 +68,10 @@ def started_and_removed(said: Path) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_it_starts(play: Play, number: signal.Signals) -> None:
-    said = play("sleep 1; echo created >&2")
+    said = play("sleep 3; echo created >&2")
     with running(said) as run:
         run.send_signal(number)
-        assert run.wait(timeout=20) == 128 + number
+        assert run.wait(timeout=60) == 128 + number
         assert run.stdout is not None
         assert run.stdout.read() == ""
     assert started_and_removed(said)
@@ -83,13 +83,13 @@ def test_a_signal_while_it_runs(play: Play) -> None:
         assert run.stdout is not None
         assert run.stdout.readline() == "up\n"
         run.send_signal(signal.SIGINT)
-        assert run.wait(timeout=20) == 128 + signal.SIGINT
+        assert run.wait(timeout=60) == 128 + signal.SIGINT
     assert started_and_removed(said)
 
 
 def test_an_engine_that_takes_too_long(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     said = play("exec sleep 30")
-    monkeypatch.setattr(engine.docker, "__kwdefaults__", {"stdin": None, "seconds": 1})
+    monkeypatch.setattr(engine.docker, "__kwdefaults__", {"stdin": None, "seconds": 5})
     with pytest.raises(subprocess.TimeoutExpired), engine.confined("image"):
         pytest.fail("it has not started")
     assert started_and_removed(said)

@@ -24,7 +24,7 @@ from mlops.inference.version import Pin
 from mlops.local.queue import FolderQueue
 from tests.conftest import ROOT
 
-SECONDS = 30
+SECONDS = 60
 OWNER = "somebody"
 CUSTOMER = {"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}
 SQS = {

@@ -31,10 +31,10 @@ def test_a_lost_registry_is_made_from_the_models(
         (tools / tool).symlink_to(Path(sys.executable).with_name(tool))
     (tmp_path / ".venv/.run").touch()
     shutil.copytree(trained_store / "models", tmp_path / ".mlops/models")
-    subprocess.run(["make", REGISTRY], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(["make", REGISTRY], cwd=tmp_path, check=True, timeout=120)
     shown = [str(tools / "mlops"), "show", str(churn_pin.version)]
     ran = subprocess.run(
-        shown, cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True
+        shown, cwd=tmp_path, check=True, timeout=120, capture_output=True, text=True
     )
     assert str(churn_pin) in ran.stdout
 
@@ -230,6 +230,6 @@ def test_settings_of_pip_and_python_do_not_break_the_environments(
     assert len(list(installed.glob("lib/python3.*/site-packages/tiny.py"))) == 1
     assert not list(wheel_user.rglob("elsewhere"))
     ran_tiny = subprocess.run(
-        [installed / "bin/tiny"], cwd=wheel_user, capture_output=True, text=True, timeout=60
+        [installed / "bin/tiny"], cwd=wheel_user, capture_output=True, text=True, timeout=120
     )
     assert ran_tiny.stderr == f"{wheel_user}\n"  # what it returns is its exit message

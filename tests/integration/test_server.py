@@ -24,6 +24,8 @@ from mlops.inference.version import ModelVersion, Pin
 from tests.conftest import ROOT
 
 CUSTOMER = {"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}
+SECONDS = 60
+"""How long to wait for anything at most; a busy machine needs a multiple of the usual time."""
 
 
 @pytest.fixture
@@ -87,11 +89,11 @@ def answer(port: int, path: str, body: object = None) -> Any:
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urlopen(request, timeout=5) as response:  # noqa: S310 # as above
+    with urlopen(request, timeout=SECONDS) as response:  # noqa: S310 # as above
         return json.load(response)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 40) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -111,7 +113,7 @@ def refusal(tree: Path, port: int | str, **changed: str) -> tuple[int, list[str]
         env=environment(tree, **changed),
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=SECONDS,
     )
     return ended.returncode, (ended.stdout + ended.stderr).splitlines()
 
@@ -122,7 +124,7 @@ def test_the_newest_registered_version_is_served(tree: Path, store: Path, port: 
         prediction = answer(port, "/v1/predict/churn", CUSTOMER)
         assert prediction["model_version"] == "churn-model-v1.10.0"
         server.terminate()
-        printed = server.communicate(timeout=20)[0]
+        printed = server.communicate(timeout=SECONDS)[0]
     assert printed.startswith("Serving churn-model-v1.10.0@sha256:")
     assert f"http://127.0.0.1:{port}/docs" in printed
     assert "C12345" not in printed.partition("Try it:")[2].partition("79.50}'")[2]
@@ -133,7 +135,7 @@ def test_ids_are_hashed_with_a_key_that_the_store_keeps(tree: Path, store: Path,
         wait_until(lambda: bool(answer(port, "/healthz")))
         answer(port, "/v1/predict/churn", CUSTOMER)
         server.terminate()
-        printed = server.communicate(timeout=20)[0]
+        printed = server.communicate(timeout=SECONDS)[0]
     hashed = IdHash((store / "log-key").read_text(), time.time)(str(CUSTOMER["customer_id"]))
     assert f'"subject_hash":"{hashed}"' in printed
 
@@ -228,7 +230,7 @@ def test_a_batch_job_is_worked_on_by_the_code_of_the_moment(
         wait_until(lambda: ended(port, second))
         (after,) = workers(server.pid)
         server.terminate()
-        printed = server.communicate(timeout=20)[0]
+        printed = server.communicate(timeout=SECONDS)[0]
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     tasks = {line["job_id"]: line["outcome"] for line in lines if line["message"] == "task"}
     assert tasks == {first: "done", second: "changed"}
@@ -240,7 +242,7 @@ def test_it_shows_how_to_submit_a_batch(tree: Path, store: Path, port: int) -> N
     with serving(tree, port, MLOPS_STORE=str(store)) as server:
         wait_until(lambda: bool(answer(port, "/healthz")))
         server.terminate()
-        printed = server.communicate(timeout=20)[0]
+        printed = server.communicate(timeout=SECONDS)[0]
     assert f"MLOPS_API_URL=http://127.0.0.1:{port} .venv/bin/mlops batch submit FILE" in printed
 
 
@@ -280,7 +282,7 @@ def server_process(supervisor: int) -> int:
 
 def accepts(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS).close()
     except ConnectionRefusedError:
         return False
     return True
@@ -299,13 +301,13 @@ def test_a_killed_server_process_is_started_again(tree: Path, store: Path, port:
         killed = server_process(supervisor.pid)
         before = descendants(killed)
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: bool(answer(port, "/healthz")), seconds=20)
+        wait_until(lambda: bool(answer(port, "/healthz")))
         assert server_process(supervisor.pid) != killed
         job = submit(port, CUSTOMER)
         wait_until(lambda: ended(port, job))
         wait_until(lambda: not any(map(is_alive, before)))
         supervisor.terminate()
-        printed = supervisor.communicate(timeout=20)[0]
+        printed = supervisor.communicate(timeout=SECONDS)[0]
     assert "The server was ended by SIGKILL. It is started again." in printed
 
 
@@ -318,9 +320,9 @@ def test_a_killed_supervisor_leaves_no_process_and_frees_the_port(
         wait_until(lambda: bool(workers(supervisor.pid)))
         below = descendants(supervisor.pid)
         supervisor.send_signal(number)
-        supervisor.wait(timeout=10)
-        wait_until(lambda: not accepts(port), seconds=10)
-        wait_until(lambda: not any(map(is_alive, below)), seconds=20)
+        supervisor.wait(timeout=SECONDS)
+        wait_until(lambda: not accepts(port))
+        wait_until(lambda: not any(map(is_alive, below)))
 
 
 def test_a_server_that_cannot_start_refuses_connections_until_the_code_is_fixed(
@@ -331,13 +333,13 @@ def test_a_server_that_cannot_start_refuses_connections_until_the_code_is_fixed(
     with serving(tree, port, MLOPS_STORE=str(store)) as supervisor:
         wait_until(lambda: bool(answer(port, "/healthz")))
         app.write_text("def nothing\n" + text)
-        wait_until(lambda: not accepts(port), seconds=20)
+        wait_until(lambda: not accepts(port))
         time.sleep(1)
         assert not accepts(port)
         app.write_text(text)
         wait_until(lambda: bool(answer(port, "/healthz")))
         supervisor.terminate()
-        printed = supervisor.communicate(timeout=20)[0]
+        printed = supervisor.communicate(timeout=SECONDS)[0]
     assert "SyntaxError" in printed
     assert "It is started again when the code or a registered version changes." in printed
 
@@ -412,7 +414,9 @@ def test_without_free_descriptors_the_log_stays_short_and_service_resumes(
             wait_until(lambda: bool(answer(port, "/healthz")))
             with ExitStack() as opened:
                 for _ in range(150):
-                    opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+                    opened.enter_context(
+                        socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+                    )
                 time.sleep(5)
                 written = log.stat().st_size
             wait_until(lambda: bool(answer(port, "/healthz")))

@@ -9,7 +9,7 @@ from mlops.registry.releases import Ended
 from tests.integration.state_machine import SETTINGS, deployed, running_cloud
 from tests.rehearsal.cloud import PLUGIN
 
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 40
 """Enough to come to the canary, on a machine that has other things to do, too."""
 
 

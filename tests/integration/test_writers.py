@@ -12,7 +12,7 @@ from tests.unit.inference.building import candidate, provenance
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EACH = 3
-SECONDS = 45
+SECONDS = 90
 
 
 def start(location: str, name: str) -> subprocess.Popen[str]:

@@ -200,7 +200,7 @@ def test_a_file_that_is_too_large_is_not_uploaded(run: Batch, api: FakeApi) -> N
 
 def test_a_file_that_is_empty_is_not_uploaded(run: Batch, api: FakeApi) -> None:
     Path("rows.csv").write_bytes(b"")
-    assert run("submit", "rows.csv").refusal == "rows.csv: is empty"
+    assert run("submit", "rows.csv").refusal == "rows.csv: it is empty"
     assert api.requests() == []
 
 
