@@ -18,6 +18,7 @@ LONGEST_FIRST = ("rehearsal", "container", "docs", "integration", "property", "u
 pytest_plugins = ["tests.container.images"]
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each worker run whole groups, and start the longest groups first.
 

@@ -26,6 +26,7 @@ VISIBILITY_SECONDS = 10
 FIGURE = "rehearsed"
 
 
+@pytest.hookimpl(tryfirst=True)  # before all tests get the group of their file
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker run all tests of the stack that is deployed once.
 
