@@ -1,7 +1,7 @@
 # From what was built to what takes the traffic. CI/CD calls these one by one (docs/ci-cd.md); it
 # names the stage and its image repository. On a laptop: make build deploy verdict smoke
 
-# What a release has to be awaited for at most: its looks, and the time that it needs around them.
+# How long a release is waited for at most: its analyses, and the time that it needs around them.
 # Two in a row take longer, but the credentials of a job in CI end after 60.
 VERDICT_MINUTES := 50
 # The commit that pins are compared with.
@@ -85,8 +85,8 @@ else
 endif
 	@$(BIN)/mlops copy --stack '$(STACK)'
 
-# Where nobody else asks the canary, TRAFFIC does. The judge says what its answers are worth.
-verdict: $(VENV)/.run ## Wait until the release is promoted or taken back; TRAFFIC= requests a second
+# Where nobody else sends requests to the canary, TRAFFIC does. The analysis says what they prove.
+verdict: $(VENV)/.run ## Wait until the release is promoted or rolled back; TRAFFIC= requests a second
 	@if [ -n "$$TRAFFIC" ]; then \
 	  $(BIN)/mlops smoke --stack '$(STACK)' $(ASKED_AT) --rate "$$TRAFFIC" --seconds $$(($(VERDICT_MINUTES) * 60)) & \
 	  traffic=$$!; fi; \

@@ -44,7 +44,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     if clean or unclean:
         line = f"{clean + unclean} faults injected into releases; {clean} ended clean"
-        terminalreporter.write_line(f"{line}: one version has the traffic, the lock is free.")
+        terminalreporter.write_line(f"{line}: one version has all traffic.")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

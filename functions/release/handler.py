@@ -2,7 +2,7 @@
 
 import os
 
-from functions.release.handling import create_handler
+from functions.release.service import create_handler
 from mlops.bootstrap.logs import open_logger
 
 lambda_handler = create_handler(os.environ, open_logger("release"))

@@ -1,4 +1,4 @@
-"""What the release function can be told by its environment."""
+"""The settings of the release function, from its environment."""
 
 import os
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mlops.release import records
+from mlops.release import steps
+from mlops.release.canary_analysis import Schedule
 from mlops.release.gate import GatePolicy
 
-EVENTS_A_TICK = 10
-"""Watch, choose, wait: nine entries in an execution's history, and now and then a retry."""
+EVENTS_A_POLL = 10
+"""Step, choose, wait: nine entries in an execution's history, and now and then a retry."""
 MOST_EVENTS = 20_000
-"""Step Functions ends an execution at 25,000. The rest is for all that is no tick."""
+"""Step Functions ends an execution at 25,000. The rest is for all that is no poll of a canary."""
 
 
 class Settings(BaseModel):
@@ -35,16 +36,18 @@ class Settings(BaseModel):
     models_dir: Path = Field(default=Path("/opt/models"), validation_alias="MLOPS_MODELS_DIR")
     code_sha: str = Field(default="", validation_alias="MLOPS_CODE_SHA")
     cache_dir: Path = Field(default=Path("/tmp/mlops-models"), validation_alias="MLOPS_CACHE_DIR")  # noqa: S108 -- a Lambda's only writable folder; its content is checked by digest
-    looks: int = Field(default=5, ge=1, le=100, validation_alias="MLOPS_CANARY_LOOKS")
-    look_seconds: int = Field(default=360, ge=1, validation_alias="MLOPS_CANARY_LOOK_SECONDS")
-    tick_seconds: int = Field(default=30, ge=1, validation_alias="MLOPS_CANARY_TICK_SECONDS")
+    analyses: int = Field(default=5, ge=1, le=100, validation_alias="MLOPS_CANARY_ANALYSES")
+    analysis_seconds: int = Field(
+        default=360, ge=1, validation_alias="MLOPS_CANARY_ANALYSIS_SECONDS"
+    )
+    poll_seconds: int = Field(default=30, ge=1, validation_alias="MLOPS_CANARY_POLL_SECONDS")
     min_requests: int = Field(default=300, ge=1, validation_alias="MLOPS_CANARY_MIN_REQUESTS")
     weight: float = Field(default=0.1, gt=0, lt=1, validation_alias="MLOPS_CANARY_WEIGHT")
     log_delay_seconds: int = Field(
         default=15,
         ge=0,
         validation_alias="MLOPS_CANARY_LOG_DELAY_SECONDS",
-        description="A look waits so long for the last lines of its interval.",
+        description="An analysis waits so long for the last lines of its interval.",
     )
     timeout_seconds: int = Field(
         default=7200,
@@ -52,35 +55,29 @@ class Settings(BaseModel):
         validation_alias="MLOPS_CANARY_TIMEOUT_SECONDS",
         description="The state machine's own.",
     )
-    dangling_seconds: int = Field(
-        default=1800,
-        ge=0,
-        validation_alias="MLOPS_DANGLING_SECONDS",
-        description="So long weights that belong to no release may stay.",
-    )
     allow_breaking: bool = Field(default=False, validation_alias="MLOPS_ALLOW_BREAKING")
     allow_uncompared: bool = Field(default=False, validation_alias="MLOPS_ALLOW_UNCOMPARED")
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why no canary can come to its end with these; empty where it can.
+        """Say why no canary can come to its end with these; empty where it can.
 
-        No reason to be invalid: what is under way has settings of its own, and is to go on.
+        No reason to be invalid: a release under way has settings of its own, and goes on.
         """
         refusals = []
-        watched = self.looks * self.look_seconds
-        if watched / self.tick_seconds * EVENTS_A_TICK > MOST_EVENTS:
+        watched = self.analyses * self.analysis_seconds
+        if watched / self.poll_seconds * EVENTS_A_POLL > MOST_EVENTS:
             refusals.append(
-                f"MLOPS_CANARY_LOOKS x MLOPS_CANARY_LOOK_SECONDS are {watched} s, and with "
-                f"MLOPS_CANARY_TICK_SECONDS {self.tick_seconds} that is more than the "
-                f"{MOST_EVENTS // EVENTS_A_TICK} ticks that an execution's history has room for"
+                f"MLOPS_CANARY_ANALYSES x MLOPS_CANARY_ANALYSIS_SECONDS are {watched} s, and with "
+                f"MLOPS_CANARY_POLL_SECONDS {self.poll_seconds} that is more than the "
+                f"{MOST_EVENTS // EVENTS_A_POLL} polls that an execution's history has room for"
             )
         last = watched + self.log_delay_seconds
         if self.timeout_seconds <= last:
             refusals.append(
-                f"MLOPS_CANARY_TIMEOUT_SECONDS is {self.timeout_seconds}, and MLOPS_CANARY_LOOKS, "
-                "MLOPS_CANARY_LOOK_SECONDS and MLOPS_CANARY_LOG_DELAY_SECONDS put the last look "
-                f"at {last} s"
+                f"MLOPS_CANARY_TIMEOUT_SECONDS is {self.timeout_seconds}, and MLOPS_CANARY_ANALYSES"
+                ", MLOPS_CANARY_ANALYSIS_SECONDS and MLOPS_CANARY_LOG_DELAY_SECONDS put the last "
+                f"analysis at {last} s"
             )
         return tuple(refusals)
 
@@ -89,15 +86,16 @@ class Settings(BaseModel):
             allow_breaking=self.allow_breaking, allow_uncompared=self.allow_uncompared
         )
 
-    def to_settings(self) -> records.Settings:
-        return records.Settings(
-            looks=self.looks,
-            look_seconds=self.look_seconds,
-            tick_seconds=self.tick_seconds,
-            min_requests=self.min_requests,
+    def to_settings(self) -> steps.Settings:
+        return steps.Settings(
             weight=self.weight,
-            log_delay_seconds=self.log_delay_seconds,
-            dangling_seconds=self.dangling_seconds,
+            poll_seconds=self.poll_seconds,
+            schedule=Schedule(
+                analyses=self.analyses,
+                analysis_seconds=self.analysis_seconds,
+                min_requests=self.min_requests,
+                log_delay_seconds=self.log_delay_seconds,
+            ),
             code_sha=self.code_sha or None,
         )
 

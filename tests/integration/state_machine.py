@@ -10,10 +10,9 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,26 +20,28 @@ from typing import Any, Final
 
 import boto3
 
-from functions.release.handling import Handler
+from functions.release.service import Handler
 from mlops.aws.executions import StateMachineExecutions
 from mlops.aws.functions import LambdaFunction
 from mlops.bootstrap import utc_now
 from mlops.bootstrap.logs import open_logger
+from mlops.bootstrap.releases import new_id, read_state
 from mlops.registry.registry import Registry
-from mlops.release.beginning import Beginning
-from mlops.release.closing import World
-from mlops.release.desk import Desk
-from mlops.release.ports import Function, GateReport
-from mlops.release.reconcile import Reconciler
-from mlops.release.records import Ending, Folder, Settings
-from mlops.release.rollback import Rollback
-from mlops.release.rollout import Rollout
+from mlops.registry.releases import ReleaseRecord
+from mlops.release.canary_analysis import CanaryAnalyses, Schedule
+from mlops.release.evidence import Evidence
+from mlops.release.operations import Operations
+from mlops.release.ports import Dependencies, Function, GateReport
+from mlops.release.recorder import Recorder
+from mlops.release.repair import Repair
+from mlops.release.status import Releases
+from mlops.release.steps import Release, Settings
 from tests.project.files import ROOT
 from tests.rehearsal.process import free_ports, serving
 from tests.unit.fakes import MemoryObjects, no_pause
 from tests.unit.inference.building import V1, candidate, provenance
-from tests.unit.release.bench import observed
 from tests.unit.release.fakes import FakeAlarms, FakeDeployments, FakeNotices
+from tests.unit.release.fixture import observation
 from tests.unit.release_function.machine import VALUES, definition
 
 PYTHON = ROOT / ".tools/ministack/bin/python"
@@ -49,7 +50,10 @@ REGION: Final = "eu-west-1"
 KEYS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 ROLE: Final = "arn:aws:iam::000000000000:role/any"
 WAIT_SECONDS = 60
-SETTINGS = Settings(looks=2, look_seconds=1, tick_seconds=1, min_requests=50, log_delay_seconds=0)
+SETTINGS = Settings(
+    poll_seconds=1,
+    schedule=Schedule(analyses=2, analysis_seconds=1, min_requests=50, log_delay_seconds=0),
+)
 
 _FORWARDING = """
 import json, urllib.request
@@ -65,17 +69,17 @@ def handler(event, context):
 _NOTHING = "def handler(event, context):\n    return {}\n"
 
 
-class PlayedObservations:
-    """Implements `Observations`. canary: figures of what the candidate does, see `observed`."""
+class FakeObservations:
+    """Implements `Observations`. canary: figures of what the candidate does."""
 
     def __init__(self) -> None:
         self.canary: dict[str, float] = {}
         self.error: Exception | None = None
 
-    def observed(self, version: str, since: object, until: object) -> Any:
+    def observe(self, version: str, since: object, until: object) -> Any:
         if self.error is not None:
             raise self.error
-        return observed(1_500) if version == "1" else observed(200, **self.canary)
+        return observation(1_500) if version == "1" else observation(200, **self.canary)
 
 
 @dataclass(frozen=True)
@@ -117,20 +121,17 @@ def running_cloud(folder: Path, module: str = MINISTACK) -> Iterator[Cloud]:
 class Stack:
     """Three functions, a topic and the state machine, under names of its own.
 
-    overruled: operations that answer with this error instead. misheard: the weights that Lambda
-    sets at an update, by its state's name, instead of those that it is told. limit: seconds that
-    an execution may take; MiniStack without the plugin takes no notice. has_model: before
-    anything is deployed.
+    overruled: steps that answer with this error instead. limit: seconds that an execution may
+    take; MiniStack without the plugin takes no notice. has_model: before anything is deployed.
     """
 
     cloud: Cloud
-    misheard: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     settings: Settings = SETTINGS
     limit: int = int(VALUES["TimeoutSeconds"])
     has_model: bool = True
     name: str = field(default_factory=lambda: f"s{uuid.uuid4().hex[:8]}")
     objects: MemoryObjects = field(default_factory=MemoryObjects)
-    observations: PlayedObservations = field(default_factory=PlayedObservations)
+    observations: FakeObservations = field(default_factory=FakeObservations)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
     notices: FakeNotices = field(default_factory=FakeNotices)
     report: GateReport = GateReport(True, (), {})
@@ -146,33 +147,42 @@ class Stack:
             functions.create_alias(
                 FunctionName=self.named(name), Name="live", FunctionVersion=version
             )
-        topic = self.cloud.client("sns").create_topic(Name=self.named("topic"))["TopicArn"]
         values = {
             **VALUES,
             "ReleaseFunctionArn": release,
             "ApiFunctionName": self.named("api"),
-            "BatchFunctionName": self.named("batch"),
-            "TopicArn": topic,
             "TimeoutSeconds": str(self.limit),
         }
         self.machine: str = self.cloud.client("stepfunctions").create_state_machine(
-            name=self.named("release"), definition=self._definition(values), roleArn=ROLE
+            name=self.named("release"), definition=json.dumps(definition(values)), roleArn=ROLE
         )["stateMachineArn"]
         self.api: Function = self._port("api")
         self.batch: Function = self._port("batch")
         executions = StateMachineExecutions(self.cloud.client("stepfunctions"), self.machine)
-        registry = Registry(self.objects, no_pause)
-        self.world = World(self.api, self.batch, self.objects, registry, executions, utc_now)
-        self.reconciler = Reconciler(self.world, self.notices, timedelta(seconds=60))
-        self.desk = Desk(self.world, self.reconciler, self.notices)
-        self.rollback = Rollback(self.world, self.reconciler, self.notices)
-        self.handler = Handler(
-            Beginning(self.world, self.reconciler, self.alarms, FakeDeployments(), self.settings),
-            Rollout(self.world, self.observations, self.alarms, lambda plan: self.report),
-            self.reconciler,
-            utc_now,
-            open_logger(self.name, io.BytesIO()),
+        self.deps = Dependencies(
+            api=self.api,
+            batch=self.batch,
+            registry=Registry(self.objects, no_pause),
+            executions=executions,
+            notices=self.notices,
+            now=utc_now,
+            new_id=new_id,
+            pause=no_pause,
         )
+        analyses = CanaryAnalyses(Evidence(self.objects), self.observations, utc_now)
+        steps = Release(
+            self.deps,
+            self.settings,
+            self.alarms,
+            FakeDeployments(),
+            lambda id, plan: self.report,
+            analyses,
+        )
+        self.repair = Repair(self.deps, Recorder(self.deps))
+        self.operations = Operations(self.deps)
+        self.releases = Releases(self.deps, read_state)
+        logger = open_logger(self.name, io.BytesIO())
+        self.handler = Handler(steps, self.repair, utc_now, logger)
 
     def named(self, part: str) -> str:
         return f"{self.name}-{part}"
@@ -180,14 +190,6 @@ class Stack:
     def _pin(self) -> str:
         registry = Registry(self.objects, no_pause)
         return str(registry.register(V1, candidate(str(V1)), provenance()))
-
-    def _definition(self, values: Mapping[str, str]) -> str:
-        machine = definition(values)
-        for name, weights in self.misheard.items():
-            parameters = machine["States"][name]["Parameters"]
-            parameters.pop("RoutingConfig.$", None)
-            parameters["RoutingConfig"] = {"AdditionalVersionWeights": weights}
-        return json.dumps(machine)
 
     def _port(self, part: str) -> LambdaFunction:
         return LambdaFunction(self.cloud.client("lambda"), self.named(part))
@@ -209,10 +211,10 @@ class Stack:
         return arn
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(event["operation"])
+        self.asked.append(event["next"])
         try:
-            if event["operation"] in self.overruled:
-                raise self.overruled[event["operation"]]
+            if event["next"] in self.overruled:
+                raise self.overruled[event["next"]]
             return {"answer": self.handler(event, None)}
         except Exception as error:
             return {"error": type(error).__name__, "reason": str(error)}
@@ -229,7 +231,7 @@ class Stack:
             )
 
     def start(self, id: str = "r1", *, despite_alarms: bool = False) -> None:
-        self.world.executions.start(id, "ann", despite_alarms=despite_alarms)
+        self.deps.executions.start(id, "ann", despite_alarms=despite_alarms)
 
     def ended(self, id: str = "r1") -> str:
         """The status it ends with. Waits for it."""
@@ -237,7 +239,9 @@ class Stack:
         return self.status(id)
 
     def status(self, id: str) -> str:
-        return str(self.world.executions.status(id))
+        found = self.deps.executions.find(id)
+        assert found is not None
+        return str(found.status)
 
     def until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -248,8 +252,9 @@ class Stack:
     def watched(self, times: int = 1) -> None:
         self.until(lambda: self.asked.count("watch") >= times)
 
-    def ending(self, id: str = "r1") -> Ending | None:
-        return Folder(self.objects, id).ending()
+    def record(self, id: str = "r1") -> ReleaseRecord:
+        (found,) = [record for record in self.releases.history() if record.id == id]
+        return found
 
     def live(self) -> tuple[str, dict[str, float], str]:
         api = self.api.traffic()
@@ -269,11 +274,9 @@ class Stack:
 
 
 @contextmanager
-def deployed(
-    cloud: Cloud, misheard: Mapping[str, Mapping[str, float]] | None = None, **options: Any
-) -> Iterator[Stack]:
+def deployed(cloud: Cloud, **options: Any) -> Iterator[Stack]:
     """options: further fields of the stack."""
-    stack = Stack(cloud, misheard or {}, **options)
+    stack = Stack(cloud, **options)
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -90,7 +90,7 @@ class TestMiniStack(AliasContract):
         super().test_a_version_that_is_not_there(deployed, operation)
         function = deployed.function
         try:
-            function.move("99", {}, function.traffic().revision)
+            function.move("99", {}, None, function.traffic().revision)
         except FunctionGone:
             pytest.fail("MiniStack asks for the version now: remove this test, keep its parent's")
 
@@ -98,10 +98,10 @@ class TestMiniStack(AliasContract):
     def test_an_alias_divides_by_its_weights(self, deployed: Deployed) -> None:
         """Only what the plugin adds: MiniStack draws nothing."""
         function, second = deployed.function, self.publish(deployed)
-        moved = function.move("1", {second: 0.5}, function.traffic().revision)
+        moved = function.move("1", {second: 0.5}, None, function.traffic().revision)
         answered = Counter(function.invoke("live", {})["version"] for _ in range(REQUESTS))
         assert set(answered) == {"1", second}
         assert abs(answered[second] - REQUESTS * 0.5) <= FAR
         assert function.describe("live").number == "1", "who only looks draws nothing"
-        function.move(second, {}, moved.revision)
+        function.move(second, {}, None, moved.revision)
         assert {function.invoke("live", {})["version"] for _ in range(10)} == {second}

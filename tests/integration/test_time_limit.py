@@ -15,7 +15,7 @@ LIMIT_SECONDS = 40
 
 @pytest.mark.fault
 def test_one_that_runs_out_of_time_amid_its_canary(tmp_path: Path) -> None:
-    endless = replace(SETTINGS, look_seconds=3_600)
+    endless = replace(SETTINGS, schedule=replace(SETTINGS.schedule, analysis_seconds=3_600))
     with (
         running_cloud(tmp_path, PLUGIN) as cloud,
         deployed(cloud, settings=endless, limit=LIMIT_SECONDS) as stack,
@@ -27,13 +27,12 @@ def test_one_that_runs_out_of_time_amid_its_canary(tmp_path: Path) -> None:
         assert stack.ended() == "TIMED_OUT"
         assert stack.live() == ("1", {"2": 0.1}, "1"), "nothing runs any more"
         states = stack.history()
-        stack.reconciler.reconcile()
-        ending = stack.ending()
-        assert ending is not None
-        assert (ending.outcome, ending.reasons) == (
+        stack.repair("r1")
+        record = stack.record()
+        assert (record.outcome, record.reasons) == (
             Ended.ROLLED_BACK,
             ("its execution has ended: TIMED_OUT",),
         )
         assert stack.live() == ("1", {}, "1")
-        assert stack.desk.status().running is None
+        assert stack.releases.status().running is None
         assert (stack.status("r1"), stack.history()) == ("TIMED_OUT", states)

@@ -130,11 +130,13 @@ class Deployment:
         self.command(SAM, "delete", "--no-prompts")
 
     def hold_releases(self) -> None:
-        """Deployments no longer start one; what moves an alias is then the test alone."""
+        """No rule starts a release or a repair; what moves an alias is then the test alone."""
         events = self.cloud.client("events")
-        machine = self.outputs()["ReleaseStateMachineArn"]
-        for rule in events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]:
-            events.disable_rule(Name=rule)
+        name = self.outputs()["ReleaseFunctionName"]
+        function = self.cloud.client("lambda").get_function_configuration(FunctionName=name)
+        for target in (self.outputs()["ReleaseStateMachineArn"], function["FunctionArn"]):
+            for rule in events.list_rule_names_by_target(TargetArn=target)["RuleNames"]:
+                events.disable_rule(Name=rule)
 
     def executions(self) -> dict[str, str]:
         """The status of each release, by its id."""

@@ -1,4 +1,4 @@
-"""A stack's life: releases promoted, refused and taken back, with clients asking all along.
+"""A stack's life: releases promoted, refused and rolled back, with clients asking all along.
 
 One stack, in the order of this file and then of `test_release_disturbed`: each test goes on from
 where the one before has left it.
@@ -43,8 +43,9 @@ def test_what_is_deployed_first_is_live_at_once(releasing: Releasing) -> None:
     ran = releasing.verdict()
     assert ran.code == 0, ran.said
     assert releasing.model_of(releasing.live()) == FIRST
-    (first,) = [it for it in releasing.mlops("release", "list", "--json").document if it["pins"]]
-    assert (first["kind"], first["outcome"], first["candidate"]) == ("first", "PROMOTED", "1")
+    records = releasing.mlops("release", "list", "--json").document
+    (first,) = [it for it in records if it["kind"] == "first"]
+    assert (first["outcome"], first["candidate"]) == ("PROMOTED", "1")
 
 
 def test_a_good_canary_gets_a_tenth_and_is_promoted(
@@ -96,17 +97,6 @@ def test_a_rollback_after_the_promotion_takes_seconds(
     assert (again.code, "to go back further" in again.said) == (3, True), again.said
 
 
-def test_weights_of_nobody_let_no_release_begin(releasing: Releasing, clients: Traffic) -> None:
-    live = releasing.live()
-    retired = str(int(live) + 1)
-    releasing.weigh(retired)
-    ran = releasing.start()
-    assert (ran.code, ran.document["outcome"]) == (3, "REFUSED"), ran.said
-    assert "weights that belong to no release" in " ".join(ran.document["reasons"])
-    assert "may stay yet" in releasing.reconcile()["idle"]
-    assert set(releasing.shares()) == {live, retired}
-
-
 def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> None:
     before = releasing.shares()
     assert "No changes to deploy" in releasing.deployment.make("deploy")
@@ -118,12 +108,15 @@ def test_a_contract_that_takes_less_gets_no_traffic(
 ) -> None:
     """With the pins of what is live: a change of the code alone is a release, too.
 
-    What nobody owns is cleared meanwhile, or nothing would be released.
+    Weights that were set by hand are cleared meanwhile, which takes two minutes at most.
     """
-    live = next(iter(releasing.shares()))
+    live = releasing.live()
+    releasing.weigh(str(int(live) + 1))
+    weighed = time.monotonic()
     releasing.deployment.pin(releasing.model_of(live))
     with releasing.deployment.built_with(CONTRACT, "le=1_200", "le=120"):
         releasing.wait_until_cleared(live)
+        note_figure(f"weights set by hand were gone {time.monotonic() - weighed:.0f} s later")
         began = time.monotonic()
         releasing.deployment.deploy()
         ran = releasing.verdict()
@@ -155,7 +148,7 @@ def test_a_model_that_guesses_gets_no_traffic(releasing: Releasing, clients: Tra
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
+def test_a_bad_canary_is_rolled_back_for_what_is_bad_about_it(
     releasing: Releasing,
     clients: Traffic,
     note_figure: Callable[[str], None],
@@ -175,7 +168,7 @@ def test_a_bad_canary_is_taken_back_for_what_is_bad_about_it(
     touched = share(answers, ran.document["candidate"]) + share_of_failures(answers)
     assert touched < WEIGHT + DEVIATIONS * deviation(answers)
     note_figure(
-        f"a {make.__name__} canary: taken back for {reason} after {len(answers):,} requests, of"
+        f"a {make.__name__} canary: rolled back for {reason} after {len(answers):,} requests, of"
         f" which {touched:.1%} were touched"
     )
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from functions.release.settings import Settings, read_settings
-from mlops.release.closing import DEPLOY
-from mlops.release.records import RELEASES
+from mlops.release.evidence import PREFIX
 from tests.project.files import ROOT
 from tests.rehearsal.releasing import COMPRESSED
 from tests.template.resources import Resources, granted, of_type, paths
@@ -62,11 +61,11 @@ def test_the_definition_gets_what_it_asks_for(machine: dict[str, Any]) -> None:
     assert asked == set(machine["DefinitionSubstitutions"])
 
 
-def test_a_release_has_time_for_all_its_looks(template: dict[str, Any]) -> None:
+def test_a_release_has_time_for_all_its_analyses(template: dict[str, Any]) -> None:
     default = {name: it.get("Default") for name, it in template["Parameters"].items()}
-    looks = default["CanaryLooks"] * default["CanaryLookSeconds"]
-    assert default["CanaryTimeoutSeconds"] >= looks + MARGIN_SECONDS
-    assert default["CanaryTickSeconds"] * 2 <= default["CanaryLookSeconds"]
+    watched = default["CanaryAnalyses"] * default["CanaryAnalysisSeconds"]
+    assert default["CanaryTimeoutSeconds"] >= watched + MARGIN_SECONDS
+    assert default["CanaryPollSeconds"] * 2 <= default["CanaryAnalysisSeconds"]
 
 
 @pytest.mark.parametrize("changed", [{}, COMPRESSED], ids=["defaults", "rehearsal"])
@@ -93,7 +92,7 @@ def test_a_deployment_starts_a_release(resources: Resources) -> None:
     }
     (target,) = rule["Targets"]
     assert target["Arn"] == {"Ref": "ReleaseStateMachine"}
-    assert json.loads(target["Input"]) == {"by": DEPLOY}
+    assert json.loads(target["Input"]) == {"by": "deploy"}
 
 
 def test_the_alarms_of_the_api_alone_hold_releases_up(
@@ -111,10 +110,13 @@ def joined(*resources: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["ReleaseEndedBadlyRule", "ReconcileRule"])
-def test_the_reconciler_is_called(resources: Resources, name: str) -> None:
+def test_a_repair_is_asked_for(resources: Resources, name: str) -> None:
     (target,) = rules(resources)[name]["Targets"]
     assert target["Arn"] == {"Fn::GetAtt": ["ReleaseFunction", "Arn"]}
-    assert json.loads(target["Input"]) == {"operation": "reconcile"}
+    if name == "ReconcileRule":
+        assert json.loads(target["Input"]) == {"operation": "repair"}
+    else:
+        assert "Input" not in target, "the event names the release"
     sources = [it["SourceArn"] for it in of_type(resources, "AWS::Lambda::Permission").values()]
     assert {"Fn::GetAtt": [name, "Arn"]} in sources
 
@@ -123,13 +125,14 @@ def test_it_is_called_for_every_way_an_execution_can_end_by_itself(resources: Re
     pattern = rules(resources)["ReleaseEndedBadlyRule"]["EventPattern"]
     assert pattern["detail"]["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
     assert pattern["detail"]["stateMachineArn"] == [{"Ref": "ReleaseStateMachine"}]
-    assert rules(resources)["ReconcileRule"]["ScheduleExpression"] == "rate(5 minutes)"
+    assert rules(resources)["ReconcileRule"]["ScheduleExpression"] == "rate(1 minute)"
 
 
-def test_the_state_machine_moves_aliases_and_invokes_its_function(resources: Resources) -> None:
+def test_the_state_machine_calls_its_function_and_takes_a_canarys_traffic(
+    resources: Resources,
+) -> None:
     assert granted(resources, "ReleaseStateMachineRole").keys() == {
         *("lambda:GetAlias", "lambda:UpdateAlias", "lambda:InvokeFunction"),
-        *("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"),
         *LOG_DELIVERY,
     }
 
@@ -138,15 +141,15 @@ def test_the_release_function_writes_about_releases_and_never_a_model(
     resources: Resources,
 ) -> None:
     may = granted(resources, "ReleaseRole")
-    assert paths(may["s3:PutObject"]) == {f"{RELEASES}*", "registry/*"}
+    assert paths(may["s3:PutObject"]) == {f"{PREFIX}*", "registry/*"}
     everywhere = {action for action, it in may.items() if it["Resource"] == "*"}
     assert everywhere == {"cloudwatch:DescribeAlarms"}
 
 
 def test_only_people_stop_a_release(resources: Resources) -> None:
-    """What the release function does about executions, the reconciler included."""
+    """The release function only asks whether a release still runs."""
     executions = {it for it in granted(resources, "ReleaseRole") if it.startswith("states:")}
-    assert executions == {"states:DescribeExecution", "states:StartExecution"}
+    assert executions == {"states:DescribeExecution"}
 
 
 def test_the_serving_functions_know_nothing_of_the_commit(resources: Resources) -> None:

@@ -16,8 +16,8 @@ from tests.unit.cli.test_copy import OUTPUTS
 FOR_A_MOMENT = ("--rate", "100", "--seconds")
 PARAMETERS = {
     "CanaryWeight": "0.1",
-    "CanaryLooks": "5",
-    "CanaryLookSeconds": "360",
+    "CanaryAnalyses": "5",
+    "CanaryAnalysisSeconds": "360",
     "CanaryMinRequests": "300",
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from mlops.release.judge import Observed
+from mlops.release.analysis import Observation
 from tests.unit.aws.playing import NOBODYS, attempts
 
 if TYPE_CHECKING:
@@ -45,5 +45,5 @@ def shared_client() -> "CloudWatchLogsClient":
     return client()
 
 
-def counts(found: Observed) -> tuple[int, int, list[float], list[float]]:
+def counts(found: Observation) -> tuple[int, int, list[float], list[float]]:
     return found.requests, found.errors, found.latencies.tolist(), found.predictions.tolist()

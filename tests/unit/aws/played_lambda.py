@@ -11,6 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from mlops.aws.functions import LambdaFunction
 from mlops.errors import FunctionGone, TrafficChanged
+from mlops.release.note import read_note
 from mlops.release.ports import FunctionVersion, Traffic
 from tests.unit.aws.playing import NOBODYS, answer, attempts, play
 from tests.unit.release.fakes import FakeFunction
@@ -79,7 +80,8 @@ class PlayedLambda:
 
     def _move(self, body: dict[str, Any]) -> AWSResponse:
         weights = body["RoutingConfig"]["AdditionalVersionWeights"]
-        moved = self.fake.move(body["FunctionVersion"], weights, body["RevisionId"])
+        note = read_note(body["Description"])
+        moved = self.fake.move(body["FunctionVersion"], weights, note, body["RevisionId"])
         if self.lost:
             self.lost -= 1
             raise ReadTimeoutError(endpoint_url="https://lambda")
@@ -111,6 +113,7 @@ def alias(traffic: Traffic) -> dict[str, Any]:
         "Name": "live",
         "FunctionVersion": traffic.version,
         "RevisionId": traffic.revision,
+        "Description": "" if traffic.note is None else traffic.note.to_text(),
     }
     if traffic.weights:
         found["RoutingConfig"] = {"AdditionalVersionWeights": dict(traffic.weights)}

@@ -42,7 +42,7 @@ def add(cloudwatch: "CloudWatchClient", name: str, state: str = "ALARM") -> None
 
 
 def test_without_alarms_none_rings() -> None:
-    assert NamedAlarms(client(), ()).red() == ()
+    assert NamedAlarms(client(), ()).raised() == ()
 
 
 def test_alarms_that_ring(cloudwatch: "CloudWatchClient") -> None:
@@ -50,7 +50,7 @@ def test_alarms_that_ring(cloudwatch: "CloudWatchClient") -> None:
     add(cloudwatch, "mlops-latency", "OK")
     add(cloudwatch, "mlops-dead-letters")
     alarms = NamedAlarms(cloudwatch, ("mlops-errors", "mlops-latency", "mlops-gone"))
-    assert alarms.red() == ("mlops-errors",)
+    assert alarms.raised() == ("mlops-errors",)
 
 
 def test_metric_and_composite_alarms_are_asked_for_as_many_as_may_be() -> None:
@@ -67,7 +67,7 @@ def test_metric_and_composite_alarms_are_asked_for_as_many_as_may_be() -> None:
         stubber.add_response(
             "describe_alarms", {"MetricAlarms": found[100:]}, asked | {"AlarmNames": names[100:]}
         )
-        assert NamedAlarms(cloudwatch, names).red() == names
+        assert NamedAlarms(cloudwatch, names).raised() == names
 
 
 def test_alarms_that_cannot_be_asked() -> None:
@@ -75,4 +75,4 @@ def test_alarms_that_cannot_be_asked() -> None:
     with Stubber(cloudwatch) as stubber:
         stubber.add_client_error("describe_alarms", "AccessDenied")
         with pytest.raises(CloudUnavailable, match="^alarms: .*AccessDenied"):
-            NamedAlarms(cloudwatch, ("one",)).red()
+            NamedAlarms(cloudwatch, ("one",)).raised()

@@ -40,10 +40,12 @@ def simulated() -> Iterator[tuple[StateMachineExecutions, "SFNClient", str]]:
 
 def test_from_start_to_end(simulated: tuple[StateMachineExecutions, "SFNClient", str]) -> None:
     executions, states, machine = simulated
-    assert executions.status("one") is ExecutionStatus.UNKNOWN
+    assert executions.find("one") is None
     executions.start("one", "somebody")
     executions.start("one", "somebody")  # an answer that got lost, say
-    assert executions.status("one") is ExecutionStatus.RUNNING
+    running = executions.find("one")
+    assert running is not None
+    assert (running.status, running.by) == (ExecutionStatus.RUNNING, "somebody")
     (started,) = states.list_executions(stateMachineArn=machine)["executions"]
     found = states.describe_execution(executionArn=started["executionArn"])
     assert json.loads(found["input"]) == {"by": "somebody"}
@@ -59,7 +61,7 @@ def test_from_start_to_end(simulated: tuple[StateMachineExecutions, "SFNClient",
             executions.start("two", "somebody", **otherwise)
     assert {*executions.running()} == {"one", "two"}
     executions.stop("one", "a test")
-    assert executions.status("one") is ExecutionStatus.ABORTED
+    assert (ended := executions.find("one")) and ended.status is ExecutionStatus.ABORTED
     assert executions.running() == ("two",)
 
 
@@ -89,13 +91,43 @@ def execution(status: str, by: str = "me") -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("status", [status for status in ExecutionStatus if status != "UNKNOWN"])
+@pytest.mark.parametrize("status", [*ExecutionStatus])
 def test_every_status(status: ExecutionStatus) -> None:
     states = client()
     with Stubber(states) as stubber:
         asked = {"executionArn": EXECUTION}
         stubber.add_response("describe_execution", execution(status.value), asked)
-        assert StateMachineExecutions(states, MACHINE).status("one") is status
+        found = StateMachineExecutions(states, MACHINE).find("one")
+        assert found is not None
+        assert (found.status, found.is_running) == (status, status == "RUNNING")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "oops"])
+def test_an_execution_without_a_name_in_its_input_was_started_by_nobody_known(text: str) -> None:
+    states = client()
+    with Stubber(states) as stubber:
+        stubber.add_response("describe_execution", {**execution("RUNNING"), "input": text})
+        found = StateMachineExecutions(states, MACHINE).find("one")
+        assert found is not None
+        assert found.by == "unknown"
+
+
+def test_the_last_state_is_the_newest_that_a_step_was_given() -> None:
+    def entered(kind: str, input: str) -> dict[str, Any]:
+        details = {"name": "any", "input": input}
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return {"id": 1, "timestamp": at, "type": kind, "stateEnteredEventDetails": details}
+
+    started = {"id": 1, "timestamp": datetime(2026, 1, 1, tzinfo=UTC), "type": "TaskStarted"}
+    states = client()
+    with Stubber(states) as stubber:
+        events = [started, entered("WaitStateEntered", '{"next": "watch"}')]
+        asked = {"executionArn": EXECUTION, "reverseOrder": True}
+        stubber.add_response("get_execution_history", {"events": events}, asked)
+        assert StateMachineExecutions(states, MACHINE).last_state("one") == {"next": "watch"}
+        events = [entered("PassStateEntered", '{"by": "ann"}')]
+        stubber.add_response("get_execution_history", {"events": events}, asked)
+        assert StateMachineExecutions(states, MACHINE).last_state("one") is None
 
 
 def test_one_that_has_ended_counts_as_started_too() -> None:
@@ -151,7 +183,7 @@ def test_one_that_has_ended_needs_no_stopping(status: str) -> None:
 
 CALLS: dict[str, Callable[[StateMachineExecutions], object]] = {
     "list_executions": lambda executions: executions.running(),
-    "describe_execution": lambda executions: executions.status("one"),
+    "describe_execution": lambda executions: executions.find("one"),
     "start_execution": lambda executions: executions.start("one", "me"),
     "stop_execution": lambda executions: executions.stop("one", "because"),
 }

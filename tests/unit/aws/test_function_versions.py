@@ -78,7 +78,7 @@ def test_an_update_under_way_is_not_waited_for_for_ever() -> None:
 def test_what_sleeps_is_asked_and_waited_for(rejected: AWSResponse) -> None:
     played = PlayedLambda(state("Inactive"), rejected, state("Pending"), state("Active"))
     pauses = list[int]()
-    assert played.function(pause=pauses.append).awake("2", {}).code == "sha256:new"
+    assert played.function(pause=pauses.append).wait_until_active("2", {}).code == "sha256:new"
     look = "GET configuration"
     assert played.requests == [look, "POST invocations", look, look]
     assert pauses == [0, 1]
@@ -86,33 +86,33 @@ def test_what_sleeps_is_asked_and_waited_for(rejected: AWSResponse) -> None:
 
 def test_what_is_awake_is_not_asked() -> None:
     played = PlayedLambda()
-    assert played.function().awake("1", {}) == played.function().describe("1")
+    assert played.function().wait_until_active("1", {}) == played.function().describe("1")
     assert played.requests == ["GET configuration"] * 2
 
 
 def test_what_says_nothing_of_its_state_is_awake() -> None:
     found = configuration(FunctionVersion("2", "sha256:new", (PIN,), ""))
     del found["State"]
-    assert PlayedLambda(answer(200, found)).function().awake("2", {}).number == "2"
+    assert PlayedLambda(answer(200, found)).function().wait_until_active("2", {}).number == "2"
 
 
 def test_what_cannot_be_woken_says_why() -> None:
     failed = state("Failed", StateReason="the image is gone")
     with pytest.raises(InvocationFailed, match="version 2 is Failed: the image is gone"):
-        PlayedLambda(failed).function().awake("2", {})
+        PlayedLambda(failed).function().wait_until_active("2", {})
 
 
 def test_nobody_waits_for_ever_for_what_sleeps_on() -> None:
     played = PlayedLambda(*(state("Pending", StateReason="restoring") for _ in range(100)))
     with pytest.raises(InvocationFailed, match="api:2 .* is Pending: restoring, after 60 looks"):
-        played.function(pause=no_pause).awake("2", {})
+        played.function(pause=no_pause).wait_until_active("2", {})
     assert len(played.requests) == 60
 
 
 def test_who_may_not_wake_it_is_told_so() -> None:
     denied = answer(403, {"Message": "no lambda:InvokeFunction"}, "AccessDeniedException")
     with pytest.raises(CloudUnavailable, match="no lambda:InvokeFunction"):
-        PlayedLambda(state("Inactive"), denied).function().awake("2", {})
+        PlayedLambda(state("Inactive"), denied).function().wait_until_active("2", {})
 
 
 # --- what a version is ---------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from mlops.errors import (
     TrafficRefused,
 )
 from mlops.inference.version import Pin
+from mlops.release.note import Note
 from tests.unit.aws.played_lambda import PlayedLambda, client, refused
 from tests.unit.aws.playing import NOBODYS, answer
 from tests.unit.fakes import no_pause
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
 
 PIN = Pin.parse(f"churn-model-v1.0.0@sha256:{'0' * 64}")
+
+NOTE = Note("release-1", api_was="1", api="2")
 
 
 class TestLambdaFunction(AliasContract):
@@ -71,7 +74,7 @@ def test_a_move_whose_answer_got_lost_was_made(quick_retries: None) -> None:
     played = PlayedLambda()
     revision = two_versions(played)
     played.lost = 1
-    moved = played.function(tries=2).move("1", {"2": 0.1}, revision)
+    moved = played.function(tries=2).move("1", {"2": 0.1}, NOTE, revision)
     assert moved == played.fake.traffic()
     assert played.fake.moves == [moved]
     assert played.requests == ["PUT aliases", "PUT aliases", "GET aliases"]
@@ -80,23 +83,23 @@ def test_a_move_whose_answer_got_lost_was_made(quick_retries: None) -> None:
 def test_a_move_that_somebody_else_was_ahead_of(quick_retries: None) -> None:
     played = PlayedLambda(ReadTimeoutError(endpoint_url="https://lambda"))
     revision = two_versions(played)
-    other = played.fake.move("2", {}, revision)
+    other = played.fake.move("2", {}, None, revision)
     with pytest.raises(TrafficChanged):
-        played.function(tries=2).move("1", {"2": 0.1}, revision)
+        played.function(tries=2).move("1", {"2": 0.1}, None, revision)
     assert played.fake.traffic() == other
 
 
 def test_a_move_that_cannot_be_is_not_asked_for() -> None:
     played = PlayedLambda()
     with pytest.raises(TrafficRefused, match="one other version"):
-        played.function().move("1", {"2": 0.1, "3": 0.1}, "")
+        played.function().move("1", {"2": 0.1, "3": 0.1}, None, "")
     assert played.requests == []
 
 
 def test_lambda_says_what_it_refuses() -> None:
     refusal = answer(400, {"Message": "different roles"}, "InvalidParameterValueException")
     with pytest.raises(TrafficRefused, match="different roles"):
-        PlayedLambda(refusal).function().move("1", {"2": 0.1}, "")
+        PlayedLambda(refusal).function().move("1", {"2": 0.1}, None, "")
 
 
 # --- invoking ------------------------------------------------------------------------------------
@@ -137,9 +140,9 @@ def test_a_failure_has_a_reason_that_is_not_too_long() -> None:
 CALLS: dict[str, Callable[[LambdaFunction], object]] = {
     "publish": lambda function: function.publish(),
     "describe": lambda function: function.describe("1"),
-    "awake": lambda function: function.awake("1", {}),
+    "awake": lambda function: function.wait_until_active("1", {}),
     "traffic": lambda function: function.traffic(),
-    "move": lambda function: function.move("1", {}, ""),
+    "move": lambda function: function.move("1", {}, None, ""),
     "invoke": lambda function: function.invoke("1", {}),
 }
 
@@ -199,9 +202,9 @@ def test_a_release_on_simulated_lambda(simulated: "LambdaClient") -> None:
     assert function.describe("$LATEST").settings == second.settings
 
     before = function.traffic()
-    canary = function.move("1", {"2": 0.1}, before.revision)
+    canary = function.move("1", {"2": 0.1}, None, before.revision)
     assert (canary.version, dict(canary.weights)) == ("1", {"2": 0.1})
-    done = function.move("2", {}, canary.revision)
+    done = function.move("2", {}, None, canary.revision)
     assert function.traffic() == done
     assert (done.version, dict(done.weights)) == ("2", {})
 

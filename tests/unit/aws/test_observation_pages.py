@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from mlops.aws.observations import LogObservations
 from mlops.errors import CloudUnavailable
-from mlops.release.judge import Observed
+from mlops.release.analysis import Observation
 from tests.unit.aws.api_log import (
     FUNCTION,
     GROUP,
@@ -69,7 +69,7 @@ class PlayedLogs:
 
 def test_what_is_asked() -> None:
     logs = PlayedLogs()
-    logs.observations().observed("2", NOON, NOON + MINUTE)
+    logs.observations().observe("2", NOON, NOON + MINUTE)
     times = [int((NOON + seconds * SECOND).timestamp() * 1000) for seconds in (-20, 60)]
     assert logs.requests == [
         {
@@ -85,21 +85,21 @@ def test_what_is_asked() -> None:
 
 def test_empty_pages_are_no_end() -> None:
     logs = PlayedLogs(day_02=[[], served(1), [], [], served(2), []])
-    found = logs.observations().observed("2", NOON, NOON + MINUTE)
+    found = logs.observations().observe("2", NOON, NOON + MINUTE)
     assert counts(found) == (2, 0, [7.5, 7.5], [0.25, 0.25])
 
 
 def test_a_start_and_its_answer_on_two_pages() -> None:
     logs = PlayedLogs(day_02=[[line] for line in served(1)])
-    assert counts(logs.observations().observed("2", NOON, NOON + MINUTE))[:2] == (1, 0)
+    assert counts(logs.observations().observe("2", NOON, NOON + MINUTE))[:2] == (1, 0)
 
 
 def test_of_one_millisecond_the_answer_may_come_first() -> None:
     logs = PlayedLogs(day_02=[served(1)[::-1]])
-    assert counts(logs.observations().observed("2", NOON, NOON + MINUTE))[:2] == (1, 0)
+    assert counts(logs.observations().observe("2", NOON, NOON + MINUTE))[:2] == (1, 0)
 
 
-def busy(rate: int, **bounds: int) -> Observed:
+def busy(rate: int, **bounds: int) -> Observation:
     """Six minutes of `rate` requests a second, of which 5 % fail in the last three.
 
     A prediction is the share of the minutes that are over.
@@ -116,7 +116,7 @@ def busy(rate: int, **bounds: int) -> Observed:
         ]
         for second in range(360)
     ]
-    return PlayedLogs(day_02=pages).observations(**bounds).observed("2", NOON, NOON + 6 * MINUTE)
+    return PlayedLogs(day_02=pages).observations(**bounds).observe("2", NOON, NOON + 6 * MINUTE)
 
 
 def test_all_of_an_interval_counts_however_busy_it_was() -> None:
@@ -141,7 +141,7 @@ def test_samples_are_all_there_up_to_the_bound() -> None:
     lines = [line for second in range(10) for line in served(second, duration_ms=second)]
     for most, step, kept in [(10, 1, list(range(10))), (9, 2, [0, 2, 4, 6, 8]), (3, 4, [0, 4, 8])]:
         logs = PlayedLogs(day_02=[lines])
-        found = logs.observations(most_samples=most).observed("2", NOON, NOON + MINUTE)
+        found = logs.observations(most_samples=most).observe("2", NOON, NOON + MINUTE)
         assert (found.requests, found.latencies.tolist()) == (10, kept)
         assert (found.latency_step, found.prediction_step) == (step, step)
 
@@ -150,7 +150,7 @@ def test_where_all_crash_all_are_counted() -> None:
     """What started in the last 20 s before the end may still be answered."""
     starts = [event(second, f"START RequestId: {second} Version: 2") for second in range(600)]
     logs = PlayedLogs(day_02=[starts[at : at + 10] for at in range(0, 600, 10)])
-    found = logs.observations().observed("2", NOON, NOON + 10 * MINUTE)
+    found = logs.observations().observe("2", NOON, NOON + 10 * MINUTE)
     assert found.errors == found.requests == 580
 
 
@@ -162,19 +162,19 @@ def test_two_days_are_read_in_the_order_of_time() -> None:
     ]
     late = [line for second in range(1, 20, 2) for line in served(second, duration_ms=second)]
     logs = PlayedLogs(day_01=[early], day_02=[late])
-    found = logs.observations().observed("2", NOON, NOON + MINUTE)
+    found = logs.observations().observe("2", NOON, NOON + MINUTE)
     assert found.latencies.tolist() == list(range(20))
 
 
 def test_a_log_that_goes_on_and_on() -> None:
     logs = PlayedLogs(day_02=[[]] * 100)
     with pytest.raises(
-        CloudUnavailable, match=rf"^log group {GROUP}: .*\[2\] .* 5 pages; a part is not judged"
+        CloudUnavailable, match=rf"^log group {GROUP}: .*\[2\] .* 5 pages; a part is not analyzed"
     ):
-        logs.observations(most_pages=5).observed("2", NOON, NOON + MINUTE)
+        logs.observations(most_pages=5).observe("2", NOON, NOON + MINUTE)
     assert len(logs.requests) == 2 + 5  # the day before has a page of each form
     just = PlayedLogs(day_02=[[]] * 5).observations(most_pages=5)
-    assert just.observed("2", NOON, NOON + MINUTE).requests == 0
+    assert just.observe("2", NOON, NOON + MINUTE).requests == 0
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
@@ -183,4 +183,4 @@ def test_a_log_that_cannot_be_read(code: str) -> None:
     with Stubber(logs) as stubber:
         stubber.add_client_error("filter_log_events", code)
         with pytest.raises(CloudUnavailable, match=f"^log group {GROUP}: .*{code}"):
-            LogObservations(logs, GROUP, FUNCTION).observed("2", NOON, NOON + MINUTE)
+            LogObservations(logs, GROUP, FUNCTION).observe("2", NOON, NOON + MINUTE)

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from mlops.aws.observations import LogObservations
-from mlops.release.judge import Observed
+from mlops.release.analysis import Observation
 from tests.unit.aws.api_log import (
     FUNCTION,
     GROUP,
@@ -87,8 +87,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
 
 def observed(
     log: Log, since: datetime = NOON, until: datetime = NOON + 10 * MINUTE, version: str = "2"
-) -> Observed:
-    return LogObservations(log.logs, GROUP, FUNCTION).observed(version, since, until)
+) -> Observation:
+    return LogObservations(log.logs, GROUP, FUNCTION).observe(version, since, until)
 
 
 def test_a_log_that_is_empty(log: Log) -> None:

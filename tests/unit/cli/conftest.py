@@ -10,11 +10,11 @@ import pytest
 
 import mlops.cli.release as commands
 from mlops.aws.stacks import Stack
-from mlops.bootstrap.releases import Releases
+from mlops.bootstrap.releases import Console
 from mlops.cli import main
 from mlops.training.folder import Candidate, save
 from tests.unit.inference.building import provenance, version_files
-from tests.unit.release.bench import Bench
+from tests.unit.release.fixture import Fixture
 
 CARD = b"# Customer churn\nwhat it is for\n"
 
@@ -89,33 +89,28 @@ def registered(mlops: Mlops, candidate: Candidate) -> str:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+def releases(monkeypatch: pytest.MonkeyPatch) -> Fixture:
     """What the commands would find in AWS. Waiting is ended by `while_waiting`."""
-    bench = Bench()
+    fixture = Fixture()
 
     def found(stack: str | None, samconfig: object) -> Stack:
-        status = bench.deployments.status or "UPDATE_COMPLETE"
-        return Stack("played", status, {}, {}, bench.deployed_at)
+        status = fixture.deployments.status or "UPDATE_COMPLETE"
+        return Stack("fake", status, {}, {}, fixture.deployed_at)
 
-    def opened_at(stack: Stack) -> Releases:
-        return Releases(
-            world=bench.world,
-            reconciler=bench.reconciler,
-            desk=bench.desk,
-            rollback=bench.rollback,
-        )
+    def console(stack: Stack) -> Console:
+        return Console(fixture.deps, fixture.releases, fixture.operations)
 
-    monkeypatch.setattr(commands, "found_stack", found)
-    monkeypatch.setattr(commands, "_opened_at", opened_at)
-    return bench
+    monkeypatch.setattr(commands, "find_stack", found)
+    monkeypatch.setattr(commands, "_open", console)
+    return fixture
 
 
 @pytest.fixture
 def while_waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """What happens between two looks of a command that waits: one of `ticks` each time."""
+    """What happens between two polls of a command that waits: one of `ticks` each time."""
 
     def set_ticks(*ticks: Tick) -> None:
         left: Iterator[Tick] = iter(ticks)
-        monkeypatch.setattr("mlops.cli.release_waiting.time.sleep", lambda seconds: next(left)())
+        monkeypatch.setattr("mlops.cli.release.time.sleep", lambda seconds: next(left)())
 
     return set_ticks

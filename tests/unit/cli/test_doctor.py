@@ -218,8 +218,8 @@ def test_all_alarms_of_a_stack_are_asked_for(mlops: Mlops, pinned: str, aws: Non
         )
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
     found = {one["what"]: one["why"] for one in mlops("doctor", "--json").document}
-    assert "no release begins" in found["Alarms ring: errors"]
-    assert found["Alarms ring: dead-letters"] == "They hold up no release."
+    assert "none begins but by" in found["Alarms are in state ALARM: errors"]
+    assert found["Alarms are in state ALARM: dead-letters"] == "They hold up no release."
     assert "by-hand" not in str(found)
 
 

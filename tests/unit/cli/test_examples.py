@@ -10,7 +10,7 @@ from mlops.cli.examples import EXAMPLES
 from mlops.errors import GateRefused
 from tests.unit.cli.conftest import Mlops, trained
 from tests.unit.cli.test_commands import commands
-from tests.unit.release.bench import Bench
+from tests.unit.release.fixture import Fixture
 
 LINES = [line for lines in EXAMPLES.values() for line in lines]
 USAGE = 2
@@ -46,7 +46,9 @@ def refuse_connection(*_: object, **__: object) -> None:
 
 
 @pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch, mlops: Mlops, bench: Bench, tmp_path: Path) -> None:
+def project(
+    monkeypatch: pytest.MonkeyPatch, mlops: Mlops, releases: Fixture, tmp_path: Path
+) -> None:
     """A project with candidates and rows; without an API, and without credentials of AWS."""
     trained(tmp_path / ".mlops/candidates/churn")
     trained(tmp_path / "my-candidate", "b")

@@ -4,19 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-import mlops.cli.release_waiting as waiting
-from mlops.cli.release_view import minutes_and_seconds
-from mlops.registry.releases import Ended
+import mlops.cli.release as waiting
+from mlops.cli.release import minutes_and_seconds
 from mlops.release.ports import ExecutionStatus
 from tests.unit.cli.conftest import Mlops
-from tests.unit.release.bench import ANN, ID, Bench
+from tests.unit.release.fixture import ANN, ID, Fixture
 
 
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What time it is for who waits; a test moves it on."""
     now = [0.0]
-    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mlops.cli.release.time.monotonic", lambda: now[0])
     return now
 
 
@@ -25,21 +24,21 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     [("promote", 0, "PROMOTED"), ("abort", 3, "ROLLED_BACK")],
 )
 def test_waiting_ends_with_the_verdict(
-    bench: Bench,
+    releases: Fixture,
     mlops: Mlops,
     while_waiting: Callable[..., None],
     end: str,
     code: int,
     outcome: str,
 ) -> None:
-    bench.deploy()
+    releases.deploy()
 
     def ended() -> None:
         if end == "promote":
-            bench.released()
+            releases.promoted()
         else:
-            bench.canary()
-            bench.desk.abort(ID, ANN)
+            releases.canary()
+            releases.operations.abort(ID, ANN)
 
     while_waiting(lambda: None, ended)
     ran = mlops("release", "status", "--wait", "--json")
@@ -47,18 +46,21 @@ def test_waiting_ends_with_the_verdict(
 
 
 def test_waiting_where_nothing_is_new_answers_at_once(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
 ) -> None:
-    bench.deploy()
-    bench.released()
+    releases.deploy()
+    releases.promoted()
     while_waiting()
     assert mlops("release", "status", "--wait", "--json").document["id"] == ID
 
 
 def test_waiting_for_what_never_begins_comes_to_an_end(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    releases: Fixture,
+    mlops: Mlops,
+    while_waiting: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench.deploy()
+    releases.deploy()
     monkeypatch.setattr(waiting, "_BEGIN_SECONDS", -1)
     while_waiting()
     ran = mlops("release", "status", "--wait")
@@ -67,17 +69,17 @@ def test_waiting_for_what_never_begins_comes_to_an_end(
 
 
 def test_waiting_has_a_limit_after_which_it_shows_how_things_stand(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], seconds: list[float]
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None], seconds: list[float]
 ) -> None:
     def passes() -> None:
         seconds[0] += 20
 
-    bench.deploy()
-    bench.canary()
+    releases.deploy()
+    releases.canary()
     while_waiting(passes, passes, passes)
     ran = mlops("release", "status", "--wait", "--timeout", "60", "--json")
     assert (ran.code, ran.document["running"]["id"], seconds) == (124, ID, [60])
-    assert bench.executions.running() == (ID,)
+    assert releases.executions.running() == (ID,)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,11 @@ def test_time_that_is_left(left: float, words: str) -> None:
 
 
 def test_a_start_does_not_wait_for_what_nobody_records(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], seconds: list[float]
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None], seconds: list[float]
 ) -> None:
     def crashes() -> None:
-        (name,) = bench.executions.runs
-        bench.executions.end(name, ExecutionStatus.FAILED)
+        (name,) = releases.executions.runs
+        releases.executions.end(name, ExecutionStatus.FAILED)
 
     def too_long() -> None:
         seconds[0] = 1_000
@@ -103,24 +105,27 @@ def test_a_start_does_not_wait_for_what_nobody_records(
     assert (ran.code, "FAILED, and nobody has recorded its end" in ran.err) == (3, True)
 
 
-def test_what_was_deployed_amid_a_canary_has_its_time_from_that_ones_end(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def test_what_was_deployed_during_a_canary_has_its_time_from_the_end_of_that(
+    releases: Fixture,
+    mlops: Mlops,
+    while_waiting: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = [0.0]
-    monkeypatch.setattr("mlops.cli.release_waiting.time.monotonic", lambda: seconds[0])
-    bench.deploy()
-    bench.canary()
+    monkeypatch.setattr("mlops.cli.release.time.monotonic", lambda: seconds[0])
+    releases.deploy()
+    releases.canary()
+    releases.executions.start("release-2", "deploy")
 
     def still_runs() -> None:
         seconds[0] = 1_000
 
     def ends() -> None:
-        bench.api.deploy(settings="others")
-        bench.desk.abort(ID, ANN)
+        releases.api.deploy(settings="others")
+        releases.operations.abort(ID, ANN)
 
     def dies() -> None:
-        (follower,) = bench.executions.running()
-        bench.executions.end(follower, ExecutionStatus.FAILED)
+        releases.executions.end("release-2", ExecutionStatus.FAILED)
 
     def too_long() -> None:
         seconds[0] = 2_000
@@ -132,63 +137,69 @@ def test_what_was_deployed_amid_a_canary_has_its_time_from_that_ones_end(
 
 
 def test_a_release_that_was_only_just_started_is_waited_for(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
 ) -> None:
     """What there is says how the one before it ended."""
-    bench.deploy()
-    bench.canary()
-    bench.desk.abort(ID, ANN)
-    bench.executions.start("release-2", ANN, retry=True)
-    while_waiting(lambda: None, lambda: bench.released("release-2", retry=True))
+    releases.deploy()
+    releases.canary()
+    releases.operations.abort(ID, ANN)
+    releases.executions.start("release-2", ANN, retry=True)
+    while_waiting(lambda: None, lambda: releases.promoted("release-2", retry=True))
     ran = mlops("release", "status", "--wait", "--json")
     assert (ran.code, ran.document["id"]) == (0, "release-2")
 
 
 @pytest.mark.fault
-def test_a_refusal_of_nobody_knows_what_is_told_with_its_reasons(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def test_a_refusal_before_anything_was_planned_is_told_with_its_reasons(
+    releases: Fixture,
+    mlops: Mlops,
+    while_waiting: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench.deploy()
-    bench.api.move("1", {bench.api.publish().number: 0.1}, bench.api.traffic().revision)
-    bench.begin()
-    bench.rollout.record(ID, Ended.REFUSED, ())
-    bench.executions.end(ID, ExecutionStatus.FAILED)
+    releases.deploy()
+    releases.deployments.status = "half deployed"
+    releases.run()
     monkeypatch.setattr(waiting, "_BEGIN_SECONDS", -1)
     while_waiting()
     ran = mlops("release", "status", "--wait", "--json")
     assert (ran.code, ran.document["outcome"]) == (3, "REFUSED")
-    assert "weights that belong to no release" in ran.document["reasons"][0]
+    assert "half deployed" in ran.document["reasons"][0]
 
 
 def test_the_end_of_an_earlier_release_is_no_verdict_on_this_deployment(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
 ) -> None:
     """Of the same content: the alarms of then are over, and a release is about to begin."""
-    bench.deploy()
-    bench.refused()
-    bench.deploy()
-    while_waiting(lambda: bench.released("release-2"))
+    releases.deploy()
+    releases.alarms.in_alarm.add("errors")
+    releases.run()
+    releases.alarms.in_alarm.clear()
+    releases.deploy()
+    while_waiting(lambda: releases.promoted("release-2"))
     ran = mlops("release", "status", "--wait", "--json")
     assert (ran.code, ran.document["id"]) == (0, "release-2")
 
 
 def test_what_was_rolled_back_since_is_told_so(
-    bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
 ) -> None:
-    bench.deploy()
-    bench.released()
-    bench.rollback.roll_back(None, ANN)
+    releases.deploy()
+    releases.promoted()
+    releases.operations.roll_back(None, ANN)
     while_waiting()
     ran = mlops("release", "status", "--wait", "--json")
     assert (ran.code, ran.document["kind"]) == (3, "rollback")
 
 
-def test_a_start_can_wait(bench: Bench, mlops: Mlops, while_waiting: Callable[..., None]) -> None:
-    bench.deploy()
+def test_a_start_can_wait(
+    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
+) -> None:
+    releases.deploy()
 
     def released() -> None:
-        (name,) = bench.executions.runs
-        bench.released(name)
+        (name,) = releases.executions.runs
+        releases.states[name] = releases.machine.first(name)
+        releases.promoted(name)
 
     while_waiting(released)
     ran = mlops("release", "start", "--wait", "--by", ANN)

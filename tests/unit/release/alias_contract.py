@@ -1,12 +1,15 @@
 """What every `Function` does, strictest where Lambda's simulations are lenient."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from mlops.errors import FunctionGone, InvocationFailed, TrafficChanged, TrafficRefused
+from mlops.release.note import Note, Reached
 from mlops.release.ports import Function
+
+NOTE = Note("release-1", Reached.CANARY, "1", "2", "1", "2", who="änn")
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,16 @@ class AliasContract:
 
     def test_a_move_is_there_for_all_to_see(self, deployed: Deployed) -> None:
         function, second = deployed.function, self.publish(deployed)
-        moved = function.move("1", {second: 0.1}, function.traffic().revision)
+        moved = function.move("1", {second: 0.1}, None, function.traffic().revision)
         assert (moved.version, dict(moved.weights)) == ("1", {second: 0.1})
         assert function.traffic() == moved
 
     def test_weights_are_replaced(self, deployed: Deployed) -> None:
         function, second, third = deployed.function, self.publish(deployed), self.publish(deployed)
-        first = function.move("1", {second: 0.1}, function.traffic().revision)
-        moved = function.move("1", {third: 0.2}, first.revision)
+        first = function.move("1", {second: 0.1}, None, function.traffic().revision)
+        moved = function.move("1", {third: 0.2}, None, first.revision)
         assert dict(moved.weights) == {third: 0.2}
-        moved = function.move(third, {}, moved.revision)
+        moved = function.move(third, {}, None, moved.revision)
         assert (moved.version, dict(moved.weights)) == (third, {})
         assert function.traffic() == moved
 
@@ -71,16 +74,38 @@ class AliasContract:
         function, second = deployed.function, self.publish(deployed)
         revisions = [function.traffic().revision]
         for weights in ({second: 0.1}, {}, {second: 0.1}, {second: 0.1}):
-            revisions.append(function.move("1", weights, revisions[-1]).revision)
+            revisions.append(function.move("1", weights, None, revisions[-1]).revision)
         assert len(set(revisions)) == len(revisions)
+
+    def test_a_note_comes_with_its_move_and_stays_until_the_next(self, deployed: Deployed) -> None:
+        function = deployed.function
+        before = function.traffic()
+        assert before.note is None
+        moved = function.move("1", {}, NOTE, before.revision)
+        assert (moved.note, function.traffic()) == (NOTE, moved)
+        other = replace(NOTE, who="bob")
+        again = function.move("1", {}, other, moved.revision)
+        assert again.revision != moved.revision, "the note alone makes another state of it"
+        with pytest.raises(TrafficChanged):
+            function.move("1", {}, NOTE, moved.revision)
+        assert function.traffic().note == other
+        assert function.move("1", {}, None, again.revision).note is None
+
+    def test_the_longest_note_fits(self, deployed: Deployed) -> None:
+        note = replace(NOTE, by="", back="r" * 80, who="n" * 300)
+        moved = deployed.function.move("1", {}, note, deployed.function.traffic().revision)
+        assert moved.note is not None
+        assert replace(moved.note, who="") == replace(note, who="")
+        assert note.who.startswith(moved.note.who)
+        assert moved.note.who
 
     def test_a_stale_revision_is_refused(self, deployed: Deployed) -> None:
         function, second = deployed.function, self.publish(deployed)
         stale = function.traffic().revision
-        moved = function.move("1", {second: 0.1}, stale)
+        moved = function.move("1", {second: 0.1}, None, stale)
         for weights in ({second: 0.2}, {second: 0.1}):
             with pytest.raises(TrafficChanged):
-                function.move("1", weights, stale)
+                function.move("1", weights, None, stale)
         assert function.traffic() == moved
 
     @pytest.mark.parametrize(
@@ -105,7 +130,7 @@ class AliasContract:
             self.publish(deployed)
         before = deployed.function.traffic()
         with pytest.raises(TrafficRefused):
-            deployed.function.move(version, weights, before.revision)
+            deployed.function.move(version, weights, None, before.revision)
         assert deployed.function.traffic() == before
 
     def test_exactly_the_version_that_was_asked_answers(self, deployed: Deployed) -> None:
@@ -119,22 +144,23 @@ class AliasContract:
         with pytest.raises(InvocationFailed):
             deployed.function.invoke("1", {})
 
-    def test_a_version_that_is_awake_is_described(self, deployed: Deployed) -> None:
+    def test_an_active_version_is_described(self, deployed: Deployed) -> None:
         for number in ("1", self.publish(deployed)):
-            assert deployed.function.awake(number, {}) == deployed.function.describe(number)
+            found = deployed.function.wait_until_active(number, {})
+            assert found == deployed.function.describe(number)
 
-    @pytest.mark.parametrize("operation", ["awake", "describe", "invoke", "move", "weigh"])
+    @pytest.mark.parametrize("operation", ["activate", "describe", "invoke", "move", "weigh"])
     def test_a_version_that_is_not_there(self, deployed: Deployed, operation: str) -> None:
         function, second = deployed.function, self.publish(deployed)
         deployed.remove_version(second)
         before = function.traffic()
         for number in (second, "99"):
             calls: dict[str, Callable[[str], object]] = {
-                "awake": lambda number: function.awake(number, {}),
+                "activate": lambda number: function.wait_until_active(number, {}),
                 "describe": function.describe,
                 "invoke": lambda number: function.invoke(number, {}),
-                "move": lambda number: function.move(number, {}, before.revision),
-                "weigh": lambda number: function.move("1", {number: 0.1}, before.revision),
+                "move": lambda number: function.move(number, {}, None, before.revision),
+                "weigh": lambda number: function.move("1", {number: 0.1}, None, before.revision),
             }
             with pytest.raises(FunctionGone):
                 calls[operation](number)
@@ -146,7 +172,7 @@ class AliasContract:
         with pytest.raises(FunctionGone):
             deployed.function.traffic()
         with pytest.raises(FunctionGone):
-            deployed.function.move("1", {}, revision)
+            deployed.function.move("1", {}, None, revision)
         assert deployed.function.describe("1").number == "1"
 
     def test_a_function_that_is_not_there(self, deployed: Deployed) -> None:
@@ -155,9 +181,9 @@ class AliasContract:
         calls: tuple[Callable[[], object], ...] = (
             function.publish,
             lambda: function.describe("1"),
-            lambda: function.awake("1", {}),
+            lambda: function.wait_until_active("1", {}),
             function.traffic,
-            lambda: function.move("1", {}, revision),
+            lambda: function.move("1", {}, None, revision),
             lambda: function.invoke("1", {}),
         )
         for call in calls:

@@ -1,45 +1,41 @@
-"""Releases at the two moments from which there is a way back."""
+"""Releases at the moments from which there is a way back, and a stack to be examined."""
 
 import pytest
 
-from tests.unit.release.bench import Bench
-from tests.unit.release.patient import Patient
+from tests.unit.release.examined_stack import ExaminedStack
+from tests.unit.release.fixture import Fixture
 
 
 @pytest.fixture
-def bench() -> Bench:
+def deployed() -> Fixture:
     """Something new is deployed, and its release is yet to begin."""
-    bench = Bench()
-    bench.deploy()
-    return bench
+    fixture = Fixture()
+    fixture.deploy()
+    return fixture
 
 
 @pytest.fixture
-def canary() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    bench.canary()
-    return bench
+def canary(deployed: Fixture) -> Fixture:
+    deployed.canary()
+    return deployed
 
 
 @pytest.fixture
-def promoted() -> Bench:
-    bench = Bench()
-    bench.deploy()
-    bench.released()
-    return bench
+def promoted(deployed: Fixture) -> Fixture:
+    deployed.promoted()
+    return deployed
 
 
 @pytest.fixture
-def patient() -> Patient:
-    patient = Patient()
-    patient.enter()
-    return patient
+def examined() -> ExaminedStack:
+    examined = ExaminedStack()
+    examined.enter()
+    return examined
 
 
 @pytest.fixture
-def second(patient: Patient) -> Patient:
+def second(examined: ExaminedStack) -> ExaminedStack:
     """Version 2 was released, and has all traffic."""
-    patient.deploy()
-    patient.bench.released()
-    return patient
+    examined.deploy()
+    examined.fixture.promoted()
+    return examined

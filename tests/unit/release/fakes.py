@@ -7,7 +7,7 @@ the operation, and what it does, somebody else did meanwhile.
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,12 @@ from mlops.errors import (
     TrafficRefused,
 )
 from mlops.inference.version import Pin
-from mlops.release.judge import Observed
-from mlops.release.lock import CURRENT
-from mlops.release.ports import ExecutionStatus, FunctionVersion, Traffic
-from tests.unit.fakes import MemoryObjects
+from mlops.release.analysis import Observation
+from mlops.release.note import MOST_CHARACTERS, Note, read_note
+from mlops.release.ports import Execution, ExecutionStatus, FunctionVersion, Traffic
 
 LATEST = "$LATEST"
+STARTED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def nothing_happens(operation: str) -> None:
@@ -46,7 +46,8 @@ class FakeFunction:
     """Implements `Function`: version 1 is published, and the alias gives it all traffic.
 
     handler: answers invocations of a version; it may raise InvocationFailed. moves: all there were.
-    dead: versions that never will be awake. woken: what was to be awake, in this order.
+    misheard: the weights that the next move sets, whatever it is told.
+    dead: versions that never will be active. woken: what was to be active, in this order.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class FakeFunction:
         self.name = name
         self.handler = handler
         self.before: Callable[[str], None] = nothing_happens
+        self.after: Callable[[str], None] = nothing_happens
         self.moves: list[Traffic] = []
+        self.misheard: Mapping[str, float] | None = None
         self.dead: set[str] = set()
         self.woken: list[str] = []
         self.gone = False
@@ -70,8 +73,16 @@ class FakeFunction:
         self._last = ""
         self._versions = {LATEST: FunctionVersion(LATEST, code, pins, settings)}
         self._traffic: Traffic | None = Traffic(
-            self.publish().number, {}, revision=next(self._revisions)
+            self.publish().number, {}, None, revision=next(self._revisions)
         )
+
+    @property
+    def current(self) -> Traffic:
+        """As it is, whatever `before` would do."""
+        return self._alias()
+
+    def code_of(self, number: str) -> str:
+        return self._versions[number].code
 
     def deploy(self, **changed: Any) -> None:
         """Change `$LATEST`: its code, pins or settings."""
@@ -99,8 +110,8 @@ class FakeFunction:
         self._ahead("describe")
         return self._version(number)
 
-    def awake(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
-        self._ahead("awake")
+    def wait_until_active(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
+        self._ahead("wait_until_active")
         version = self._version(number)
         self.woken.append(number)
         if number in self.dead:
@@ -111,8 +122,12 @@ class FakeFunction:
         self._ahead("traffic")
         return self._alias()
 
-    def move(self, version: str, weights: Mapping[str, float], revision: str) -> Traffic:
+    def move(
+        self, version: str, weights: Mapping[str, float], note: Note | None, revision: str
+    ) -> Traffic:
         self._ahead("move")
+        text = "" if note is None else note.to_text()
+        assert len(text) <= MOST_CHARACTERS, text
         if self._alias().revision != revision:
             raise TrafficChanged(f"{self.name}:live")
         if LATEST in (version, *weights):
@@ -125,9 +140,20 @@ class FakeFunction:
             raise TrafficRefused("a weight outside of (0, 1)")
         for number in (version, *weights):
             self._version(number)
-        self._traffic = Traffic(version, dict(weights), revision=next(self._revisions))
-        self.moves.append(self._traffic)
-        return self._traffic
+        if self.misheard is not None:
+            weights, self.misheard = self.misheard, None
+        moved = Traffic(version, dict(weights), read_note(text), revision=next(self._revisions))
+        self._traffic = moved
+        self.moves.append(moved)
+        self.after("move")
+        return moved
+
+    def move_by_hand(self, version: str, **weights: float) -> None:
+        """As `aws lambda update-alias` does, which leaves the note alone."""
+        shares = {number.removeprefix("v"): share for number, share in weights.items()}
+        self._traffic = replace(
+            self._alias(), version=version, weights=shares, revision=next(self._revisions)
+        )
 
     def invoke(self, number: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
         self._ahead("invoke")
@@ -156,21 +182,21 @@ class FakeObservations:
     def __init__(self) -> None:
         self.before: Callable[[str], None] = nothing_happens
         self.asked: list[tuple[str, datetime, datetime]] = []
-        self._recorded: list[tuple[str, datetime, Observed]] = []
+        self._recorded: list[tuple[str, datetime, Observation]] = []
 
-    def record(self, version: str, at: datetime, observed: Observed) -> None:
-        """Let `observed` happen at that moment."""
-        self._recorded.append((version, _utc(at), observed))
+    def record(self, version: str, at: datetime, observation: Observation) -> None:
+        """Let it happen at that moment."""
+        self._recorded.append((version, _utc(at), observation))
 
-    def observed(self, version: str, since: datetime, until: datetime) -> Observed:
-        self.before("observed")
+    def observe(self, version: str, since: datetime, until: datetime) -> Observation:
+        self.before("observe")
         assert _utc(since) < _utc(until), "an interval has a length"
         self.asked.append((version, since, until))
         parts = [
             part for number, at, part in self._recorded if number == version and since <= at < until
         ]
         none = np.empty(0)
-        return Observed(
+        return Observation(
             sum(part.requests for part in parts),
             sum(part.errors for part in parts),
             np.concatenate([none, *(part.latencies for part in parts)]),
@@ -189,15 +215,15 @@ class FakeAlarms:
 
     def __init__(self) -> None:
         self.before: Callable[[str], None] = nothing_happens
-        self.ringing: set[str] = set()
+        self.in_alarm: set[str] = set()
 
-    def red(self) -> tuple[str, ...]:
-        self.before("red")
-        return tuple(sorted(self.ringing))
+    def raised(self) -> tuple[str, ...]:
+        self.before("raised")
+        return tuple(sorted(self.in_alarm))
 
 
 @dataclass(frozen=True)
-class Execution:
+class Run:
     status: ExecutionStatus
     by: str
     reason: str | None = None
@@ -218,11 +244,12 @@ class FakeDeployments:
 
 
 class FakeExecutions:
-    """Implements `Executions`. runs: all there are, by their names."""
+    """Implements `Executions`. runs: all there are. states: what each was last given, by name."""
 
     def __init__(self) -> None:
         self.before: Callable[[str], None] = nothing_happens
-        self.runs: dict[str, Execution] = {}
+        self.runs: dict[str, Run] = {}
+        self.states: dict[str, Mapping[str, Any]] = {}
 
     def end(self, name: str, status: ExecutionStatus) -> None:
         """Let one that runs end."""
@@ -230,10 +257,14 @@ class FakeExecutions:
         assert run.status is ExecutionStatus.RUNNING, "an end is an end"
         self.runs[name] = replace(run, status=status)
 
-    def status(self, name: str) -> ExecutionStatus:
-        self.before("status")
+    def find(self, name: str) -> Execution | None:
+        self.before("find")
         run = self.runs.get(name)
-        return ExecutionStatus.UNKNOWN if run is None else run.status
+        return None if run is None else Execution(run.status, run.by, STARTED)
+
+    def last_state(self, name: str) -> Mapping[str, Any] | None:
+        self.before("last_state")
+        return self.states.get(name)
 
     def running(self) -> tuple[str, ...]:
         self.before("running")
@@ -244,7 +275,7 @@ class FakeExecutions:
         self, name: str, by: str, *, despite_alarms: bool = False, retry: bool = False
     ) -> None:
         self.before("start")
-        new = Execution(ExecutionStatus.RUNNING, by, despite_alarms=despite_alarms, retry=retry)
+        new = Run(ExecutionStatus.RUNNING, by, despite_alarms=despite_alarms, retry=retry)
         run = self.runs.setdefault(name, new)
         if replace(run, status=new.status, reason=None) != new:
             raise CloudUnavailable(name, "the name is taken")
@@ -268,15 +299,6 @@ class FakeNotices:
         assert subject, "SNS takes no empty subject"
         assert text, "nor an empty message"
         self.sent.append((subject, text))
-
-
-class Resending(MemoryObjects):
-    """Objects of which each answer to a write of the lock gets lost, so that it is sent again."""
-
-    def replace(self, key: str, content: bytes, tag: str | None) -> None:
-        super().replace(key, content, tag)
-        if key == CURRENT:
-            super().replace(key, content, tag)
 
 
 def _utc(time: datetime) -> datetime:

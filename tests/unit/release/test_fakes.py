@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlops.errors import CloudUnavailable, InvocationFailed
-from mlops.release.judge import Observed
+from mlops.release.analysis import Observation
 from mlops.release.ports import (
     Alarms,
     Executions,
@@ -73,10 +73,10 @@ def test_all_can_be_down() -> None:
     calls: tuple[Callable[[], object], ...] = (
         ports[0].publish,
         ports[0].traffic,
-        lambda: ports[0].move("1", {}, ""),
-        lambda: ports[1].observed("1", NOON, NOON),
-        ports[2].red,
-        lambda: ports[3].status("a"),
+        lambda: ports[0].move("1", {}, None, ""),
+        lambda: ports[1].observe("1", NOON, NOON),
+        ports[2].raised,
+        lambda: ports[3].find("a"),
         ports[3].running,
         lambda: ports[3].start("a", "me"),
         lambda: ports[3].stop("a", "because"),
@@ -91,7 +91,7 @@ def test_moves_are_kept() -> None:
     function = FakeFunction()
     function.deploy(code="second")
     function.publish()
-    moved = function.move("1", {"2": 0.1}, function.traffic().revision)
+    moved = function.move("1", {"2": 0.1}, None, function.traffic().revision)
     assert function.moves == [moved]
 
 
@@ -99,40 +99,40 @@ def test_only_what_happened_in_the_interval_is_observed() -> None:
     observations = FakeObservations()
     minute = timedelta(minutes=1)
     for number in range(4):
-        observed = Observed(10 + number, number, np.array([1.0 + number]), np.empty(0))
+        observed = Observation(10 + number, number, np.array([1.0 + number]), np.empty(0))
         observations.record("2", NOON + number * minute, observed)
-    found = observations.observed("2", NOON + minute, NOON + 3 * minute)
+    found = observations.observe("2", NOON + minute, NOON + 3 * minute)
     assert (found.requests, found.errors) == (23, 3)
     assert (found.latencies.tolist(), found.predictions.tolist()) == ([2.0, 3.0], [])
-    assert observations.observed("1", NOON, NOON + minute).requests == 0
+    assert observations.observe("1", NOON, NOON + minute).requests == 0
     assert [version for version, _, _ in observations.asked] == ["2", "1"]
 
 
 def test_an_execution_starts_once_and_ends_once() -> None:
     executions = FakeExecutions()
-    assert executions.status("a") is ExecutionStatus.UNKNOWN
+    assert executions.find("a") is None
     for _ in range(2):
         executions.start("a", "me")
-    assert executions.status("a") is ExecutionStatus.RUNNING
+    assert (found := executions.find("a")) and found.is_running
     assert executions.running() == ("a",)
     with pytest.raises(CloudUnavailable):
         executions.start("a", "you")
     executions.end("a", ExecutionStatus.SUCCEEDED)
     executions.stop("a", "too late")
-    assert executions.status("a") is ExecutionStatus.SUCCEEDED
+    assert executions.runs["a"].status is ExecutionStatus.SUCCEEDED
     executions.start("b", "me")
     assert executions.running() == ("b",)
     executions.stop("b", "because")
     assert executions.running() == ()
     assert executions.runs["b"].reason == "because"
-    assert executions.status("b") is ExecutionStatus.ABORTED
+    assert executions.runs["b"].status is ExecutionStatus.ABORTED
     executions.stop("c", "there is none")
 
 
 def test_alarms_and_notices() -> None:
     alarms, notices = FakeAlarms(), FakeNotices()
-    assert alarms.red() == ()
-    alarms.ringing |= {"b", "a"}
-    assert alarms.red() == ("a", "b")
+    assert alarms.raised() == ()
+    alarms.in_alarm |= {"b", "a"}
+    assert alarms.raised() == ("a", "b")
     notices.send("subject", "text")
     assert notices.sent == [("subject", "text")]

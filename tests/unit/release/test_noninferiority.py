@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlops.models.churn.data import load
 from mlops.models.churn.training import fit, three_fields
-from mlops.release.noninferiority import Margins, compared
+from mlops.release.noninferiority import Margins, compare
 from mlops.release.statistics import mean_at_most, paired_difference_at_most
 from mlops.training.evaluation import probabilities, split
 from tests.unit.models.telco import TELCO
@@ -89,7 +89,7 @@ class World:
     def losses(self) -> tuple[float, float]:
         """What the candidate truly loses: accuracy, Brier score."""
         candidate, champion, labels = self.draw(2_000_000, np.random.default_rng(1))
-        accuracy, brier = compared(candidate, champion, labels, MARGINS)
+        accuracy, brier = compare(candidate, champion, labels, MARGINS)
         return accuracy.champion - accuracy.candidate, brier.candidate - brier.champion
 
     def passes(self, runs: int, seed: int, figure: int | None = None) -> float:
@@ -98,7 +98,7 @@ class World:
         passed = 0
         for _ in range(runs):
             candidate, champion, labels = self.draw(ROWS, generator)
-            found = compared(candidate, champion, labels, MARGINS)
+            found = compare(candidate, champion, labels, MARGINS)
             passed += all(it.passes for it in (found if figure is None else found[figure:][:1]))
         return passed / runs
 
@@ -164,7 +164,7 @@ def test_models_of_the_telco_data() -> None:
     }
     found = {
         name: [
-            tuple(figure.passes for figure in compared(ours, theirs, labels, MARGINS))
+            tuple(figure.passes for figure in compare(ours, theirs, labels, MARGINS))
             for ours, theirs in zip(candidate, champion, strict=True)
         ]
         for name, candidate in candidates.items()
@@ -181,4 +181,4 @@ def test_nan_does_not_pass(whose: int) -> None:
     *models, labels = World().draw(ROWS, np.random.default_rng(5))
     models[whose][3] = np.nan
     candidate, champion = models
-    assert not all(it.passes for it in compared(candidate, champion, labels, MARGINS))
+    assert not all(it.passes for it in compare(candidate, champion, labels, MARGINS))

@@ -13,7 +13,7 @@ from mlops.models.churn.contract import CHURN
 from mlops.models.columns import Columns
 from mlops.models.contract import Request
 from mlops.registry.objects import Stamped
-from mlops.release.replay import captured, replayed
+from mlops.release.replay import read_captured, replay_requests
 from tests.unit.api.service import CUSTOMER
 from tests.unit.release.gating import World
 
@@ -44,7 +44,7 @@ def requests(**columns: list[object]) -> list[Request]:
 
 
 def tenures(world: World, most: int) -> list[int]:
-    return [request.tenure for request in captured(world.objects, CHURN, most).requests]  # type: ignore[attr-defined] # requests of this contract have it
+    return [request.tenure for request in read_captured(world.objects, CHURN, most).requests]  # type: ignore[attr-defined] # requests of this contract have it
 
 
 def test_the_newest_come_first_and_no_more_than_asked_for() -> None:
@@ -60,9 +60,9 @@ def test_the_newest_come_first_and_no_more_than_asked_for() -> None:
 def test_nothing_was_captured() -> None:
     world = World()
     world.objects.create("captured/churn2/1.jsonl", b"another model's")
-    found = captured(world.objects, CHURN, 10)
+    found = read_captured(world.objects, CHURN, 10)
     assert (found.requests, found.refused, found.malformed) == ([], [], 0)
-    assert replayed(served(None), served(None), []).details == {"replay": {"rows": 0}}
+    assert replay_requests(served(None), served(None), []).details == {"replay": {"rows": 0}}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_nothing_was_captured() -> None:
 def test_malformed_lines_are_counted_and_skipped(line: bytes) -> None:
     world = World()
     world.capture("1.jsonl", LINE, line, b"  ", LINE)
-    found = captured(world.objects, CHURN, 10)
+    found = read_captured(world.objects, CHURN, 10)
     assert len(found.requests) == 2
     assert found.malformed == 1
     assert not found.refused
@@ -92,14 +92,14 @@ def test_malformed_lines_count_among_those_read() -> None:
     """However much rubbish there is, so much is read and no more."""
     world = World()
     world.capture("1.jsonl", LINE, *[b"{"] * 20)
-    found = captured(world.objects, CHURN, 10)
+    found = read_captured(world.objects, CHURN, 10)
     assert (len(found.requests), found.malformed) == (0, 10)
 
 
 def test_what_the_contract_refuses_is_kept_apart() -> None:
     world = World()
     world.capture("1.jsonl", LINE, {"request": {"tenure": -1}})
-    found = captured(world.objects, CHURN, 10)
+    found = read_captured(world.objects, CHURN, 10)
     assert len(found.requests) == 1
     assert found.refused == [{"tenure": -1}]
 
@@ -116,7 +116,7 @@ def test_an_object_that_expires_meanwhile_is_skipped(monkeypatch: pytest.MonkeyP
         return get(key)
 
     monkeypatch.setattr(world.objects, "get", gone)
-    assert len(captured(world.objects, CHURN, 10).requests) == 1
+    assert len(read_captured(world.objects, CHURN, 10).requests) == 1
 
 
 def test_differences_and_flips_by_segment() -> None:
@@ -125,7 +125,7 @@ def test_differences_and_flips_by_segment() -> None:
         senior_citizen=[0, 1, 1, 1],
     )
     champion, candidate = served([0.1, 0.39, 0.5, 0.9]), served([0.1, 0.41, 0.6, 0.5])
-    found = replayed(candidate, champion, rows)
+    found = replay_requests(candidate, champion, rows)
     assert found.reasons == ()
     replay = found.details["replay"]
     segments = replay.pop("segments")
@@ -164,6 +164,6 @@ NAN = float("nan")
 def test_rows_without_a_prediction(
     candidate: list[float] | None, champion: list[float] | None, lost: int
 ) -> None:
-    found = replayed(served(candidate), served(champion), requests(tenure=[1, 2, 3]))
+    found = replay_requests(served(candidate), served(champion), requests(tenure=[1, 2, 3]))
     reason = f"no prediction for {lost} of 3 captured rows that the champion predicts"
     assert found.reasons == ((reason,) if lost else ())

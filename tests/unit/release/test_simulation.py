@@ -1,6 +1,6 @@
-"""How often the judge is wrong: thousands of releases, simulated, the same ones each time.
+"""How often the analysis is wrong: thousands of releases, simulated, the same ones each time.
 
-Each has five looks at a growing record, 600 canary requests and 5,400 stable ones by the last: ten
+Each has five analyses of a growing record, 600 canary requests and 5,400 stable ones by then: ten
 requests a second over ten minutes. Latencies are log-normal, predictions beta distributed, errors
 (0.2 %) and refusals (2 %) rare and independent of each other. The shares asserted are bounds; the
 docstrings have those found.
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlops.release.judge import Observed, Outcome, Policy, judge
+from mlops.release.analysis import Observation, Policy, Verdict, analyze
 
 POLICY = Policy()
 CANARY, STABLE = 600, 5_400
@@ -27,9 +27,9 @@ class Record:
     latencies: NDArray[np.float64]
     predictions: NDArray[np.float64]
 
-    def up_to(self, look: int) -> Observed:
-        requests = len(self.failed) * look // POLICY.looks
-        return Observed(
+    def up_to(self, number: int) -> Observation:
+        requests = len(self.failed) * number // POLICY.analyses
+        return Observation(
             requests=requests,
             errors=int(self.failed[:requests].sum()),
             latencies=self.latencies[:requests],
@@ -60,26 +60,28 @@ class World:
         )
 
 
-def release(world: World, generator: np.random.Generator) -> Outcome:
+def release(world: World, generator: np.random.Generator) -> Verdict:
     canary, stable = world.record(CANARY, generator), World().record(STABLE, generator)
-    outcome = Outcome.INCONCLUSIVE
-    for look in range(1, POLICY.looks + 1):
-        outcome = judge(canary.up_to(look), stable.up_to(look), POLICY, look, generator).outcome
-        if outcome is Outcome.FAIL:
+    outcome = Verdict.INCONCLUSIVE
+    for number in range(1, POLICY.analyses + 1):
+        outcome = analyze(
+            canary.up_to(number), stable.up_to(number), POLICY, number, generator
+        ).verdict
+        if outcome is Verdict.FAILED:
             break
     return outcome
 
 
-def shares(world: World, runs: int, seed: int) -> dict[Outcome, float]:
+def shares(world: World, runs: int, seed: int) -> dict[Verdict, float]:
     generator = np.random.default_rng(seed)
     outcomes = [release(world, generator) for _ in range(runs)]
-    return {outcome: outcomes.count(outcome) / runs for outcome in Outcome}
+    return {outcome: outcomes.count(outcome) / runs for outcome in Verdict}
 
 
-def test_a_canary_that_is_no_different_is_seldom_taken_back() -> None:
+def test_a_canary_that_is_no_different_is_seldom_rolled_back() -> None:
     """False rollbacks: 0.7 % of 1,500, where 5 % are allowed."""
     found = shares(World(), runs=1_500, seed=1)
-    assert found[Outcome.FAIL] + found[Outcome.INCONCLUSIVE] <= 0.02, found
+    assert found[Verdict.FAILED] + found[Verdict.INCONCLUSIVE] <= 0.02, found
 
 
 @pytest.mark.parametrize(
@@ -100,4 +102,4 @@ def test_a_harmful_canary_is_hardly_ever_promoted(harm: World) -> None:
     refusals, 13 % with 20 % more latency, 17 % with 20 % of the predictions moved.
     """
     found = shares(harm, runs=500, seed=2)
-    assert found[Outcome.PASS] <= 0.005, found
+    assert found[Verdict.PASSED] <= 0.005, found

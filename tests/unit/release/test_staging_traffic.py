@@ -1,4 +1,4 @@
-"""Traffic made for a canary: how often a harmless new model is taken back, by what it is asked.
+"""Traffic made for a canary: how often a harmless new model is rolled back, by what it is asked.
 
 Where nobody uses a stage, `make verdict TRAFFIC=2` asks it, again and again in the same order. New
 models here are the old one with its probabilities moved a little, each row's by itself.
@@ -7,7 +7,7 @@ models here are the old one with its probabilities moved a little, each row's by
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.release.judge import Observed, Outcome, Policy, judge
+from mlops.release.analysis import Observation, Policy, Verdict, analyze
 
 POLICY = Policy()
 REQUESTS, WEIGHT = 3_600, 0.1  # two a second, for half an hour
@@ -17,16 +17,16 @@ MOVED = 0.02  # standard deviation
 
 def release(
     old: NDArray[np.float64], new: NDArray[np.float64], generator: np.random.Generator
-) -> Outcome:
+) -> Verdict:
     """The alias deals requests out by chance; which row comes next, it does not know."""
     row = np.arange(REQUESTS) % len(old)
     is_canary = generator.random(REQUESTS) < WEIGHT
     latencies = generator.lognormal(2.0, 0.5, REQUESTS)
-    outcome = Outcome.INCONCLUSIVE
-    for look in range(1, POLICY.looks + 1):
-        until = np.arange(REQUESTS) < REQUESTS * look // POLICY.looks
+    verdict = Verdict.INCONCLUSIVE
+    for number in range(1, POLICY.analyses + 1):
+        until = np.arange(REQUESTS) < REQUESTS * number // POLICY.analyses
         canary, stable = (
-            Observed(
+            Observation(
                 requests=int(asked.sum()),
                 errors=0,
                 latencies=latencies[asked],
@@ -34,26 +34,26 @@ def release(
             )
             for asked, predictions in ((until & is_canary, new), (until & ~is_canary, old))
         )
-        outcome = judge(canary, stable, POLICY, look, generator).outcome
-        if outcome is Outcome.FAIL:
+        verdict = analyze(canary, stable, POLICY, number, generator).verdict
+        if verdict is Verdict.FAILED:
             break
-    return outcome
+    return verdict
 
 
 def promoted(rows: int, runs: int, *, shifted: float = 0) -> float:
     """Share of releases. shifted: so many rows are predicted anew, from another distribution."""
     generator = np.random.default_rng(1)
-    outcomes = []
+    verdicts = []
     for _ in range(runs):
         old = generator.beta(0.8, 2.2, rows)
         new = np.clip(old + generator.normal(0, MOVED, rows), 0, 1)
         others = generator.random(rows) < shifted
         new[others] = generator.beta(6, 2, np.count_nonzero(others))
-        outcomes.append(release(old, new, generator))
-    return outcomes.count(Outcome.PASS) / runs
+        verdicts.append(release(old, new, generator))
+    return verdicts.count(Verdict.PASSED) / runs
 
 
-def test_a_harmless_model_asked_about_a_holdout_is_hardly_ever_taken_back() -> None:
+def test_a_harmless_model_asked_about_a_holdout_is_hardly_ever_rolled_back() -> None:
     """Of 200, none. (Of 100 bootstraps of the churn model's own training, none either.)"""
     assert promoted(ROWS, runs=200) >= 0.97
 

@@ -12,8 +12,6 @@ FILE = ROOT / "functions/release/release.asl.yaml"
 VALUES = {
     "ReleaseFunctionArn": "arn:aws:lambda:eu-west-1:000000000000:function:release",
     "ApiFunctionName": "api",
-    "BatchFunctionName": "batch",
-    "TopicArn": "arn:aws:sns:eu-west-1:000000000000:alarms",
     "TimeoutSeconds": "86400",
 }
 State = dict[str, Any]
@@ -48,9 +46,3 @@ def paths(states: Mapping[str, State], start: str) -> Iterator[tuple[str, ...]]:
         if not after:
             yield path
         waiting += [(*path, name) for name in after if name not in path]
-
-
-def updates(states: Mapping[str, State]) -> dict[str, State]:
-    return {
-        name: it for name, it in states.items() if it.get("Resource", "").endswith("updateAlias")
-    }

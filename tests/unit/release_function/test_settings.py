@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from functions.release.settings import Settings, read_settings
-from mlops.release import records
+from mlops.release import steps
+from mlops.release.canary_analysis import Schedule
 
 NEEDED = {
     "MLOPS_STORE": "s3://bucket",
@@ -24,32 +25,27 @@ def test_every_setting_has_a_variable() -> None:
             **NEEDED,
             "MLOPS_CODE_SHA": "d00d",
             "MLOPS_CACHE_DIR": "/cache",
-            "MLOPS_CANARY_LOOKS": "3",
-            "MLOPS_CANARY_LOOK_SECONDS": "20",
-            "MLOPS_CANARY_TICK_SECONDS": "2",
+            "MLOPS_CANARY_ANALYSES": "3",
+            "MLOPS_CANARY_ANALYSIS_SECONDS": "20",
+            "MLOPS_CANARY_POLL_SECONDS": "2",
             "MLOPS_CANARY_MIN_REQUESTS": "30",
             "MLOPS_CANARY_WEIGHT": "0.2",
             "MLOPS_CANARY_LOG_DELAY_SECONDS": "1",
             "MLOPS_CANARY_TIMEOUT_SECONDS": "90",
-            "MLOPS_DANGLING_SECONDS": "60",
         }
     )
     assert settings.cache_dir == Path("/cache")
     assert settings.timeout_seconds == 90
-    assert settings.to_settings() == records.Settings(
-        looks=3,
-        look_seconds=20,
-        tick_seconds=2,
-        min_requests=30,
+    assert settings.to_settings() == steps.Settings(
         weight=0.2,
-        log_delay_seconds=1,
-        dangling_seconds=60,
+        poll_seconds=2,
+        schedule=Schedule(analyses=3, analysis_seconds=20, min_requests=30, log_delay_seconds=1),
         code_sha="d00d",
     )
 
 
 def test_what_is_not_said_is_as_releases_have_it() -> None:
-    assert read_settings(NEEDED).to_settings() == records.Settings()
+    assert read_settings(NEEDED).to_settings() == steps.Settings()
 
 
 def test_only_those_variables_are_read() -> None:
@@ -61,9 +57,9 @@ def test_only_those_variables_are_read() -> None:
     ("name", "value"),
     [
         *((name, "") for name in NEEDED),
-        ("MLOPS_CANARY_LOOKS", "0"),
-        ("MLOPS_CANARY_LOOK_SECONDS", "soon"),
-        ("MLOPS_CANARY_TICK_SECONDS", "0"),
+        ("MLOPS_CANARY_ANALYSES", "0"),
+        ("MLOPS_CANARY_ANALYSIS_SECONDS", "soon"),
+        ("MLOPS_CANARY_POLL_SECONDS", "0"),
         ("MLOPS_CANARY_MIN_REQUESTS", "-1"),
         ("MLOPS_CANARY_TIMEOUT_SECONDS", "0"),
         ("MLOPS_CANARY_WEIGHT", "1"),
@@ -75,12 +71,12 @@ def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
         read_settings({**NEEDED, name: value})
 
 
-def refusals(looks: int, look: int, tick: int, timeout: int) -> tuple[str, ...]:
-    """Of a release with no delay of the log; all but the looks in seconds."""
+def refusals(analyses: int, interval: int, poll: int, timeout: int) -> tuple[str, ...]:
+    """Of a release with no delay of the log; all but the analyses in seconds."""
     values = {
-        "MLOPS_CANARY_LOOKS": looks,
-        "MLOPS_CANARY_LOOK_SECONDS": look,
-        "MLOPS_CANARY_TICK_SECONDS": tick,
+        "MLOPS_CANARY_ANALYSES": analyses,
+        "MLOPS_CANARY_ANALYSIS_SECONDS": interval,
+        "MLOPS_CANARY_POLL_SECONDS": poll,
         "MLOPS_CANARY_TIMEOUT_SECONDS": timeout,
         "MLOPS_CANARY_LOG_DELAY_SECONDS": 0,
     }
@@ -92,20 +88,21 @@ def test_a_release_that_has_room_and_time_is_not_refused() -> None:
     assert refusals(5, 400, 1, 2001) == ()
 
 
-def test_a_history_that_has_no_room_for_all_ticks_is_refused() -> None:
+def test_a_history_that_has_no_room_for_all_polls_is_refused() -> None:
     (reason,) = refusals(5, 401, 1, 86400)
     assert reason == (
-        "MLOPS_CANARY_LOOKS x MLOPS_CANARY_LOOK_SECONDS are 2005 s, and with "
-        "MLOPS_CANARY_TICK_SECONDS 1 that is more than the 2000 ticks that an execution's history "
+        "MLOPS_CANARY_ANALYSES x MLOPS_CANARY_ANALYSIS_SECONDS are 2005 s, and with "
+        "MLOPS_CANARY_POLL_SECONDS 1 that is more than the 2000 polls that an execution's history "
         "has room for"
     )
 
 
-def test_a_timeout_before_the_last_look_is_refused() -> None:
+def test_a_timeout_before_the_last_analysis_is_refused() -> None:
     (reason,) = refusals(5, 360, 30, 1800)
     assert reason == (
-        "MLOPS_CANARY_TIMEOUT_SECONDS is 1800, and MLOPS_CANARY_LOOKS, MLOPS_CANARY_LOOK_SECONDS "
-        "and MLOPS_CANARY_LOG_DELAY_SECONDS put the last look at 1800 s"
+        "MLOPS_CANARY_TIMEOUT_SECONDS is 1800, and MLOPS_CANARY_ANALYSES, "
+        "MLOPS_CANARY_ANALYSIS_SECONDS and MLOPS_CANARY_LOG_DELAY_SECONDS put the last analysis at "
+        "1800 s"
     )
 
 

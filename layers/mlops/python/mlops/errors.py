@@ -266,7 +266,9 @@ class ReleaseRefused(MlopsError):
 
 class RecordDamaged(MlopsError):
     def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key} cannot be read ({reason}); `mlops doctor` says what to do")
+        super().__init__(
+            f"{key} cannot be read ({reason}); it was changed since a release wrote it"
+        )
         self.key, self.reason = key, reason
 
 

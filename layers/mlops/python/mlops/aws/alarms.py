@@ -23,13 +23,13 @@ def cloudwatch_client() -> "CloudWatchClient":
 
 
 class NamedAlarms:
-    """Implements `Alarms`: metric and composite ones of these names. One that is gone rings not."""
+    """Implements `Alarms`: metric and composite ones of these names; others do not exist."""
 
     def __init__(self, client: "CloudWatchClient", names: Sequence[str]) -> None:
         self._client = client
         self._names = names
 
-    def red(self) -> tuple[str, ...]:
+    def raised(self) -> tuple[str, ...]:
         names: list[str] = []
         with calling("alarms"):
             for begin in range(0, len(self._names), _AT_ONCE):

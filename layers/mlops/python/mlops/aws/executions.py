@@ -1,13 +1,14 @@
 """Executions of a state machine in Step Functions."""
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from mlops.aws.calls import CONFIG, calling, code_of, opening, session
 from mlops.errors import CloudUnavailable
-from mlops.release.ports import ExecutionStatus
+from mlops.release.ports import Execution, ExecutionStatus
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
@@ -30,15 +31,31 @@ class StateMachineExecutions:
         self._client = client
         self._machine = machine
 
-    def status(self, name: str) -> ExecutionStatus:
+    def find(self, name: str) -> Execution | None:
         with calling(name):
             try:
                 found = self._client.describe_execution(executionArn=self._arn(name))
             except ClientError as error:
                 if code_of(error) != "ExecutionDoesNotExist":
                     raise
-                return ExecutionStatus.UNKNOWN
-        return ExecutionStatus(found["status"])
+                return None
+        return Execution(
+            status=ExecutionStatus(found["status"]),
+            by=_by(found.get("input", "")),
+            started_at=found["startDate"],
+        )
+
+    def last_state(self, name: str) -> Mapping[str, Any] | None:
+        """Read it off the newest entry of the history that has one."""
+        with calling(name):
+            pages = self._client.get_paginator("get_execution_history")
+            for page in pages.paginate(executionArn=self._arn(name), reverseOrder=True):
+                for event in page["events"]:
+                    entered = event.get("stateEnteredEventDetails")
+                    if entered is not None and event["type"] != "PassStateEntered":
+                        found: Mapping[str, Any] = json.loads(entered["input"])
+                        return found
+        return None
 
     def running(self) -> tuple[str, ...]:
         pages = self._client.get_paginator("list_executions")
@@ -76,8 +93,17 @@ class StateMachineExecutions:
             try:
                 self._client.stop_execution(executionArn=self._arn(name), cause=reason)
             except ClientError:
-                if self.status(name) is ExecutionStatus.RUNNING:
+                found = self.find(name)
+                if found is not None and found.is_running:
                     raise
 
     def _arn(self, name: str) -> str:
         return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _by(text: str) -> str:
+    """Return who started an execution with this input."""
+    try:
+        return str(json.loads(text)["by"])
+    except (ValueError, KeyError, TypeError):
+        return "unknown"

@@ -19,6 +19,7 @@ from mlops.errors import (
 )
 from mlops.inference.version import parse_pins
 from mlops.registry.pausing import jittered_pause, tries
+from mlops.release.note import Note, read_note
 from mlops.release.ports import LATEST, FunctionVersion, Traffic
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class LambdaFunction:
             found = self._configuration(number)
         return _version(self._name, found)
 
-    def awake(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
+    def wait_until_active(self, number: str, event: Mapping[str, Any]) -> FunctionVersion:
         reason = ""
         for _ in tries(_TRIES, self._pause):
             with self._asking(number):
@@ -114,14 +115,18 @@ class LambdaFunction:
             found = self._client.get_alias(FunctionName=self._name, Name=_ALIAS)
         return _traffic(found)
 
-    def move(self, version: str, weights: Mapping[str, float], revision: str) -> Traffic:
+    def move(
+        self, version: str, weights: Mapping[str, float], note: Note | None, revision: str
+    ) -> Traffic:
         _check_split(version, weights)
+        description = "" if note is None else note.to_text()
         try:
             with self._asking(_ALIAS):
                 found = self._client.update_alias(
                     FunctionName=self._name,
                     Name=_ALIAS,
                     FunctionVersion=version,
+                    Description=description,
                     RoutingConfig={"AdditionalVersionWeights": weights},
                     RevisionId=revision,
                 )
@@ -129,7 +134,8 @@ class LambdaFunction:
             # An attempt whose answer got lost has made the revision stale for the next one.
             if moved.attempts > 1:
                 traffic = self.traffic()
-                if (traffic.version, dict(traffic.weights)) == (version, dict(weights)):
+                wanted = version, dict(weights), read_note(description)
+                if (traffic.version, dict(traffic.weights), traffic.note) == wanted:
                     return traffic
             raise TrafficChanged(self._named(_ALIAS)) from moved.__cause__
         return _traffic(found)
@@ -229,7 +235,8 @@ def _traffic(
     alias: "AliasConfigurationResponseTypeDef | AliasConfigurationTypeDef",
 ) -> Traffic:
     weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
-    return Traffic(alias["FunctionVersion"], dict(weights), alias["RevisionId"])
+    note = read_note(alias.get("Description", ""))
+    return Traffic(alias["FunctionVersion"], dict(weights), note, alias["RevisionId"])
 
 
 def _version(name: str, found: "FunctionConfigurationResponseTypeDef") -> FunctionVersion:

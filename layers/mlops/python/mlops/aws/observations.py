@@ -12,7 +12,7 @@ import numpy as np
 
 from mlops.aws.calls import CONFIG, calling, opening, session
 from mlops.errors import CloudUnavailable
-from mlops.release.judge import Observed
+from mlops.release.analysis import Observation
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
@@ -51,7 +51,7 @@ class LogObservations:
     So does a request that failed before anybody knew what it was for.
 
     Requests and errors are counted over all of an interval: versions are compared, and the busier
-    one must not be judged by fewer minutes than the other. Of latencies and predictions up to
+    one must not be analyzed by fewer minutes than the other. Of latencies and predictions up to
     `most_samples` each are kept, evenly spread, for they are kept in memory and in the store.
 
     Raises CloudUnavailable, too, where an interval has more than `most_pages` of a day's log.
@@ -72,13 +72,13 @@ class LogObservations:
         self._most_samples = most_samples
         self._most_pages = most_pages
 
-    def observed(self, version: str, since: datetime, until: datetime) -> Observed:
+    def observe(self, version: str, since: datetime, until: datetime) -> Observation:
         latencies, predictions = _Evenly(self._most_samples), _Evenly(self._most_samples)
         seen = _Seen(_milliseconds(since), latencies, predictions)
         for line in self._lines(version, since - _TIME_IS_UP, until):
             seen.note(line)
         seen.close(_milliseconds(until))
-        return Observed(
+        return Observation(
             requests=seen.requests,
             errors=seen.errors,
             latencies=np.array(latencies.kept, dtype=np.float64),
@@ -122,7 +122,7 @@ class LogObservations:
                     if event["logStreamName"].startswith(prefix):
                         yield _Line(event["timestamp"], event["message"])
                 if number >= self._most_pages and page.get("nextToken"):
-                    reason = f"{prefix} has more than {number} pages; a part is not judged"
+                    reason = f"{prefix} has more than {number} pages; a part is not analyzed"
                     raise CloudUnavailable(f"log group {self._group}", reason)
 
 

@@ -3,17 +3,16 @@
 from mlops.aws.stacks import Stack
 from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
-from mlops.bootstrap.releases import open_alarms, open_releases, output, places_of
+from mlops.bootstrap.releases import open_alarms, open_console, output, places_of
 from mlops.release.doctor.gathering import Cloud, Shelf
 
 
 def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
-    """A stack and its store. Nobody is asked yet; see `Cloud`.
+    """Open a stack and its store. Nothing is called yet; see `Cloud`.
 
     Raises CloudUnavailable, also where it is a stack of something else; StoreUnavailable.
     """
     places = places_of(stack)
-    releases = open_releases(places)
     cloud = Cloud(
         stack=stack.name,
         named=named,
@@ -22,8 +21,7 @@ def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
         api=places.api,
         batch=places.batch,
         release=output(stack, "ReleaseFunctionName"),
-        world=releases.world,
-        occupied=releases.reconciler.occupied,
+        deps=open_console(places).deps,
         alarms=open_alarms(output(stack, "AlarmNames").split(",")),
         holding=places.alarms,
     )

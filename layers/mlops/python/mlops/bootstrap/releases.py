@@ -1,9 +1,12 @@
-"""Wiring of releases. Not with the rest: what judges a canary is nothing a prediction waits for."""
+"""Wiring of releases. It has a module of its own, as no prediction waits for its imports."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from mlops.aws.alarms import NamedAlarms, cloudwatch_client
 from mlops.aws.executions import StateMachineExecutions, stepfunctions_client
@@ -14,15 +17,18 @@ from mlops.aws.stacks import Stack, StackDeployments, cloudformation_client, des
 from mlops.bootstrap import open_models, open_objects, utc_now
 from mlops.bootstrap.registry import open_registry
 from mlops.errors import CloudUnavailable
-from mlops.release.beginning import Beginning
-from mlops.release.closing import World
-from mlops.release.desk import Desk
+from mlops.registry.pausing import jittered_pause
+from mlops.release.canary_analysis import CanaryAnalyses
+from mlops.release.evidence import Evidence
 from mlops.release.gate import Gate, GatePolicy
-from mlops.release.ports import Alarms, GateReport, Notices
-from mlops.release.reconcile import Reconciler
-from mlops.release.records import Plan, Settings
-from mlops.release.rollback import Rollback
-from mlops.release.rollout import Rollout
+from mlops.release.operations import Operations
+from mlops.release.ports import Alarms, Dependencies, GateReport
+from mlops.release.recorder import Recorder
+from mlops.release.repair import Repair
+from mlops.release.status import Releases
+from mlops.release.steps import Plan, Release, Settings, State
+
+_STATE: TypeAdapter[State] = TypeAdapter(Annotated[State, Field(discriminator="next")])
 
 
 @dataclass(frozen=True)
@@ -44,22 +50,23 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Releases:
-    """What people do with the releases of one stack."""
+class Console:
+    """What operators do with the releases of one stack."""
 
-    world: World
-    reconciler: Reconciler
-    desk: Desk
-    rollback: Rollback
+    deps: Dependencies
+    releases: Releases
+    operations: Operations
 
 
-@dataclass(frozen=True)
-class Rollouts:
-    """What the state machine and the schedules do with them."""
+def read_state(document: Mapping[str, Any]) -> State:
+    """Raises pydantic's ValidationError."""
+    return _STATE.validate_python(document)
 
-    beginning: Beginning
-    rollout: Rollout
-    reconciler: Reconciler
+
+def write_state(state: State) -> dict[str, Any]:
+    """As JSON takes it."""
+    document: dict[str, Any] = _STATE.dump_python(state, mode="json")
+    return document
 
 
 def find_stack(name: str) -> Stack:
@@ -68,7 +75,7 @@ def find_stack(name: str) -> Stack:
 
 
 def places_of(stack: Stack) -> Places:
-    """Raises CloudUnavailable where it is a stack of something else."""
+    """Raises CloudUnavailable if the stack was not deployed from this template."""
     return Places(
         stack=stack.name,
         store=f"s3://{output(stack, 'StoreName')}",
@@ -82,7 +89,7 @@ def places_of(stack: Stack) -> Places:
 
 
 def output(stack: Stack, name: str) -> str:
-    """Raises CloudUnavailable where it is a stack of something else."""
+    """Raises CloudUnavailable if the stack was not deployed from this template."""
     try:
         return stack.outputs[name]
     except KeyError as error:
@@ -90,42 +97,46 @@ def output(stack: Stack, name: str) -> str:
         raise CloudUnavailable(f"stack {stack.name}", reason) from error
 
 
-def open_releases(places: Places) -> Releases:
-    """Nobody is asked yet. Raises CloudUnavailable, StoreUnavailable."""
-    world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
-    reconciler = _open_reconciler(world, notices, Settings())
-    return Releases(
-        world=world,
-        reconciler=reconciler,
-        desk=Desk(world, reconciler, notices),
-        rollback=Rollback(world, reconciler, notices),
-    )
+def open_console(places: Places) -> Console:
+    """Nothing is called yet. Raises CloudUnavailable, StoreUnavailable."""
+    deps = _open_dependencies(places)
+    return Console(deps, Releases(deps, read_state), Operations(deps))
 
 
-def open_rollouts(
-    places: Places, settings: Settings, policy: GatePolicy, *, cache: Path, baked: Path
-) -> Rollouts:
-    """Nobody is asked yet.
+def open_release_function(
+    places: Places,
+    settings: Settings,
+    policy: GatePolicy,
+    refusals: tuple[str, ...],
+    *,
+    cache: Path,
+    baked: Path,
+) -> tuple[Release, Repair]:
+    """Nothing is called yet.
 
     cache: where models from the store are kept. baked: those of the image.
 
     Raises CloudUnavailable, StoreUnavailable.
     """
-    world, notices = _open_world(places), TopicNotices(sns_client(), places.topic)
-    alarms = open_alarms(places.alarms)
-    deployments = StackDeployments(cloudformation_client(), places.stack)
+    deps = _open_dependencies(places)
+    objects = open_objects(places.store, patient=True)
+    evidence = Evidence(objects)
+    gate = Gate(deps.api, open_models(baked, places.store, cache), objects)
     observations = LogObservations(logs_client(), places.api_logs, places.api)
-    gate = Gate(world.api, open_models(baked, places.store, cache), world.objects)
-    reconciler = _open_reconciler(world, notices, settings)
 
-    def gate_of(plan: Plan) -> GateReport:
-        return gate(plan.candidate, plan.champion, policy)
+    def check(id: str, plan: Plan) -> GateReport:
+        return gate.check(evidence, id, (plan.candidate, plan.champion), policy)
 
-    return Rollouts(
-        beginning=Beginning(world, reconciler, alarms, deployments, settings),
-        rollout=Rollout(world, observations, alarms, gate_of),
-        reconciler=reconciler,
+    release = Release(
+        deps,
+        settings,
+        open_alarms(places.alarms),
+        StackDeployments(cloudformation_client(), places.stack),
+        check,
+        CanaryAnalyses(evidence, observations, utc_now),
+        refusals,
     )
+    return release, Repair(deps, Recorder(deps))
 
 
 def open_alarms(names: Sequence[str]) -> Alarms:
@@ -133,17 +144,20 @@ def open_alarms(names: Sequence[str]) -> Alarms:
     return NamedAlarms(cloudwatch_client(), names)
 
 
-def _open_world(places: Places) -> World:
+def _open_dependencies(places: Places) -> Dependencies:
     functions = lambda_client()
-    return World(
+    return Dependencies(
         api=LambdaFunction(functions, places.api),
         batch=LambdaFunction(functions, places.batch),
-        objects=open_objects(places.store, patient=True),
         registry=open_registry(places.store),
         executions=StateMachineExecutions(stepfunctions_client(), places.state_machine),
+        notices=TopicNotices(sns_client(), places.topic),
         now=utc_now,
+        new_id=new_id,
+        pause=jittered_pause,
     )
 
 
-def _open_reconciler(world: World, notices: Notices, settings: Settings) -> Reconciler:
-    return Reconciler(world, notices, timedelta(seconds=settings.dangling_seconds))
+def new_id(kind: str = "rollback") -> str:
+    """Name a rollback, or a release: short enough for the note in an alias."""
+    return f"{kind}-{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

@@ -76,7 +76,7 @@ def gate(
 
 def _examined(versions: StoredVersions, pin: Pin, old: Pin | None) -> "Findings":
     """Raises VersionNotFound, PinMismatch, any StoreError."""
-    from mlops.release.comparison import compared_on_holdout  # SciPy takes a second
+    from mlops.release.comparison import compare_on_holdout  # SciPy takes a second
     from mlops.release.findings import Findings
     from mlops.release.noninferiority import Margins
 
@@ -88,7 +88,7 @@ def _examined(versions: StoredVersions, pin: Pin, old: Pin | None) -> "Findings"
         if old == pin:
             return Findings(details={"compared": "pinned as before"})
         champion, found = _champion(loader, old)
-        found += compared_on_holdout(versions, served, champion, Margins())
+        found += compare_on_holdout(versions, served, champion, Margins())
     except PinMismatch:  # another store, most likely: no verdict about the model
         raise
     except ArtifactError as error:

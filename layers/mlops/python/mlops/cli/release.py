@@ -1,27 +1,37 @@
 """`mlops release start | status | list | promote | abort` and `mlops rollback`."""
 
 import getpass
+import math
 import os
-import uuid
+import shutil
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlops.bootstrap import utc_now
-from mlops.cli.output import AsJson, answer
-from mlops.cli.release_view import document, listed, shown
+from mlops.cli.output import AsJson, answer, notes, table
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import ReleaseRefused
+from mlops.registry.releases import Ended, ReleaseRecord
 
 if TYPE_CHECKING:
     from mlops.aws.stacks import Stack
-    from mlops.bootstrap.releases import Releases
-    from mlops.cli.release_waiting import Ends
-    from mlops.release.desk import Running, Standing, Status
+    from mlops.bootstrap.releases import Console
+    from mlops.release.ports import Traffic
+    from mlops.release.status import Result, Running, Status
 
-_TAKEN_BACK = 3
+_NOT_LIVE = 3
 _NO_VERDICT = 124  # as GNU's `timeout` has it, which not every system has
+_POLL_SECONDS = 2.0
+_BEGIN_SECONDS = 120
+"""What was deployed is released within this time, or no release of it will begin by itself."""
+_RECORD_SECONDS = 150
+"""The repair comes every minute."""
 
 StackName = Annotated[
     str | None,
@@ -36,14 +46,15 @@ By = Annotated[
 ]
 Id = Annotated[str | None, typer.Argument(help="Its id. [default: the one that is running]")]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait for its verdict (exit code 3: refused, or taken back).")
+    bool,
+    typer.Option("--wait", help="Wait for its verdict (exit code 3: refused, or rolled back)."),
 ]
 Timeout = Annotated[
     float | None,
     typer.Option(
         metavar="SECONDS",
         min=0,
-        help="With --wait: show how it stands and end after so long (exit code 124: no verdict).",
+        help="With --wait: show the status and end after so long (exit code 124: no verdict).",
     ),
 ]
 
@@ -65,7 +76,7 @@ def start(
         bool,
         typer.Option(
             "--despite-alarms",
-            help="Begin though alarms ring, and go on while these do: for what will end them.",
+            help="Begin although alarms are in state ALARM: for the fix that ends them.",
         ),
     ] = False,
     by: By = None,
@@ -74,21 +85,21 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Release what was deployed last; `sam deploy` does so by itself."""
-    on = found_stack(stack, samconfig)
-    if on.half_done is not None:
-        raise ReleaseRefused(on.half_done)
-    releases = _opened_at(on)
-    running = releases.desk.status().running
-    if running is not None:
-        raise ReleaseRefused(f"A {running.holder.kind} is under way: {running.holder.id}")
-    name = f"release-{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    releases.world.executions.start(name, by or _user(), despite_alarms=despite_alarms, retry=True)
-    if wait:
-        from mlops.cli.release_waiting import end_of
+    from mlops.bootstrap.releases import new_id
 
-        _await(releases, end_of(releases, name), timeout, as_json)
+    found = find_stack(stack, samconfig)
+    if found.half_done is not None:
+        raise ReleaseRefused(found.half_done)
+    console = _open(found)
+    running = console.releases.status().running
+    if running is not None:
+        raise ReleaseRefused(f"A release is under way: {running.id}")
+    name = new_id("release")
+    console.deps.executions.start(name, by or _user(), despite_alarms=despite_alarms, retry=True)
+    if wait:
+        _await(console, _end_of(console, name), timeout, as_json)
     else:
-        text = f"Started {name}. To see how it stands: mlops release status"
+        text = f"Started {name}. To see its status: mlops release status"
         answer({"id": name}, as_json, text)
 
 
@@ -99,18 +110,16 @@ def status(
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Show the traffic, the release that runs with its verdict so far, and the last one's end.
+    """Show the traffic, the release that runs with its analyses so far, and how the last ended.
 
     With --wait, of what was deployed last, even where its release is yet to begin.
     """
-    on = found_stack(stack, samconfig)
-    releases = _opened_at(on)
+    found = find_stack(stack, samconfig)
+    console = _open(found)
     if wait:
-        from mlops.cli.release_waiting import verdict_of
-
-        _await(releases, verdict_of(releases, on.changed_at), timeout, as_json)
+        _await(console, _end_of_deployment(console, found.changed_at), timeout, as_json)
     else:
-        _show(releases, as_json)
+        _show(console, as_json)
 
 
 def history(
@@ -119,8 +128,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List all releases and rollbacks, the newest first."""
-    records = _opened(stack, samconfig).desk.history()
-    text = listed(records) if records else "There was no release yet."
+    records = _open(find_stack(stack, samconfig)).releases.history()
+    text = render_history(records) if records else "There was no release yet."
     answer([record.to_document() for record in records], as_json, text)
 
 
@@ -131,10 +140,10 @@ def promote(
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Give the canary all traffic within seconds, whatever the judge would say."""
-    desk = _opened(stack, samconfig).desk
-    name = id or _running(desk.status()).holder.id
-    desk.promote(name, by or _user())
+    """Give the canary all traffic at the next poll, whatever its analyses would say."""
+    console = _open(find_stack(stack, samconfig))
+    name = id or _running(console).id
+    console.operations.promote(name, by or _user())
     answer(
         {"id": name},
         as_json,
@@ -150,9 +159,11 @@ def abort(
     as_json: AsJson = False,
 ) -> None:
     """Stop a release; the version before it has all traffic again."""
-    desk = _opened(stack, samconfig).desk
-    closed = desk.abort(id or _running(desk.status()).holder.id, by or _user())
-    document = {"id": closed.id, "outcome": closed.outcome, "reasons": [*closed.reasons]}
+    console = _open(find_stack(stack, samconfig))
+    name = id or _running(console).id
+    closed = console.operations.abort(name, by or _user())
+    record = closed.record
+    document = {"id": name, "outcome": record.outcome, "reasons": [*record.reasons]}
     answer(document, as_json, closed.text)
 
 
@@ -169,32 +180,29 @@ def rollback(
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Go back at once: during a canary to the version before it, else to the one before the last.
+    """Go back at once: during a canary to the version before it, else to the previous version.
 
-    One update of the alias. Refused, with the traffic as it is, where nothing is to go back to.
+    It wins over whatever a release does meanwhile. Refused, with the traffic as it is, where there
+    is nothing to go back to.
     """
-    done = _opened(stack, samconfig).rollback.roll_back(to, by or _user())
+    done = _open(find_stack(stack, samconfig)).operations.roll_back(to, by or _user())
     answer({"version": done.version, "text": done.text}, as_json, done.text)
-
-
-def _opened(stack: str | None, samconfig: Path) -> "Releases":
-    return _opened_at(found_stack(stack, samconfig))
 
 
 # AWS takes a third of a second to import, and `--help` has no use for it.
 
 
-def found_stack(stack: str | None, samconfig: Path) -> "Stack":
+def find_stack(stack: str | None, samconfig: Path) -> "Stack":
     """The one that is named, or else samconfig.toml's. Raises ConfigInvalid, CloudUnavailable."""
-    from mlops.bootstrap.releases import find_stack
+    from mlops.bootstrap import releases
 
-    return find_stack(stack or Samconfig.read(samconfig).stack())
+    return releases.find_stack(stack or Samconfig.read(samconfig).stack())
 
 
-def _opened_at(stack: "Stack") -> "Releases":
-    from mlops.bootstrap.releases import open_releases, places_of
+def _open(stack: "Stack") -> "Console":
+    from mlops.bootstrap.releases import open_console, places_of
 
-    return open_releases(places_of(stack))
+    return open_console(places_of(stack))
 
 
 def _user() -> str:
@@ -204,31 +212,220 @@ def _user() -> str:
         return f"user {os.getuid()}"
 
 
-def _running(found: "Status") -> "Running":
+def _running(console: "Console") -> "Running":
     """Raises ReleaseRefused."""
-    if found.running is None:
+    running = console.releases.status().running
+    if running is None:
         raise ReleaseRefused("No release is running")
-    return found.running
+    return running
 
 
-def _show(releases: "Releases", as_json: bool) -> None:
-    found = releases.desk.status()
-    answer(document(found), as_json, shown(found))
+def _show(console: "Console", as_json: bool) -> None:
+    found = console.releases.status()
+    answer(to_document(found), as_json, render(found))
 
 
-def _await(releases: "Releases", ended: "Ends", timeout: float | None, as_json: bool) -> None:
-    from mlops.cli.release_waiting import awaited
+# --- waiting ------------------------------------------------------------------------------------
+_End = Callable[["Status"], "Result | None"]
+"""How it has ended; None where it has not yet. Raises ReleaseRefused where it never will."""
 
-    standing = awaited(releases, ended, timeout)
-    if standing is None:
-        _show(releases, as_json)
+
+def _await(console: "Console", end: _End, timeout: float | None, as_json: bool) -> None:
+    """Show the status until the end, or until `timeout` seconds have passed."""
+    from rich.live import Live
+    from rich.text import Text
+
+    given_up_at = math.inf if timeout is None else time.monotonic() + timeout
+    with Live(console=notes, transient=True, auto_refresh=False) as live:
+        while True:
+            found = console.releases.status()
+            result = end(found)
+            if result is not None or time.monotonic() >= given_up_at:
+                break
+            if notes.is_interactive:
+                live.update(Text(render(found)), refresh=True)
+            time.sleep(_POLL_SECONDS)
+    if result is None:
+        _show(console, as_json)
         raise typer.Exit(_NO_VERDICT)
-    _finish(standing, as_json)
-
-
-def _finish(found: "Standing", as_json: bool) -> None:
-    record = found.record
+    record = result.record
     lines = [f"{record.outcome}: {record.id}", *(f"- {reason}" for reason in record.reasons)]
     answer(record.to_document(), as_json, "\n".join(lines))
-    if not found.is_live:
-        raise typer.Exit(_TAKEN_BACK)
+    if not result.is_live:
+        raise typer.Exit(_NOT_LIVE)
+
+
+def _end_of_deployment(console: "Console", deployed_at: datetime) -> _End:
+    """Wait for what was deployed last. deployed_at: when that began; aware."""
+    from mlops.release.status import Result
+
+    given_up_at = time.monotonic() + _BEGIN_SECONDS
+
+    def end(found: "Status") -> "Result | None":
+        nonlocal given_up_at
+        # One that was started just now has no alias yet; and the next may be what was deployed.
+        if found.running is not None or console.deps.executions.running():
+            given_up_at = time.monotonic() + _BEGIN_SECONDS
+            return None
+        result = console.releases.result(deployed_at)
+        if result is None and time.monotonic() > given_up_at:
+            if found.last is not None and _is_about_nothing(found.last, deployed_at):
+                return Result(found.last, is_live=False)
+            reason = f"Nothing has released what was deployed, for {_BEGIN_SECONDS} s"
+            raise ReleaseRefused(f"{reason}. To do so: mlops release start")
+        return result
+
+    return end
+
+
+def _is_about_nothing(record: ReleaseRecord, deployed_at: datetime) -> bool:
+    """Tell whether it was refused before anybody knew what it would release."""
+    is_refused = record.outcome is Ended.REFUSED and record.candidate is None
+    return is_refused and record.ended_at >= deployed_at
+
+
+def _end_of(console: "Console", name: str) -> _End:
+    """Wait for one release, whatever else has ended since."""
+    from mlops.release.status import Result
+
+    given_up_at: float | None = None
+
+    def end(found: "Status") -> "Result | None":
+        nonlocal given_up_at
+        for record in console.releases.history():
+            if record.id == name:
+                return Result(record, record.moved or record.outcome is Ended.UNCHANGED)
+        execution = console.deps.executions.find(name)
+        if execution is not None and execution.is_running:
+            return None
+        if given_up_at is None:  # whoever has ended it, or the repair, is to write its record
+            given_up_at = time.monotonic() + _RECORD_SECONDS
+        if time.monotonic() > given_up_at:
+            status = "UNKNOWN" if execution is None else execution.status
+            reason = f"{name} is {status}, and nobody has recorded its end"
+            raise ReleaseRefused(f"{reason}. To see what it has left: mlops doctor")
+        return None
+
+    return end
+
+
+# --- showing ------------------------------------------------------------------------------------
+def to_document(found: "Status") -> dict[str, Any]:
+    running = found.running
+    return {
+        "api": _shares(found.api),
+        "batch": _shares(found.batch),
+        "running": None if running is None else _running_document(running),
+        "last": None if found.last is None else found.last.to_document(),
+    }
+
+
+def _running_document(running: "Running") -> dict[str, Any]:
+    note, plan = running.note, running.plan
+    return {
+        "id": running.id,
+        "execution": running.execution,
+        "next": running.next,
+        "reached": note.reached,
+        "champion": note.api_was,
+        "candidate": note.api,
+        "batch_champion": note.batch_was,
+        "batch_candidate": note.batch,
+        "pins": [] if plan is None else [str(pin) for pin in plan.candidate.pins],
+        "despite": [] if plan is None else [*plan.despite],
+        "analyses": [
+            {
+                "number": analysis.number,
+                "verdict": analysis.verdict,
+                "reasons": [*analysis.reasons],
+                "requests": analysis.requests,
+                "stable_requests": analysis.stable_requests,
+            }
+            for analysis in running.analyses
+        ],
+        "next_analysis_at": _iso(running.next_analysis_at),
+        "ends_at": _iso(running.ends_at),
+        "promoted_by": running.promoted_by,
+    }
+
+
+def _shares(traffic: "Traffic | None") -> dict[str, float] | None:
+    if traffic is None:
+        return None
+    rest = 1 - sum(traffic.weights.values())
+    return {traffic.version: round(rest, 6), **traffic.weights}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def render(found: "Status") -> str:
+    facts = {"API": _render_shares(found.api), "batch": _render_shares(found.batch)}
+    running = found.running
+    if running is not None:
+        facts["release"] = f"{running.id}, {running.execution or 'unknown'}"
+        facts["next step"] = running.next or "unknown"
+        if running.plan is not None and running.plan.despite:
+            facts["despite"] = f"alarms in state ALARM: {', '.join(running.plan.despite)}"
+        for analysis in running.analyses:
+            facts[f"analysis {analysis.number}"] = (
+                f"{analysis.verdict}, {analysis.requests:,} requests: {'; '.join(analysis.reasons)}"
+            )
+        if running.promoted_by is not None:
+            facts["promoted"] = f"by {running.promoted_by}"
+        if running.ends_at is not None:
+            left = max((running.ends_at - utc_now()).total_seconds(), 0)
+            facts["verdict"] = f"at the latest in {minutes_and_seconds(left)}"
+    if found.last is not None:
+        facts["last"] = f"{found.last.id}: {found.last.outcome}; {'; '.join(found.last.reasons)}"
+    return table([{"": name, " ": value} for name, value in facts.items()]).lstrip()
+
+
+def _render_shares(traffic: "Traffic | None") -> str:
+    shares = _shares(traffic)
+    if shares is None:
+        return "is not there"
+    return ", ".join(f"{share:.0%} version {number}" for number, share in shares.items())
+
+
+def render_history(records: Sequence[ReleaseRecord]) -> str:
+    """Show one line each, with what it was about and why below: no terminal has room beside it."""
+    width = shutil.get_terminal_size().columns
+    heading, *rows = table([_row(record) for record in records]).splitlines()
+    lines = [heading]
+    for record, row in zip(records, rows, strict=True):
+        lines.append(row)
+        for text in (", ".join(_subject(record)), "; ".join(record.reasons)):
+            lines += textwrap.wrap(
+                text,
+                width,
+                initial_indent="  ",
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return "\n".join(lines)
+
+
+def _row(record: ReleaseRecord) -> dict[str, str]:
+    return {
+        "id": record.id,
+        "outcome": record.outcome,
+        "ended": f"{record.ended_at:%Y-%m-%d %H:%M}",
+    }
+
+
+def _subject(record: ReleaseRecord) -> Iterator[str]:
+    if record.champion is not None:
+        yield f"version {record.champion} to {record.candidate}"
+    elif record.candidate is not None:
+        yield f"version {record.candidate}"
+    yield from (str(pin.version) for pin in record.pins)
+    if record.deployed_sha is not None:
+        yield f"commit {record.deployed_sha[:12]}"
+
+
+def minutes_and_seconds(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"

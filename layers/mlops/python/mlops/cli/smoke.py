@@ -21,7 +21,7 @@ from urllib3.util import Retry
 from mlops.cli.answers import Models, wrong_fields
 from mlops.cli.api_client import ApiClient, Http, client
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes
-from mlops.cli.release import StackName, found_stack
+from mlops.cli.release import StackName, find_stack
 from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.traffic import Case, by_model, examples, rows, too_little
 from mlops.errors import MlopsError
@@ -129,7 +129,7 @@ def smoke(
     if url and not (stack and rate):
         address, live = url, _served(_client(url))
     else:
-        found = found_stack(stack, samconfig)
+        found = find_stack(stack, samconfig)
         live = _live(found)
         address = url or found.outputs["ApiUrl"]
     # What is live first: what the rows of a newer version hold, it may not take.
@@ -167,9 +167,9 @@ def _places(stack: "Stack") -> "Places":
 
 def _live(stack: "Stack") -> list[Pin]:
     """The pins that the alias of a stack's API leads to. Raises CloudUnavailable."""
-    from mlops.bootstrap.releases import open_releases
+    from mlops.bootstrap.releases import open_console
 
-    api = open_releases(_places(stack)).world.api
+    api = open_console(_places(stack)).deps.api
     traffic = api.traffic()
     versions = [api.describe(number) for number in (traffic.version, *traffic.weights)]
     return [pin for version in versions for pin in version.pins]

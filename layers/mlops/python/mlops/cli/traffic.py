@@ -91,7 +91,7 @@ def too_little(rate: float, parameters: Mapping[str, str]) -> str | None:
     """
     try:
         weight = float(parameters["CanaryWeight"])
-        seconds = int(parameters["CanaryLooks"]) * int(parameters["CanaryLookSeconds"])
+        seconds = int(parameters["CanaryAnalyses"]) * int(parameters["CanaryAnalysisSeconds"])
         needed = int(parameters["CanaryMinRequests"])
     except (KeyError, ValueError):
         return None

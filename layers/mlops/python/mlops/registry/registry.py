@@ -116,11 +116,19 @@ class Registry:
 
         self._update(note)
 
-    def record(self, release: ReleaseRecord) -> None:
-        """Note how a release ended. Repeating it changes nothing."""
+    def record(self, release: ReleaseRecord) -> ReleaseRecord:
+        """Write how a release ended. What was written first stays; return that."""
         self._releases.write(release)
         kept = self._releases.read(release.id)
         self._update(lambda catalog: catalog.put_release(kept))
+        return kept
+
+    def has_release(self, id: str) -> bool:
+        """Tell whether a release is over: written down, and entered where a catalog can be read."""
+        try:
+            return any(release.id == id for release in self.releases())
+        except RegistryCorrupt:
+            return self._releases.has(id)
 
     def releases(self) -> list[ReleaseRecord]:
         """Releases that have ended, the last one last. Raises RegistryCorrupt."""

@@ -120,6 +120,9 @@ class ReleaseRecords:
         with suppress(ObjectExists):
             self._objects.create(_key(record.id), content.encode())
 
+    def has(self, id: str) -> bool:
+        return id in self.ids()
+
     def ids(self) -> Iterator[str]:
         for key in self._objects.keys(PREFIX):
             if key.endswith(".json"):  # else somebody else has put it there

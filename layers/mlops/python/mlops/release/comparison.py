@@ -18,10 +18,10 @@ from mlops.inference.manifest import HOLDOUT
 from mlops.models.contract import Request
 from mlops.models.validation import validate
 from mlops.release.findings import Findings
-from mlops.release.noninferiority import Figure, Margins, compared
+from mlops.release.noninferiority import Figure, Margins, compare
 
 
-def compared_on_holdout(
+def compare_on_holdout(
     source: ArtifactSource, candidate: ServedModel, champion: ServedModel | None, margins: Margins
 ) -> Findings:
     """champion: None where it cannot be used; then the holdout is only read.
@@ -51,7 +51,7 @@ def compared_on_holdout(
             return Findings(uncompared=(f"the champion cannot be used: {error}",))
         if not np.isfinite(theirs).all():
             return Findings(uncompared=("not all predictions of the champion are numbers",))
-        figures = compared(ours, theirs, holdout.labels, margins)
+        figures = compare(ours, theirs, holdout.labels, margins)
         details[view] = {figure.name: _shown(figure) for figure in figures}
         reasons += [f"holdout, {view}: {_worse(figure)}" for figure in figures if not figure.passes]
     return Findings(tuple(reasons), details={"holdout": details})

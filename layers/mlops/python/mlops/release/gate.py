@@ -17,14 +17,15 @@ from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
 from mlops.registry.objects import ObjectStore
 from mlops.registry.versions import StoredVersions
-from mlops.release.asking import ApiVersion
-from mlops.release.comparison import compared_on_holdout
+from mlops.release.comparison import compare_on_holdout
 from mlops.release.contracts import request_breaches, response_breaches
+from mlops.release.evidence import Evidence, reading
 from mlops.release.findings import Findings
-from mlops.release.golden import repeated
+from mlops.release.golden import check_golden_rows
 from mlops.release.noninferiority import Margins
 from mlops.release.ports import Function, FunctionVersion, GateReport
-from mlops.release.replay import captured, replayed
+from mlops.release.replay import read_captured, replay_requests
+from mlops.release.version_client import ApiVersion
 
 _ASKED = 10
 """Of the captured requests that the contract refuses, so many are sent to both versions."""
@@ -82,6 +83,20 @@ class Gate:
             },
         )
 
+    def check(
+        self,
+        evidence: Evidence,
+        id: str,
+        versions: tuple[FunctionVersion, FunctionVersion],
+        policy: GatePolicy,
+    ) -> GateReport:
+        """Check a release once, and keep the report. versions: candidate and champion."""
+        kept = evidence.read(id, "gate")
+        if kept is None:
+            kept = evidence.keep(id, "gate", vars(self(*versions, policy)))
+        with reading("gate"):
+            return GateReport(kept["passed"], tuple(kept["reasons"]), kept["details"])
+
     def _model(
         self,
         pin: Pin,
@@ -110,13 +125,13 @@ class Gate:
     ) -> Iterator[Findings]:
         """Raises what speaks against the candidate; nothing after it can be found."""
         served = self._load(pin)
-        yield repeated(candidate, served)
+        yield check_golden_rows(candidate, served)
         if others_pin is None:
             yield Findings(details={"holdout": "the champion has no such model"})
             return
         model = served.contract.model
         yield _contract(candidate, champion, model)
-        rows = captured(self._objects, served.contract, policy.replayed)
+        rows = read_captured(self._objects, served.contract, policy.replayed)
         newly_refused = sum(
             _answers(champion, model, request) and not _answers(candidate, model, request)
             for request in rows.refused[:_ASKED]
@@ -135,9 +150,9 @@ class Gate:
             others = self._load(others_pin)
         except (ArtifactError, ModelNotFound, VersionNotFound) as error:
             yield Findings(uncompared=(f"the champion cannot be used: {error}",))
-        yield compared_on_holdout(self._versions, served, others, policy.margins)
+        yield compare_on_holdout(self._versions, served, others, policy.margins)
         if others is not None:
-            yield replayed(served, others, rows.requests)
+            yield replay_requests(served, others, rows.requests)
 
 
 def _contract(candidate: ApiVersion, champion: ApiVersion, model: str) -> Findings:

@@ -12,8 +12,8 @@ from mlops.inference.loading import ServedModel
 from mlops.inference.predictor import DECIMALS
 from mlops.models.contract import Request
 from mlops.models.validation import validate
-from mlops.release.asking import Answer, ApiVersion
 from mlops.release.findings import Findings
+from mlops.release.version_client import Answer, ApiVersion
 
 TOLERANCE = 1.5 * 10.0**-DECIMALS
 """One unit of the last decimal: another processor may round the other way. And half of one, since
@@ -23,7 +23,7 @@ _ANY_ID = "any prediction id"
 _SHOWN = 3
 
 
-def repeated(api: ApiVersion, served: ServedModel) -> Findings:
+def check_golden_rows(api: ApiVersion, served: ServedModel) -> Findings:
     """How many rows were answered otherwise, and the first of them as reasons.
 
     A reason names row (from 1) and field, never what the row says of whom.

@@ -45,7 +45,7 @@ class Figure:
         return self.loss_at_most < self.margin
 
 
-def compared(
+def compare(
     candidate: NDArray[np.float64],
     champion: NDArray[np.float64],
     labels: NDArray[np.int64],

@@ -35,7 +35,7 @@ class Captured:
     malformed: int = 0
 
 
-def captured(objects: ObjectStore, contract: Contract, most: int) -> Captured:
+def read_captured(objects: ObjectStore, contract: Contract, most: int) -> Captured:
     """Read the newest lines `{"request": {…}}` below `captured/<model>/`, at most so many.
 
     Keys are taken to sort by time. Raises StoreUnavailable, StoreThrottled.
@@ -54,7 +54,7 @@ def captured(objects: ObjectStore, contract: Contract, most: int) -> Captured:
     return Captured(requests, refused, malformed)
 
 
-def replayed(
+def replay_requests(
     candidate: ServedModel, champion: ServedModel, requests: Sequence[Request]
 ) -> Findings:
     """What changes, in all and by segment; and what speaks against the candidate.

@@ -9,9 +9,8 @@ from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.catalog import Entry
 from mlops.registry.journal import Stage
 from mlops.registry.releases import Kind, ReleaseRecord
-from mlops.release.lock import Holder
+from mlops.release.alias import is_same
 from mlops.release.ports import FunctionVersion, Traffic
-from mlops.release.traffic import same
 
 SAMCONFIG = "samconfig.toml"
 DEAD = {
@@ -47,12 +46,12 @@ class Side:
     @property
     def is_current(self) -> bool:
         """Whether what was deployed is live; also where that cannot be told."""
-        return self.latest is None or self.live is None or same(self.latest, self.live)
+        return self.latest is None or self.live is None or is_same(self.latest, self.live)
 
     @property
     def was_tried(self) -> bool:
         """Whether what is deployed is what the last release was about."""
-        return bool(self.latest and self.tried and same(self.latest, self.tried))
+        return bool(self.latest and self.tried and is_same(self.latest, self.tried))
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,9 @@ class Unmade:
 class Deployed:
     """A stack. named: it is not the one that commands take by themselves.
 
-    api, batch: None where they cannot be read. holder: of the lock, or the release that runs
-    without it: then locked is False. occupied: why the lock's holder has it by right.
-    alarms: those that ring. holding: all that hold releases up, whether or not they ring.
+    api, batch: None where they cannot be read. release: the one that has the aliases and is not
+    over. is_running: whether its execution runs.
+    alarms: those in state ALARM. holding: all that hold releases up, whatever their state.
     """
 
     stack: str
@@ -80,9 +79,8 @@ class Deployed:
     release_function: str
     api: Side | None
     batch: Side | None
-    holder: Holder | None
-    locked: bool
-    occupied: str | None
+    release: str | None
+    is_running: bool
     alarms: tuple[str, ...]
     holding: tuple[str, ...]
 

@@ -11,7 +11,6 @@ from mlops.errors import (
     ArtifactMissing,
     FunctionGone,
     MlopsError,
-    RecordDamaged,
     RegistryCorrupt,
     StoreError,
     VersionNotFound,
@@ -25,7 +24,6 @@ from mlops.registry.objects import ObjectStore
 from mlops.registry.registry import Registry
 from mlops.registry.releases import ReleaseRecord, ReleaseRecords
 from mlops.registry.versions import PREFIX
-from mlops.release.closing import World
 from mlops.release.doctor.facts import (
     Committed,
     Deployed,
@@ -36,9 +34,7 @@ from mlops.release.doctor.facts import (
     planned,
     subject,
 )
-from mlops.release.lock import CURRENT, Holder, Lock, unlocked
-from mlops.release.ports import LATEST, Alarms, Function, FunctionVersion
-from mlops.release.records import Folder
+from mlops.release.ports import LATEST, Alarms, Dependencies, Function, FunctionVersion
 
 _Read = TypeVar("_Read")
 
@@ -57,7 +53,7 @@ class Cloud:
     """A deployed stack, to be asked.
 
     named: it is not the one that commands take by themselves. status: CloudFormation's.
-    api, batch, release: AWS's names of the functions. occupied: see `Reconciler.occupied`.
+    api, batch, release: AWS's names of the functions.
     alarms: all of them. holding: names of those that hold releases up.
     """
 
@@ -68,8 +64,7 @@ class Cloud:
     api: str
     batch: str
     release: str
-    world: World
-    occupied: Callable[[Holder], str | None]
+    deps: Dependencies
     alarms: Alarms
     holding: tuple[str, ...]
 
@@ -140,32 +135,28 @@ class _Reading:
     def deployed(self, cloud: Cloud, records: Iterable[ReleaseRecord]) -> Deployed:
         last = planned(records)
         tried, batch_tried = (None, None) if last is None else subject(last)
-        lock = self._read(CURRENT, Lock(cloud.world.objects).read)
-        holder = None if lock is None else lock.holder
-        occupied, locked = None, holder is not None
-        if lock is not None and holder is None:
-            world = cloud.world
-            holder = self._read(
-                "The list of executions", partial(unlocked, world.objects, world.executions)
-            )
-        elif holder is not None:
-            asked = self._read(holder.id, lambda: (cloud.occupied(holder),))
-            occupied = f"{holder.id} cannot be asked after" if asked is None else asked[0]
-            self._read(holder.id, Folder(cloud.world.objects, holder.id).check)
+        api = self._read(cloud.api, partial(_side, cloud.api, cloud.deps.api, tried))
+        batch = self._read(cloud.batch, partial(_side, cloud.batch, cloud.deps.batch, batch_tried))
+        over = {record.id for record in records}
+        notes = [
+            it.traffic.note for it in (api, batch) if it is not None and it.traffic is not None
+        ]
+        open_notes = [note for note in notes if note is not None and note.release not in over]
+        release = open_notes[0].release if open_notes else None
+        execution = None
+        if release is not None:
+            execution = self._read(release, partial(cloud.deps.executions.find, release))
         return Deployed(
             stack=cloud.stack,
             named=cloud.named,
             status=cloud.status,
             parameters=cloud.parameters,
             release_function=cloud.release,
-            api=self._read(cloud.api, partial(_side, cloud.api, cloud.world.api, tried)),
-            batch=self._read(
-                cloud.batch, partial(_side, cloud.batch, cloud.world.batch, batch_tried)
-            ),
-            holder=holder,
-            locked=locked,
-            occupied=occupied,
-            alarms=self._read("The alarms", cloud.alarms.red) or (),
+            api=api,
+            batch=batch,
+            release=release,
+            is_running=release in self.unread or bool(execution and execution.is_running),
+            alarms=self._read("The alarms", cloud.alarms.raised) or (),
             holding=cloud.holding,
         )
 
@@ -189,8 +180,6 @@ class _Reading:
             raise
         except StoreError as error:
             self.unread.setdefault(self._location, str(error))
-        except RecordDamaged as error:
-            self.unread.setdefault(error.key, error.reason)
         except MlopsError as error:
             self.unread.setdefault(what, str(error))
         return None

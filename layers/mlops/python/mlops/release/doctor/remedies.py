@@ -15,7 +15,6 @@ from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.versions import PREFIX
 from mlops.release.doctor.facts import DEAD, SAMCONFIG, Facts
-from mlops.release.records import RELEASES
 
 
 class Severity(StrEnum):
@@ -71,9 +70,6 @@ class Remedies:
     def status(self) -> str:
         return self._of_release("release", "status")
 
-    def abort(self, id: str) -> str:
-        return self._of_release("release", "abort", id)
-
     def roll_back(self, to: str | None = None) -> str:
         return self._of_release("rollback", *([] if to is None else ["--to", to]))
 
@@ -115,12 +111,12 @@ class Remedies:
             *("--function-version", version),
         )
 
-    def reconcile(self, function: str) -> str:
-        """What the schedule asks every five minutes."""
+    def repair(self, function: str) -> str:
+        """Ask for what the schedule asks for every minute."""
         return _line(
             *("aws", "lambda", "invoke", "--function-name", function),
             *("--cli-binary-format", "raw-in-base64-out"),
-            *("--payload", '{"operation": "reconcile"}', "/dev/stdout"),
+            *("--payload", '{"operation": "repair"}', "/dev/stdout"),
         )
 
     def set_pins(self, function: str, pins: str) -> str:
@@ -140,8 +136,6 @@ class Remedies:
         """Of what cannot be read: shows why, or takes away what nobody can read."""
         if what == self._path:
             return self.restore()
-        if what.startswith(RELEASES):
-            return self._remove(what)
         if what == self._location and "://" not in what:
             return _line("ls", "-ld", what)
         return "aws sts get-caller-identity"

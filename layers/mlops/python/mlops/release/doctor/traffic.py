@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from mlops.inference.version import ModelVersion
 from mlops.registry.journal import Stage
-from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.registry.releases import Ended, ReleaseRecord
 from mlops.release.doctor.facts import Deployed, Facts, Kept, Side, planned
 from mlops.release.doctor.remedies import Finding, Remedies, Severity
-from mlops.release.lock import CURRENT
 from mlops.release.ports import Traffic
 
 
@@ -16,8 +15,7 @@ def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
         return
     traffic = _Traffic(facts.deployed, facts.kept, remedies)
     yield from traffic.outages()
-    # A release that nobody can read of would be taken for none.
-    if facts.unread.keys().isdisjoint({CURRENT, facts.kept.location}):
+    if facts.kept.location not in facts.unread:
         yield from traffic.differences()
 
 
@@ -35,26 +33,26 @@ class _Traffic:
             yield from self._gone(side)
 
     def differences(self) -> Iterator[Finding]:
-        yield from self._lock()
+        yield from self._release()
         yield from self._weights()
-        if self._deployed.holder is None:
+        if self._deployed.release is None:
             yield from self._not_live()
             yield from self._records()
             yield from self._batch()
             yield from self._stages()
 
     def _alarms(self) -> Iterator[Finding]:
-        ringing, holding = self._deployed.alarms, self._deployed.holding
+        raised, holding = self._deployed.alarms, self._deployed.holding
         despite = "`mlops release start --despite-alarms`"
         for alarms, why in (
             (
-                [name for name in ringing if name in holding],
-                f"While they do, a canary is taken back, and no release begins but by {despite}.",
+                [name for name in raised if name in holding],
+                f"Until they end, a canary is rolled back, and none begins but by {despite}.",
             ),
-            ([name for name in ringing if name not in holding], "They hold up no release."),
+            ([name for name in raised if name not in holding], "They hold up no release."),
         ):
             if alarms:
-                what = f"Alarms ring: {', '.join(alarms)}"
+                what = f"Alarms are in state ALARM: {', '.join(alarms)}"
                 yield Finding(Severity.ERROR, what, why, self._remedies.describe_alarms(alarms))
 
     def _gone(self, side: Side) -> Iterator[Finding]:
@@ -69,31 +67,22 @@ class _Traffic:
             remedy = self._remedies.make_alias(side.name, number)
             yield Finding(Severity.ERROR, what, why, remedy)
 
-    def _lock(self) -> Iterator[Finding]:
-        """What happens while it is held is its holder's; what is left then is seen at its end."""
-        deployed, holder = self._deployed, self._deployed.holder
-        if holder is None:
+    def _release(self) -> Iterator[Finding]:
+        """Say whose the aliases are; what is left at the end of a release is seen then."""
+        deployed, release = self._deployed, self._deployed.release
+        if release is None:
             return
         found = [f"{side.name}: {_shares(side.traffic)}" for side in deployed.sides if side.traffic]
         split = "; ".join(found) or "nothing has traffic"
-        if not deployed.locked:
-            what = f"The {holder.kind} {holder.id} runs, and somebody has taken the lock from it"
-            why = f"Another may begin meanwhile, and weights count as nobody's; now {split}."
-            yield Finding(Severity.ERROR, what, why, self._remedies.abort(holder.id))
-            return
-        if deployed.occupied is not None:
-            what = f"A {holder.kind} is under way: {holder.id}"
+        if deployed.is_running:
+            what = f"A release is under way: {release}"
             why = f"Until its end, what it moves may differ; now {split}."
             yield Finding(Severity.NOTE, what, why, self._remedies.status())
-            return
-        what = f"The {holder.kind} {holder.id} has ended and still holds the lock"
-        why = f"It was stopped before it could clean up, and left {split}."
-        # A rollback cannot be aborted, and `mlops rollback` would go back one more version.
-        if holder.kind is Kind.ROLLBACK:
-            remedy = self._remedies.reconcile(deployed.release_function)
         else:
-            remedy = self._remedies.abort(holder.id)
-        yield Finding(Severity.ERROR, what, why, remedy)
+            what = f"The release {release} does not run, and still has the aliases"
+            why = f"It was cut short, and left {split}. The repair, every minute, ends it."
+            remedy = self._remedies.repair(deployed.release_function)
+            yield Finding(Severity.ERROR, what, why, remedy)
 
     def _not_live(self) -> Iterator[Finding]:
         """Say why what was deployed has no traffic, or not all."""
@@ -108,9 +97,7 @@ class _Traffic:
         else:
             why, remedy = self._became(), self._mend_api() or self._start()
             pinned = self._rolled_back_pin()
-            if self._weighted():
-                why = f"{why} No release begins while there are weights that belong to none."
-            elif pinned is not None:
+            if pinned is not None and not self._weighted():
                 why = f"{why} To try it once more instead of pinning what is live: {remedy}"
                 remedy = self._remedies.pin(pinned)
             yield Finding(Severity.WARNING, what, why, remedy)
@@ -141,7 +128,7 @@ class _Traffic:
     def _weights(self) -> Iterator[Finding]:
         """Releases give weights to the API alone; what they do while they run is theirs."""
         for side, traffic in self._weighted():
-            if side is self._deployed.api and self._deployed.holder is not None:
+            if side is self._deployed.api and self._deployed.release is not None:
                 continue
             what = f"{side.name} has weights that belong to no release: {_shares(traffic)}"
             why = "Somebody has set them past the releases, or a release was cut short."
@@ -215,7 +202,7 @@ class _Traffic:
         return self._remedies.move(side.name, traffic.version)
 
     def _start(self) -> str:
-        """A release; or first what takes away the weights for which it would be refused."""
+        """A release; or first what takes away weights that are nobody's."""
         weighted = self._weighted()
         return self._unweigh(*weighted[0]) if weighted else self._remedies.start()
 

@@ -1,0 +1,80 @@
+"""The note in the description of an alias: who moved it last, and what for.
+
+It changes only together with the alias, under one revision. So it is the lock of releases, and
+their journal: whoever reads an alias knows whose it is, how far that release came, and what was
+live before.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+MOST_CHARACTERS = 256
+"""Lambda takes no longer description."""
+
+
+class Reached(StrEnum):
+    """How far a release came with one alias."""
+
+    BEGIN = "begin"
+    """The alias is reserved; the version that was live has all traffic."""
+    CANARY = "canary"
+    PROMOTE = "promote"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a release, or a rollback, leaves at both aliases.
+
+    by: the release, or rollback, that wrote it; empty where a release was undone by itself, or by
+    a repair. reached: how far the release came with this alias.
+    api_was, batch_was: the versions that were live. api, batch: those that are to be.
+    back: the release that was undone, so that nothing it does can succeed any more; empty in the
+    note of a release. who: the operator who wants the promotion, or the rollback.
+    """
+
+    by: str = ""
+    reached: Reached = Reached.BEGIN
+    api_was: str = ""
+    api: str = ""
+    batch_was: str = ""
+    batch: str = ""
+    back: str = ""
+    who: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What has to be recorded: the release, and the rollback that undid it with its plan."""
+        return (self.back, self.by) if self.back and self.by and self.api else (self.release,)
+
+    @property
+    def release(self) -> str:
+        """The release that the note is about, undone or not."""
+        return self.back or self.by
+
+    def was(self, part: str) -> str:
+        """Return the version that was live. part: `api` or `batch`."""
+        return self.api_was if part == "api" else self.batch_was
+
+    def target(self, part: str) -> str:
+        """Return the version that is to be live."""
+        return self.api if part == "api" else self.batch
+
+    def to_text(self) -> str:
+        """Write it as JSON; of the operator's name only as much as there is room for."""
+        said = {name: value for name, value in vars(self).items() if value}
+        text = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+        if len(text) > MOST_CHARACTERS and self.who:
+            return replace(self, who=self.who[:-1]).to_text()
+        return text
+
+
+def read_note(text: str) -> Note | None:
+    """Read a description; None where it is empty, or was not written by a release."""
+    try:
+        said = json.loads(text)
+        note = Note(**{**said, "reached": Reached(said["reached"])})
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    is_text = all(isinstance(value, str) for value in vars(note).values())
+    return note if is_text and note.release else None

@@ -1,0 +1,103 @@
+"""A stack for the doctor: fake functions, a store in memory, and what is committed."""
+
+from dataclasses import dataclass, field
+
+from mlops.inference.version import ModelVersion, Pin
+from mlops.registry.registry import Registry
+from mlops.release.doctor import diagnose
+from mlops.release.doctor.facts import Committed, Facts, Unmade
+from mlops.release.doctor.gathering import Cloud, Shelf, gather
+from mlops.release.doctor.remedies import Finding, Severity
+from tests.unit.fakes import no_pause
+from tests.unit.inference.building import V1
+from tests.unit.release.fakes import FakeFunction
+from tests.unit.release.fixture import V2, Fixture
+
+STORE = "s3://stack-store"
+
+
+@dataclass
+class ExaminedStack:
+    """A stack, with version 1 live and entered, and samconfig.toml; nothing is wrong with it."""
+
+    fixture: Fixture = field(default_factory=Fixture)
+    committed: dict[str, str] | None = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    status: str = "UPDATE_COMPLETE"
+    named: bool = False
+    path: str = "samconfig.toml"
+    local: bool = False
+    unmade: bool = False
+    location: str = STORE
+
+    def __post_init__(self) -> None:
+        self.committed = self.parameters = {}
+        self.commit(V1)
+        self.deployed()
+
+    @property
+    def pins(self) -> dict[ModelVersion, Pin]:
+        return self.fixture.pins
+
+    def commit(self, version: ModelVersion) -> None:
+        self.committed = {"ChurnPin": str(self.pins[version]), "Architecture": "x86_64"}
+
+    def deployed(self) -> None:
+        """CloudFormation has what is committed; the functions are another matter."""
+        self.parameters = {**(self.committed or {}), "MemorySize": "1769"}
+
+    def deploy(self, version: ModelVersion = V2) -> None:
+        self.commit(version)
+        self.deployed()
+        self.fixture.deploy(self.pins[version])
+
+    def enter(self) -> None:
+        """Let a release find that what is live was deployed."""
+        self.fixture.run("release-0")
+
+    def facts(self) -> Facts:
+        fixture = self.fixture
+        cloud = Cloud(
+            stack="mlops-pipeline",
+            named=self.named,
+            status=self.status,
+            parameters=self.parameters,
+            api="api",
+            batch="batch",
+            release="release-function",
+            deps=fixture.deps,
+            alarms=fixture.alarms,
+            holding=("errors",),
+        )
+        unmade = Unmade("mlops-pipeline", self.named, self.status) if self.unmade else None
+        no_stack = "It was asked for." if self.local else None
+        return gather(
+            Committed(self.committed, self.path),
+            {"ChurnPin": "churn"},
+            Shelf(self.location, fixture.store, Registry(fixture.store, no_pause)),
+            None if self.local or self.unmade else cloud,
+            no_stack=f"It is {self.status}." if self.unmade else no_stack,
+            unmade=unmade,
+            local=self.local,
+        )
+
+    def findings(self) -> tuple[Finding, ...]:
+        return diagnose(self.facts())
+
+    def told(self) -> list[tuple[str, str, str]]:
+        return [(found.severity.value, found.what, found.command) for found in self.findings()]
+
+    def only(self) -> Finding:
+        (found,) = self.findings()
+        return found
+
+
+def move(function: FakeFunction, version: str, **weights: float) -> None:
+    function.move_by_hand(version, **weights)
+
+
+def not_live(examined: ExaminedStack) -> Finding:
+    found = examined.only()
+    assert found.what == "What was deployed last is not live: $LATEST of api and batch"
+    assert found.severity is Severity.WARNING
+    return found
