@@ -20,6 +20,7 @@ from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
 from mlops.models.contract import WHOLE
+from mlops.models.validation import at_most
 
 # A strict model would take no text for a member of an enumeration, and JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
@@ -70,7 +71,9 @@ class BatchRequest(_Sent):
     output_format: AnyFormat | None = Field(
         default=None, description="Format of results and errors. By default it is the input's."
     )
-    rename: Annotated[dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES)] = Field(
+    rename: Annotated[
+        dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES), at_most(MAX_RENAMES)
+    ] = Field(
         default={},
         description="Maps column names of the input to fields of the model, or to null to leave"
         " the column out.",

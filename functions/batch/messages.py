@@ -30,7 +30,7 @@ from mlops.batch.jobs import Submission
 from mlops.errors import MalformedJson, MlopsError, PinInvalid
 from mlops.inference.version import Pin
 from mlops.models import strict_json
-from mlops.models.validation import faults
+from mlops.models.validation import at_most, faults
 
 _MOST_SHOWN = 5
 _OUR_WORDS = {"dict_type": "Input should be an object"}  # pydantic speaks of Python
@@ -131,7 +131,9 @@ class SubmissionMessage(_Strict):
     output_format: AnyFormat | None = Field(
         default=None, description="Of results and errors; the input's where left out."
     )
-    rename: Annotated[dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES)] = Field(
+    rename: Annotated[
+        dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES), at_most(MAX_RENAMES)
+    ] = Field(
         default={},
         description="Maps column names of the input to fields of the model, or to null to leave"
         " the column out.",

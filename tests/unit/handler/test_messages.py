@@ -60,6 +60,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (submission(rows=[{}] * 10_001), "rows: List should have at most 10000 items"),
     (submission(rows={}), "rows: Input should be a valid list"),
     (submission(rows=[{}, 7]), "rows.1: Input should be an object"),
+    (
+        submission(rename={str(n): n for n in range(1_001)}),
+        "rename: Object should have at most 1000 items",
+    ),
     (submission(submitted_by=None), "submitted_by: Field required"),
     (submission(submitted_by="two words"), "submitted_by: String should match"),
     (submission(submitted_by="é"), "submitted_by: String should match"),
