@@ -96,6 +96,16 @@ def zipped(name: str) -> bytes:
         ),
         (json.dumps(ROWS * 9_000).encode(), Format.JSONL, "The input is one JSON array. Write one"),
         (json.dumps(ROWS, indent=1).encode(), Format.JSONL, "The input is one JSON array. Write"),
+        (
+            b"[\n\t" + b",\n\t".join(json.dumps(row).encode() for row in ROWS) + b"\n]\n",
+            Format.JSONL,
+            "The input is one JSON array. Write one object a line (in pandas: to_json(",
+        ),
+        (
+            b'["C1", 24]\n["C2", 24]\n',
+            Format.JSONL,
+            "The input is not JSON lines: none of its first 2 rows is a JSON object (line 1 is no",
+        ),
         (b"[]", Format.JSONL, "The input is one JSON array. Write one object a line (in pandas: t"),
         (json.dumps(ROWS[0], indent=1).encode(), Format.JSONL, "The input is a JSON object that g"),
         (json.dumps(COLUMNS).encode(), Format.JSONL, "The input is one JSON object that holds a t"),

@@ -17,6 +17,7 @@ from mlops.models.file_kinds import (
     HEAD,
     PARQUET,
     advise,
+    find_array,
     is_table,
     json_shape,
     recognize,
@@ -202,8 +203,11 @@ def _require_csv(head: bytes) -> None:
 def _require_some_object(chunk: Chunk) -> None:
     """Check the first chunk of JSON lines.
 
-    Raises InputRefused where none of its lines is an object, or one line holds all rows.
+    Raises InputRefused where none of its lines is an object, one line holds all rows, or the lines
+    together are one array.
     """
+    if array := find_array(chunk.content[:HEAD]):
+        raise InputRefused(array)
     reason = ""
     records = json_records(chunk.content)
     lines = chunk.lines(records.lines).tolist()
