@@ -109,7 +109,7 @@ def test_a_first_row_of_nothing_but_a_byte_order_mark_is_an_error_of_that_row(
     bench.drain()
     errors = as_rows(bench.errors(), Format.CSV)
     assert [(error["row"], error["detail"]) for error in errors[:2]] == [
-        ("1", "1 cells; the header has 3"),
+        ("1", "1 cell; the header has 3"),
         ("2", "4 cells; the header has 3"),
     ]
     assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == ["C2"]

@@ -48,7 +48,11 @@ def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     text, undecodable = _as_utf8(content, start)
     table, cells = _table(text, names, rules)
     faults = {
-        row: Fault("row", "cells", f"{count} cells; the header has {len(names)}")
+        row: Fault(
+            "row",
+            "cells",
+            f"{count} {'cell' if count == 1 else 'cells'}; the header has {len(names)}",
+        )
         for row, count in cells.items()
     }
     faults |= {
