@@ -12,6 +12,7 @@ from mlops.batch.job import (
     ROWS_PER_CHUNK,
     Format,
     Keys,
+    Renames,
     format_of,
 )
 from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
@@ -19,6 +20,7 @@ from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
+from mlops.models.catalogue import find_unknown_field
 from mlops.models.contract import WHOLE
 from mlops.models.validation import at_most
 
@@ -97,6 +99,16 @@ class BatchRequest(_Sent):
         if model != info.data.get("model", model):
             raise PydanticCustomError("contradiction", "The pin belongs to another model")
         return pin
+
+    @field_validator("rename")
+    @classmethod
+    def _leads_to_fields(cls, rename: Renames, info: ValidationInfo) -> Renames:
+        unknown = find_unknown_field(info.data.get("model", ""), rename.values())
+        if unknown is not None:
+            raise PydanticCustomError(
+                "unknown_field", "The model has no field {field}", {"field": ascii(unknown)}
+            )
+        return rename
 
     @field_validator("input")
     @classmethod
