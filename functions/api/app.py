@@ -101,7 +101,7 @@ def create_app(
     if settings.allowed_origins:
         from functions.api.cors import allow_origins
 
-        allow_origins(app, settings.allowed_origins)
+        allow_origins(app, settings.allowed_origins, serves_files=settings.serves_objects)
     # Predictions come first: routes are tried in their order, and an included router tries its own
     # again. FastAPI's own route, of the description, was there before.
     for contract in CONTRACTS.values():

@@ -69,8 +69,7 @@ async def read_model(request: Request, model: type[Model]) -> Model:
 async def _read_json(request: Request, limit: int) -> tuple[bytes, Any]:
     """Return the body as it came, and as it was parsed."""
     _require_json(request.headers.get("content-type", ""))
-    if coding := request.headers.get("content-encoding"):
-        _require_plain(coding)
+    _require_plain(",".join(request.headers.getlist("content-encoding")))
     body = await read_body(request, limit)
     if len(body) > MAX_BODY_BYTES and body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
         raise BodyTooLarge(f"A body may have at most {MAX_BRACKETS:,} objects and lists.")

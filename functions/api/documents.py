@@ -12,6 +12,7 @@ from mlops.batch.job import (
     ROWS_PER_CHUNK,
     Format,
     Keys,
+    Renames,
     format_of,
 )
 from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
@@ -19,7 +20,9 @@ from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
+from mlops.models.catalogue import find_unknown_field
 from mlops.models.contract import WHOLE
+from mlops.models.validation import at_most
 
 # A strict model would take no text for a member of an enumeration, and JSON has nothing else.
 AnyFormat = Annotated[Format, Field(strict=False)]
@@ -70,7 +73,9 @@ class BatchRequest(_Sent):
     output_format: AnyFormat | None = Field(
         default=None, description="Format of results and errors. By default it is the input's."
     )
-    rename: Annotated[dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES)] = Field(
+    rename: Annotated[
+        dict[ColumnName, FieldName | None], Field(max_length=MAX_RENAMES), at_most(MAX_RENAMES)
+    ] = Field(
         default={},
         description="Maps column names of the input to fields of the model, or to null to leave"
         " the column out.",
@@ -94,6 +99,16 @@ class BatchRequest(_Sent):
         if model != info.data.get("model", model):
             raise PydanticCustomError("contradiction", "The pin belongs to another model")
         return pin
+
+    @field_validator("rename")
+    @classmethod
+    def _leads_to_fields(cls, rename: Renames, info: ValidationInfo) -> Renames:
+        unknown = find_unknown_field(info.data.get("model", ""), rename.values())
+        if unknown is not None:
+            raise PydanticCustomError(
+                "unknown_field", "The model has no field {field}", {"field": ascii(unknown)}
+            )
+        return rename
 
     @field_validator("input")
     @classmethod

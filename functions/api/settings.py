@@ -14,6 +14,10 @@ from mlops.inference.version import Pin, parse_pins
 
 LOG_KEY = "MLOPS_LOG_KEY"
 _SHORTEST_KEY = 32
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+_OWN_PATHS = re.compile(
+    r"/v1(/(models|predict)(/.*)?)?|/(docs|healthz|readyz|openapi\.json|local)(/.*)?"
+)
 _UNRESOLVED = "{{resolve:"
 """CloudFormation replaces a text that begins so by the secret; `sam local` does not."""
 
@@ -27,7 +31,7 @@ def _split(location: str) -> str:
 def _read_origins(text: str) -> str:
     """Return the origins. Raises ValueError where one is not what browsers send as `Origin`."""
     for origin in _names(text):
-        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?", origin):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError(
                 f"{origin!r} is not an origin; one looks like https://shop.example.com"
             )
@@ -39,6 +43,8 @@ def _read_base_path(text: str) -> str:
     path = "".join(f"/{part}" for part in text.split("/") if part)
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
         raise ValueError(f"{text!r} is not a base path; one looks like /prod")
+    if _OWN_PATHS.fullmatch(path):
+        raise ValueError(f"{path} begins paths of the API itself; choose another base path")
     return path
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from functions.api.cors import ANSWER_HEADERS, MAX_AGE_SECONDS, METHODS, REQUEST_HEADERS
+from functions.api.cors import (
+    ANSWER_HEADERS,
+    FILE_METHODS,
+    FILE_REQUEST_HEADERS,
+    MAX_AGE_SECONDS,
+    METHODS,
+    REQUEST_HEADERS,
+)
 from functions.api.settings import read_settings
 from tests.project.files import ROOT
 from tests.template.resources import (
@@ -69,12 +76,30 @@ def test_no_page_of_another_origin_may_call_unless_one_is_named(
     }
 
 
+def test_the_pages_that_may_call_may_also_use_links_to_the_bucket(resources: Resources) -> None:
+    condition, cors, otherwise = resources["Store"]["Properties"]["CorsConfiguration"]["Fn::If"]
+    assert (condition, otherwise) == ("UseCors", {"Ref": "AWS::NoValue"})
+    (rule,) = cors["CorsRules"]
+    assert rule == {
+        "AllowedOrigins": {"Fn::Split": [",", {"Ref": "CorsOrigins"}]},
+        "AllowedMethods": FILE_METHODS,
+        "AllowedHeaders": FILE_REQUEST_HEADERS,
+        "ExposedHeaders": ["ETag"],
+        "MaxAge": MAX_AGE_SECONDS,
+    }
+
+
 @pytest.mark.parametrize(
     ("parameter", "text", "allowed"),
     [
         ("BasePath", "", True),
         ("BasePath", "/prod", True),
         ("BasePath", "/shop/v2", True),
+        ("BasePath", "/v1beta", True),
+        ("BasePath", "/v1/shop", True),
+        ("BasePath", "/v1", False),
+        ("BasePath", "/v1/predict", False),
+        ("BasePath", "/docs", False),
         ("BasePath", "prod", False),
         ("BasePath", "/prod/", False),
         ("BasePath", "/{proxy+}", False),

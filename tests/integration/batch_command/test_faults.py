@@ -1,5 +1,6 @@
 """What may go wrong on the way, and the one line that says so."""
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,8 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
         (
             f"POST {BATCH}/uploads",
             [BUSY] * 4,
-            "Batch jobs cannot be used at the moment; The service's logs say why;"
-            " request id 8f5ad0c1",
+            "Batch jobs cannot be used at the moment. The service's logs say why."
+            " Request id 8f5ad0c1",
         ),
         (
             f"POST {BATCH}",
@@ -68,19 +69,19 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
                     errors=[{"field": "pin", "type": "pin", "detail": "A pin looks like this"}],
                 )
             ],
-            "The request is not right; pin: A pin looks like this",
+            "The request is not right. pin: A pin looks like this",
         ),
         (
             f"POST {BATCH}/uploads",
             [of({"message": "Forbidden"}, 403)],
-            f"POST {BATCH}/uploads was answered with 403 Forbidden; Forbidden;"
-            " check that the AWS credentials, or MLOPS_API_TOKEN, are for this API",
+            f"POST {BATCH}/uploads was answered with 403 Forbidden. Forbidden."
+            " Check that the AWS credentials, or MLOPS_API_TOKEN, are for this API",
         ),
         (
             f"PUT {UPLOAD}",
             [Answer(403, b"<Error><Code>AccessDenied</Code></Error>")],
-            "The upload was answered with 403 Forbidden;"
-            " check that the AWS credentials, or MLOPS_API_TOKEN, are for this API",
+            "The upload was answered with 403 Forbidden."
+            " Check that the AWS credentials, or MLOPS_API_TOKEN, are for this API",
         ),
         (
             f"POST {BATCH}",
@@ -90,7 +91,7 @@ def test_an_upload_whose_answer_got_lost_is_there(run: Batch, api: FakeApi) -> N
         (
             f"POST {BATCH}",
             [problem(400, "Not right", errors=["x", {"message": "m"}])],
-            'Not right; "x"; {"message": "m"}',
+            'Not right. "x". {"message": "m"}',
         ),
         (f"POST {BATCH}/uploads", [Answer(200, b"<html>")], "does not answer with JSON"),
         (f"POST {BATCH}", [CUT] * 4, "cannot be reached: Remote end closed connection"),
@@ -196,6 +197,12 @@ def test_a_file_that_is_too_large_is_not_uploaded(run: Batch, api: FakeApi) -> N
     api.play(f"POST {BATCH}/uploads", too_large)
     assert "bytes: Input should be less" in run("submit", "rows.csv").refusal
     assert api.requests() == [f"POST {BATCH}/uploads"]
+
+
+def test_a_pipe_is_not_taken_for_an_empty_file(run: Batch, api: FakeApi) -> None:
+    os.mkfifo("pipe.csv")
+    assert "Save it to a file first" in run("submit", "pipe.csv").refusal
+    assert api.requests() == []
 
 
 def test_a_file_that_is_empty_is_not_uploaded(run: Batch, api: FakeApi) -> None:

@@ -112,6 +112,11 @@ def test_rows_that_are_not_valid_are_a_remark_and_no_failure(run: Batch, api: Fa
     assert ran.document["files"] == [f"{JOB}/{name}" for name in names]
 
 
+def test_one_row_that_is_not_valid_is_a_remark(run: Batch, api: FakeApi) -> None:
+    api.play(f"GET {BATCH}/{JOB}", of(api.job(done=9_999, failed=1)))
+    assert run("submit", "rows.csv", "--wait").err == f"1 row is not valid; see {JOB}/errors.csv\n"
+
+
 def test_errors_that_were_only_counted_are_a_remark(run: Batch, api: FakeApi) -> None:
     api.play(f"GET {BATCH}/{JOB}", of(api.job(done=0, failed=700_000)))
     api.play(f"GET {SUMMARY}", of({"errors_found": 1_400_000, "errors_kept": 100_000}))

@@ -25,6 +25,7 @@ def costly_bodies(size: int) -> dict[str, tuple[bytes, int]]:
     return {
         "unknown fields": (numbered(b"{", b"}", size), 422),
         "fields of an unknown field": (numbered(b'{"model":"churn","x":{', b"}}", size), 422),
+        "renamed columns": (numbered(b'{"model":"churn","rows":[{}],"rename":{', b"}}", size), 422),
         "fields of one row": (numbered(_ROWS + b"{", b"}]}", size), 202),
         "numbers for rows": (repeated(b"7", _ROWS, b"]}"), 422),
         "numbers in a row": (repeated(b"1e9", _ONE_ROW, b"]}]}"), 202),

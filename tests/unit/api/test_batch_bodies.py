@@ -54,6 +54,8 @@ def refusals(answer: Answer) -> list[tuple[str, str]]:
         ({"rename": ["a"]}, ("rename", "dict_type")),
         ({"rename": {"a": ""}}, ("rename.a", "string_too_short")),
         ({"rename": {str(n): "a" for n in range(1_001)}}, ("rename", "too_long")),
+        ({"rename": {str(n): n for n in range(1_001)}}, ("rename", "too_long")),
+        ({"rename": {"a": None, "b": "tenur"}}, ("rename", "unknown_field")),
         ({"escape_formulas": "no"}, ("escape_formulas", "bool_type")),
         ({"output_format": "xlsx"}, ("output_format", "enum")),
         ({"pin": MARKER}, ("pin", "pin")),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from fastapi.testclient import TestClient
 
 from functions.api.callers import identify_local
 from functions.api.settings import Settings
@@ -52,6 +53,16 @@ def test_a_compressed_body_is_refused_with_its_coding(
     assert problem["type"] == "urn:mlops-pipeline:problem:unsupported-content-encoding"
     assert coding.rpartition(" ")[2].lower() in problem["detail"]
     assert answer.headers["accept-encoding"] == "identity"
+
+
+def test_a_coding_in_a_second_header_counts_too(api: Service) -> None:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Encoding", "identity"),
+        ("Content-Encoding", "gzip"),
+    ]
+    answer = TestClient(api.app).post(PREDICT, content=b"{}", headers=headers)
+    assert answer.status_code == 415
 
 
 def test_an_unknown_coding_is_not_repeated(api: Service, door: str) -> None:

@@ -48,6 +48,23 @@ def served(folder: Path, **changed: str | None) -> Service:
     )
 
 
+def test_a_page_of_an_allowed_origin_may_upload_and_download(store: Path) -> None:
+    origin = "https://shop.example.com"
+    api = served(store, cors_origins=origin)
+    ask = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "content-type,if-none-match",
+    }
+    assert api.asgi("OPTIONS", f"/local/{KEY}?bytes=1", headers=ask).status == 200
+    headers = {"Origin": origin, "If-None-Match": "*"}
+    put = api.asgi("PUT", f"/local/{KEY}?bytes=1", b"x", media_type="text/csv", headers=headers)
+    get = api.asgi("GET", f"/local/{KEY}", headers={"Origin": origin})
+    assert (put.status, get.status) == (200, 200)
+    for answer in (put, get):
+        assert answer.headers["access-control-allow-origin"] == origin
+
+
 def test_an_upload_is_used_in_a_job(api: Service, store: Path) -> None:
     content = bytes(range(256))
     body = b'{"format": "csv", "bytes": 256}'

@@ -69,6 +69,19 @@ def test_a_base_path_that_is_no_path_is_named(text: str) -> None:
         read_settings({"MLOPS_BASE_PATH": text})
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["/v1", "v1/", "/v1/predict", "/v1/models/a", "/docs", "/healthz", "/readyz", "/openapi.json"],
+)
+def test_a_base_path_that_begins_paths_of_the_api_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="begins paths of the API itself"):
+        read_settings({"MLOPS_BASE_PATH": text})
+
+
+def test_an_origin_may_be_an_ipv6_address() -> None:
+    assert Settings(cors_origins="http://[::1]:3000").allowed_origins == ["http://[::1]:3000"]
+
+
 def test_origins_are_separated_by_commas() -> None:
     origins = Settings(cors_origins=" https://a.example,http://localhost:3000 , *,").allowed_origins
     assert origins == ["https://a.example", "http://localhost:3000", "*"]

@@ -96,6 +96,22 @@ def zipped(name: str) -> bytes:
         ),
         (json.dumps(ROWS * 9_000).encode(), Format.JSONL, "The input is one JSON array. Write one"),
         (json.dumps(ROWS, indent=1).encode(), Format.JSONL, "The input is one JSON array. Write"),
+        (
+            b"[\n\t" + b",\n\t".join(json.dumps(row).encode() for row in ROWS) + b"\n]\n",
+            Format.JSONL,
+            "The input is one JSON array. Write one object a line (in pandas: to_json(",
+        ),
+        (
+            b'["C1", 24]\n["C2", 24]\n',
+            Format.JSONL,
+            "The input is not JSON lines: none of its first 2 rows is a JSON object (line 1 is no",
+        ),
+        (
+            b"customer_id\n",
+            Format.JSONL,
+            "The input is not JSON lines: its only row is no JSON object (line 1: expected value at"
+            " column 1)",
+        ),
         (b"[]", Format.JSONL, "The input is one JSON array. Write one object a line (in pandas: t"),
         (json.dumps(ROWS[0], indent=1).encode(), Format.JSONL, "The input is a JSON object that g"),
         (json.dumps(COLUMNS).encode(), Format.JSONL, "The input is one JSON object that holds a t"),
@@ -116,8 +132,14 @@ def test_a_wrong_header_names_missing_and_unknown_columns_and_what_to_do() -> No
         "Line 1: columns that are missing: customer_id, monthly_charges, tenure; unknown:"
         " customerID (did you mean customer_id?), Tenure (did you mean tenure?),"
         " 'monthly_charges ' (did you mean monthly_charges?), Churn. Rename columns in the file,"
-        " or submit it with --rename customerID=customer_id; leave out a column with --drop NAME"
+        " or submit it with --rename customerID=customer_id --rename Tenure=tenure"
+        " --rename 'monthly_charges =monthly_charges'; leave out a column with --drop NAME"
     )
+
+
+def test_a_rename_that_nobody_could_paste_is_not_suggested() -> None:
+    content = "tenure,monthly_charges,\ufeffcustomer_id\n1,1,a\n".encode()
+    assert "--rename NAME=FIELD;" in reason_of(content)
 
 
 @pytest.mark.parametrize("format", Format)
@@ -162,7 +184,7 @@ def test_renames_hold_for_each_chunk_of_a_job(format: Format) -> None:
 def test_two_columns_renamed_to_one_field_are_refused(format: Format) -> None:
     content = as_format([{"a": "x", "b": "x", "tenure": 1, "monthly_charges": 1.5}], format)
     renames = {"a": "customer_id", "b": "customer_id"}
-    assert "columns that are twice: customer_id" in reason_of(content, format, rename=renames)
+    assert "columns that appear twice: customer_id" in reason_of(content, format, rename=renames)
 
 
 def test_two_members_renamed_to_one_field_are_an_error_of_the_row() -> None:

@@ -63,7 +63,11 @@ def test_an_input_that_is_gone() -> None:
         (b"tenure,monthly_charges\n1,2\n", Format.CSV, "Line 1: columns that are missing"),
         (b"customer_id,tenure,monthly_charges,X\n", Format.CSV, "The input has no rows"),
         (b"customer_id,tenure,monthly_charges,X\na,1,2,3", Format.CSV, "Line 1: columns that are"),
-        (b"customer_id,tenure,tenure\na,1,2", Format.CSV, "Line 1: columns that are twice: tenure"),
+        (
+            b"customer_id,tenure,tenure\na,1,2",
+            Format.CSV,
+            "Line 1: columns that appear twice: tenure",
+        ),
         (csv_of(9).replace(b"C5", b'"C5'), Format.CSV, "Line 6: a quote that is never closed"),
         (csv_of(9).replace(b"C5", b'C"5'), Format.CSV, "Line 6: a quote that neither opens"),
         (csv_of(9).replace(b"C5", b"C\r5"), Format.CSV, "Line 6: a carriage return without"),
@@ -81,7 +85,7 @@ def test_an_input_that_is_gone() -> None:
             "The input has more than 1,000,000 by",
         ),
         (csv_of(9), Format.PARQUET, "The input is not Parquet"),
-        (TWICE, Format.PARQUET, "columns that are twice: tenure"),
+        (TWICE, Format.PARQUET, "columns that appear twice: tenure"),
     ],
 )
 def test_an_input_that_cannot_be_predicted(content: bytes, format: Format, reason: str) -> None:

@@ -123,6 +123,25 @@ def test_a_text_that_takes_all_memory_is_refused(name: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "in kB"
 
 
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_that_are_written_as_differences_are_predicted(encoding: str) -> None:
+    rows = pa.table({name: values * 3 for name, values in {**ROW, "gender": ["Male"]}.items()})
+    encodings = {"customer_id": encoding, "gender": encoding}
+    bench = Bench()
+    bench.submit(written(rows, use_dictionary=False, column_encoding=encodings), Format.PARQUET)
+    bench.drain()
+    assert (bench.status().reason, bench.status().rows_done) == (None, 3)
+
+
+def test_a_long_text_that_is_repeated_by_differences_is_refused() -> None:
+    rows = pa.table(
+        {name: values * 1_000 for name, values in {**ROW, "gender": ["x" * 20_000]}.items()}
+    )
+    content = written(rows, use_dictionary=False, column_encoding={"gender": "DELTA_BYTE_ARRAY"})
+    assert len(content) < 100_000
+    assert reason_of(content) == "1,000 rows of the input have more than 16,777,216 bytes"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps the limit of time")
 def test_a_file_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitting, "SECONDS", 1)

@@ -100,6 +100,29 @@ def test_a_row_that_is_not_utf8_is_one_error_with_its_line() -> None:
     assert len(as_rows(bench.results(), Format.CSV)) == 4
 
 
+@pytest.mark.parametrize("undecodable", [b"", b"C\xff,1,2\n"])
+def test_a_first_row_of_nothing_but_a_byte_order_mark_is_an_error_of_that_row(
+    undecodable: bytes,
+) -> None:
+    bench = Bench()
+    bench.submit(HEADER.encode() + b"\n\xef\xbb\xbf\nC1,24,79.5,\nC2,24,79.5\n" + undecodable)
+    bench.drain()
+    errors = as_rows(bench.errors(), Format.CSV)
+    assert [(error["row"], error["detail"]) for error in errors[:2]] == [
+        ("1", "1 cell; the header has 3"),
+        ("2", "4 cells; the header has 3"),
+    ]
+    assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == ["C2"]
+
+
+def test_ids_that_begin_with_a_byte_order_mark_come_back_as_they_were_sent() -> None:
+    sent = [f"\ufeffC{number}" for number in range(10_001)]
+    bench = Bench()
+    bench.submit((HEADER + "".join(f"{name},24,79.5\n" for name in sent)).encode())
+    bench.drain()
+    assert [row["customer_id"] for row in as_rows(bench.results(), Format.CSV)] == sent
+
+
 def test_rows_of_wrong_form_are_told_apart_whatever_is_between_them() -> None:
     content = HEADER.encode() + b'C1,1,1\n\nC2,2\n\r\nC\xff3,3,3\n"C\n4",4\n\nC5,5,5\nC\xff6,6\n'
     bench = Bench()

@@ -46,6 +46,8 @@ def test_two_meanings_of_a_column_are_refused() -> None:
     [
         (b'{"a": 1}', "is no mapping of columns"),
         (b'{"a": ', "is no mapping of columns"),
+        (b'{"a": ' * 100_000, "is no mapping of columns"),
+        (b'{"a": "tenure", "a": null}', "is no mapping of columns"),
         (b"a,b,c\n", "line 1 has 3 cells, not 2"),
         (b'"a,b\n', "is no mapping of columns"),
         (b"\xff", "is not UTF-8"),

@@ -60,6 +60,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (submission(rows=[{}] * 10_001), "rows: List should have at most 10000 items"),
     (submission(rows={}), "rows: Input should be a valid list"),
     (submission(rows=[{}, 7]), "rows.1: Input should be an object"),
+    (
+        submission(rename={str(n): n for n in range(1_001)}),
+        "rename: Object should have at most 1000 items",
+    ),
     (submission(submitted_by=None), "submitted_by: Field required"),
     (submission(submitted_by="two words"), "submitted_by: String should match"),
     (submission(submitted_by="é"), "submitted_by: String should match"),
@@ -73,6 +77,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 # What a schema cannot say, or says in no way that is worth it.
 WRONG_BEYOND_THE_SCHEMA: list[tuple[dict[str, Any], str]] = [
     (by_input(format=None), "message: the input's name does not end with a format"),
+    (submission(rename={"a": "tenur"}), "message: rename: the model has no field 'tenur'"),
     (submission(format="csv"), "message: rows in the message are jsonl"),
     (submission(pin=f"churn-model-v1.0.00@{PIN.digest}"), "pin: a pin looks like"),
 ]

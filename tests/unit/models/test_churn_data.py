@@ -146,7 +146,7 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
         ("", None, "file", "it is empty"),
         (as_csv([]), None, "Churn", "both Yes and No are needed"),
         (as_csv([STAYS, telco_rows()[1]]), None, "Churn", "both Yes and No are needed"),
-        (as_csv([], [*HEADER, "tenure"]), 1, "header", "columns that are twice: tenure"),
+        (as_csv([], [*HEADER, "tenure"]), 1, "header", "columns that appear twice: tenure"),
         (as_csv([STAYS]) + "7590-VHVEG,Female\n", 3, "SeniorCitizen", "the row ends before"),
         (as_csv([STAYS]).rstrip("\n") + ",1\n", 2, "Churn", "the row goes on after"),
         (as_csv([STAYS]) + '"7590', 3, "file", "not CSV"),

@@ -74,6 +74,14 @@ def test_spaces_and_control_characters_of_a_name_show(name: str, shown: str) -> 
         ("customer_id\ttenure\tmonthly_charges", "the line looks separated by a tab."),
         ("customer_id|tenure|monthly_charges", "the line looks separated by `|`."),
         ('customer_id;tenure;"charges, monthly"', "the line looks separated by `;`."),
+        ("customer_id\x01tenure\x01monthly_charges", r"the line looks separated by `\x01`."),
+        ("customer_id^tenure^monthly_charges", "the line looks separated by `^`."),
+        ("customer_id~tenure~monthly_charges", "the line looks separated by `~`."),
+        ("customer_id:tenure:monthly_charges", "the line looks separated by `:`."),
+        ("customer_id   tenure  monthly_charges\r", "the line looks separated by spaces."),
+        ('"customer_id" "tenure" "monthly_charges"', "the line looks separated by spaces."),
+        ("#TYPE System.Object, mscorlib", "the line begins with `#`, as a comment does. Delete"),
+        ("# exported on Monday", "the line begins with `#`, as a comment does. Delete this line"),
         ("sep=,", "the line is `sep=,`, which is for Excel alone."),
         ("sep=;", "the line is `sep=;`, which is for Excel alone."),
         ('"sep=,"', 'the line is `"sep=,"`, which is for Excel alone.'),
@@ -84,6 +92,19 @@ def test_a_line_of_another_separator_is_recognized(header: str, reason: str) -> 
     assert (find_header_fault(header) or "").startswith(reason)
 
 
-@pytest.mark.parametrize("header", ["", "a", "a,b", 'a,"b;c;d;e"', "a;b,c,d", "sep=,tenure"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "a",
+        "a ",
+        "a,b",
+        "#,customer id,date of birth",
+        "id:a b^c~d,e",
+        'a,"b;c;d;e"',
+        "a;b,c,d",
+        "sep=,tenure",
+    ],
+)
 def test_a_line_of_commas_is_left_alone(header: str) -> None:
     assert find_header_fault(header) is None

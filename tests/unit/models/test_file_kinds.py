@@ -59,6 +59,10 @@ def test_text_is_not_taken_for_another_kind(text: str) -> None:
     [
         ('[{"a": 1}]', "The input is one JSON array"),
         ('\n [\n {"a": 1}\n]', "The input is one JSON array"),
+        ('[\n\t{"a": 1},\n\t{"a": 2}\n]\n', "The input is one JSON array"),
+        ('[{"a": 1},\n{"a": 2}]\n', "The input is one JSON array"),
+        ('[["a"]\n,["b"]]\n', "The input is one JSON array"),
+        ('["a"]\n', "The input is one JSON array"),
         ('{\n "a": 1\n}', "The input is a JSON object that goes over several lines"),
         ('{"a":{"0":"x"}}', "The input is one JSON object that holds a table"),
         ('{"columns":["a"],"data":[[1]]}', "The input is one JSON object that holds a table"),
@@ -68,6 +72,6 @@ def test_json_of_another_shape_is_named(text: str, reason: str) -> None:
     assert (json_shape(text.encode()) or "").startswith(reason)
 
 
-@pytest.mark.parametrize("text", ['{"a": 1}\n{"a": 2}\n', "a,b\n", ""])
+@pytest.mark.parametrize("text", ['{"a": 1}\n{"a": 2}\n', '["a", 1]\n["b", 2]\n', "a,b\n", ""])
 def test_json_lines_have_the_right_shape(text: str) -> None:
     assert json_shape(text.encode()) is None

@@ -1,7 +1,7 @@
 import pytest
 
 from mlops.errors import MalformedJson
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse, parse_line
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,14 @@ def test_a_quoted_name_is_cut(name: str, quoted: str) -> None:
         parse(f"{{{pair}, {pair}}}".encode())
     assert f'"{quoted}"' in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"tenure": 24,}', b'{"tenure" 24}', b'{" at line 1 column 7": 1, "a": 01}']
+)
+def test_an_error_in_a_line_names_its_column_alone(text: bytes) -> None:
+    with pytest.raises(MalformedJson) as whole:
+        parse(text)
+    with pytest.raises(MalformedJson, match=r" at column \d+$") as line:
+        parse_line(text)
+    assert str(line.value).rpartition(" ")[2] == str(whole.value).rpartition(" ")[2]

@@ -48,7 +48,11 @@ def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     text, undecodable = _as_utf8(content, start)
     table, cells = _table(text, names, rules)
     faults = {
-        row: Fault("row", "cells", f"{count} cells; the header has {len(names)}")
+        row: Fault(
+            "row",
+            "cells",
+            f"{count} {'cell' if count == 1 else 'cells'}; the header has {len(names)}",
+        )
         for row, count in cells.items()
     }
     faults |= {
@@ -71,13 +75,17 @@ def _header(content: bytes) -> tuple[list[str], int]:
 
 
 def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
-    """The rows, with what is not UTF-8 in them replaced; and which these are."""
+    """The rows, with what is not UTF-8 in them replaced; and which these are.
+
+    They begin with the header's line feed: Arrow ignores a blank line, but takes a byte order mark
+    away from where its text begins, which here would be the first cell of a row.
+    """
     try:
         content.decode()
     except UnicodeDecodeError:
         pass
     else:
-        return pa.py_buffer(content).slice(start), []
+        return pa.py_buffer(content).slice(start - 1), []
     texts, wrong = [], []
     records = csv_records(content)
     for row, (begin, end) in enumerate(zip(records.starts[1:], records.ends[1:], strict=True)):
@@ -86,7 +94,7 @@ def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
         texts.append(text)
         if text != record:
             wrong.append(row)
-    return pa.py_buffer(b"\n".join([*texts, b""])), wrong
+    return pa.py_buffer(b"\n".join([b"", *texts, b""])), wrong
 
 
 def _table(
@@ -94,7 +102,7 @@ def _table(
 ) -> tuple[pa.Table, dict[int, int]]:
     """The rows with a cell for each name; and how many cells the others have, by position.
 
-    body: UTF-8.
+    body: UTF-8, from a line feed on.
     names: of the columns; None for one to leave out.
     """
     kept = [name for name in names if name is not None]
@@ -111,7 +119,7 @@ def _table(
             # The names that columns to leave out get are none of a contract's.
             column_names=[f"\0{n}" if name is None else name for n, name in enumerate(names)],
             use_threads=False,
-            block_size=max(len(body), 1),
+            block_size=len(body),
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=arrow_csv.ConvertOptions(

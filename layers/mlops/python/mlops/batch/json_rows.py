@@ -15,7 +15,7 @@ from mlops.errors import MalformedJson
 from mlops.models.column_names import quote
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse_line
 from mlops.models.validation import Fault
 
 _NUMBERS = frozenset({int, float})
@@ -31,7 +31,7 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
         zip(records.starts.tolist(), records.ends.tolist(), strict=True)
     ):
         try:
-            found = parse(content[start:end])
+            found = parse_line(content[start:end])
             rows.append(_rename(found, renames) if renames and type(found) is dict else found)
         except MalformedJson as error:
             rows.append(None)

@@ -36,6 +36,7 @@ UNREAD = b"type"
 
 _MAX_COLUMNS = 1_000
 _MAX_TYPE = 100
+_DELTAS = frozenset({"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"})
 _ROWS = 1_000
 """Rows that are decoded at a time."""
 
@@ -134,7 +135,7 @@ def split(content: pa.Buffer, request: Request) -> Iterator[pa.Table]:
     about = parquet.read_metadata(pa.BufferReader(content))
     if about.num_rows > request.rows:
         raise _Refused(f"The input has more than {request.rows:,} rows")
-    groups = map(about.row_group, range(about.num_row_groups))
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
     if sum(group.total_byte_size for group in groups) > request.uncompressed:
         raise _Refused(f"The input has more than {request.uncompressed:,} bytes uncompressed")
     fields = [*_fields(content)]
@@ -151,10 +152,13 @@ def split(content: pa.Buffer, request: Request) -> Iterator[pa.Table]:
         if about.num_rows > 0:
             yield _table({}, schema, min(about.num_rows, request.rows_per_chunk))
         return
+    shortened = _shortened(groups)
     file = parquet.ParquetFile(
         pa.BufferReader(content),
         # Texts that repeat stay references to one copy, or a few bytes could become gigabytes.
-        read_dictionary=[field.name for field in kept if _is_utf8(field.type)],
+        read_dictionary=[
+            field.name for field in kept if _is_utf8(field.type) and field.name not in shortened
+        ],
     )
     batches = file.iter_batches(batch_size=_ROWS, columns=readable, use_threads=False)
     tables = (_columns(batch, readable, request.chunk_bytes) for batch in batches)
@@ -162,6 +166,15 @@ def split(content: pa.Buffer, request: Request) -> Iterator[pa.Table]:
         together = pa.concat_tables(group)
         columns = {name: together.column(name) for name in readable}
         yield _table(columns, schema, len(together))
+
+
+def _shortened(groups: Sequence[parquet.RowGroupMetaData]) -> set[str]:
+    """The columns whose texts are written as what differs from the text or length before.
+
+    Arrow cannot read them into dictionaries. Each text gets a copy, which the limits hold for.
+    """
+    chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+    return {chunk.path_in_schema for chunk in chunks if _DELTAS.intersection(chunk.encodings)}
 
 
 def _fields(content: pa.Buffer) -> Iterator[pa.Field]:

@@ -1,5 +1,6 @@
 """A chunk's rows as columns, one reader a format. Nothing is checked here but the rows' form."""
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 
 from mlops.batch.records import Positions
 from mlops.errors import InputRefused
-from mlops.models.column_names import MAX_NAMED, find_fault, quote, suggest
+from mlops.models.column_names import MAX_NAMED, find_fault, suggest
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
-from mlops.models.validation import Fault
+from mlops.models.validation import MAX_NAME, Fault
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -51,8 +52,7 @@ class Rows:
 
 
 _HINT = (
-    "Rename columns in the file, or submit it with --rename {example}; leave out a column with"
-    " --drop NAME"
+    "Rename columns in the file, or submit it with {options}; leave out a column with --drop NAME"
 )
 
 
@@ -60,8 +60,14 @@ def require_columns(names: Sequence[str], rules: Rules, line: int | None = None)
     """Raises InputRefused for columns that are missing, unknown, or there twice."""
     unknown = [name for name in names if name not in rules.names]
     similar = suggest(unknown[:MAX_NAMED], rules.names - set(names))
-    pairs = [f"{quote(name)}={field}" for name, field in similar.items()]
-    hint = _HINT.format(example=pairs[0] if pairs else "NAME=FIELD")
+    # A name that is too long to be shown, or that nobody can see, cannot be pasted.
+    pairs = [
+        f"{name}={field}"
+        for name, field in similar.items()
+        if len(name) <= MAX_NAME and name.isprintable()
+    ]
+    options = " ".join(f"--rename {shlex.quote(pair)}" for pair in pairs or ["NAME=FIELD"])
+    hint = _HINT.format(options=options)
     fault = find_fault(names, rules.required, rules.names, hint)
     if fault is not None:
         raise InputRefused(fault, line)

@@ -17,12 +17,13 @@ from mlops.models.file_kinds import (
     HEAD,
     PARQUET,
     advise,
+    find_array,
     is_table,
     json_shape,
     recognize,
     table_in_object,
 )
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse_line
 
 MAX_RECORD_BYTES = 64 * 1024
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
@@ -202,15 +203,18 @@ def _require_csv(head: bytes) -> None:
 def _require_some_object(chunk: Chunk) -> None:
     """Check the first chunk of JSON lines.
 
-    Raises InputRefused where none of its lines is an object, or one line holds all rows.
+    Raises InputRefused where none of its lines is an object, one line holds all rows, or the lines
+    together are one array.
     """
+    if array := find_array(chunk.content[:HEAD]):
+        raise InputRefused(array)
     reason = ""
     records = json_records(chunk.content)
     lines = chunk.lines(records.lines).tolist()
     ends = zip(records.starts.tolist(), records.ends.tolist(), strict=True)
     for line, (start, end) in zip(lines, ends, strict=True):
         try:
-            row = parse(chunk.content[start:end])
+            row = parse_line(chunk.content[start:end])
         except MalformedJson as error:
             reason = reason or f"line {line}: {error}"
             continue
@@ -220,11 +224,10 @@ def _require_some_object(chunk: Chunk) -> None:
             return
         reason = reason or f"line {line} is no object"
     shape = json_shape(chunk.content[:HEAD])
-    raise InputRefused(
-        shape
-        or f"The input is not JSON lines: none of its first {chunk.rows:,} rows is a JSON"
-        f" object ({reason})"
+    which = (
+        "its only row is no" if chunk.rows == 1 else f"none of its first {chunk.rows:,} rows is a"
     )
+    raise InputRefused(shape or f"The input is not JSON lines: {which} JSON object ({reason})")
 
 
 def _records_of(text: bytes, format: Format, line: int = 1) -> Records:

@@ -268,10 +268,10 @@ def _refusal(answer: urllib3.BaseHTTPResponse, what: str) -> ApiRefused:
     if "title" not in document:
         parts.insert(0, f"{what} was answered with {answer.status} {answer.reason or ''}".strip())
         if answer.status in (401, 403):
-            parts.append("check that the AWS credentials, or MLOPS_API_TOKEN, are for this API")
+            parts.append("Check that the AWS credentials, or MLOPS_API_TOKEN, are for this API")
     elif answer.status >= 500 and "request_id" in document:
-        parts.append(f"request id {document['request_id']}")
-    line = " ".join("; ".join(part.rstrip(".") for part in parts).split())
+        parts.append(f"Request id {document['request_id']}")
+    line = " ".join(". ".join(part.rstrip(".") for part in parts).split())
     return ApiRefused(answer.status, line[:_SHOWN_CHARACTERS])
 
 

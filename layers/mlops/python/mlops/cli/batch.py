@@ -217,6 +217,10 @@ def _path(job_id: str, below: str = "") -> str:
 
 def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | None) -> str:
     """Return the URL of the uploaded file, the same for the same key and content."""
+    if not file.is_file():
+        raise ConfigInvalid(
+            str(file), "its size is not known, as it is a pipe or a device. Save it to a file first"
+        )
     size = file.stat().st_size
     headers = {}
     if idempotency_key is not None:
@@ -248,7 +252,9 @@ def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json
     if job["status"] == State.SUCCEEDED:
         files = list(_download(api, job["links"], output or Path(job_id)))
         if job["rows"]["failed"]:
-            notes.print(f"{job['rows']['failed']:,} rows are not valid; see {files[1]}")
+            failed = job["rows"]["failed"]
+            rows = "1 row is" if failed == 1 else f"{failed:,} rows are"
+            notes.print(f"{rows} not valid; see {files[1]}")
             found, kept = _errors_of(files[2])
             if kept < found:
                 notes.print(f"It has the first {kept:,} of {found:,} errors; {files[2]} counts all")

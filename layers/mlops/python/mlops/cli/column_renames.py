@@ -1,14 +1,14 @@
 """The columns of a file that a user renames or leaves out, by options and in a mapping file."""
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
 
 from mlops.batch.job import Renames
-from mlops.errors import ConfigInvalid
+from mlops.errors import ConfigInvalid, MalformedJson
+from mlops.models.strict_json import parse
 
 
 def read_renames(rename: Sequence[str], drop: Sequence[str], file: Path | None) -> Renames:
@@ -39,7 +39,7 @@ def _mapping(file: Path) -> Iterator[tuple[str, str | None]]:
         return iter([*(_of_json(text) if text.lstrip()[:1] == "{" else _of_csv(text))])
     except UnicodeDecodeError as error:
         raise ConfigInvalid(str(file), "is not UTF-8") from error
-    except (ValueError, csv.Error) as error:
+    except (ValueError, MalformedJson, csv.Error) as error:
         raise ConfigInvalid(
             str(file),
             'is no mapping of columns. Write JSON {"column": "field"}, with null for a column to'
@@ -48,7 +48,7 @@ def _mapping(file: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def _of_json(text: str) -> Iterator[tuple[str, str | None]]:
-    for name, field in json.loads(text).items():
+    for name, field in parse(text.encode()).items():
         if not (field is None or isinstance(field, str)):
             raise ValueError(f"{name} is renamed to what is no text")
         yield name, field or None

@@ -11,7 +11,12 @@ MAX_NAMED = 20
 _MAX_NAME = 64
 _SIMILAR = 0.75
 _FOR_EXCEL = re.compile(r'\s*"?sep=.?"?,*\s*', re.IGNORECASE)
-_SEPARATORS = {";": "`;`", "\t": "a tab", "|": "`|`"}
+_SEPARATORS = {";": "`;`", "\t": "a tab", "|": "`|`", "\x01": r"`\x01`"}
+_RARE_SEPARATORS = {"^": "`^`", "~": "`~`", ":": "`:`", " ": "spaces"}
+"""Names of columns hold these, too: they separate where no comma is, and nothing but names."""
+
+_NAMES_AND_RARE = re.compile(r'[\w.\-"^~: ]+')
+_COMMENT = re.compile(r"#TYPE .*|#[^,;\t|]*", re.IGNORECASE)
 
 
 def find_fault(
@@ -25,7 +30,7 @@ def find_fault(
     counts = Counter(names)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
-        return f"columns that are twice: {_list(map(quote, sorted(twice)))}"
+        return f"columns that appear twice: {_list(map(quote, sorted(twice)))}"
     missing = sorted(required - counts.keys())
     unknown = [name for name in counts if name not in known]
     if not missing and not unknown:
@@ -68,7 +73,11 @@ def find_separator(header: str) -> str | None:
     plain = _without_quoted(header)
     counts = {mark: plain.count(mark) for mark in _SEPARATORS}
     mark = max(counts, key=lambda mark: counts[mark])
-    return _SEPARATORS[mark] if counts[mark] > plain.count(",") else None
+    if counts[mark] > plain.count(","):
+        return _SEPARATORS[mark]
+    if not _NAMES_AND_RARE.fullmatch(plain.strip()):
+        return None
+    return next((name for mark, name in _RARE_SEPARATORS.items() if mark in plain.strip()), None)
 
 
 def find_header_fault(header: str) -> str | None:
@@ -78,6 +87,8 @@ def find_header_fault(header: str) -> str | None:
             f"the line is `{quote(header.strip())}`, which is for Excel alone. Delete this line,"
             " and separate cells by commas"
         )
+    if _COMMENT.fullmatch(header):
+        return "the line begins with `#`, as a comment does. Delete this line"
     separator = find_separator(header)
     if separator is None:
         return None
@@ -104,4 +115,5 @@ def _fold(name: str) -> str:
 
 
 def _without_quoted(header: str) -> str:
-    return "".join(header.split('"')[::2])
+    """The header, in which one quotation mark stands for each quoted name."""
+    return '"'.join(header.split('"')[::2])

@@ -2,6 +2,9 @@
 
 import re
 
+from mlops.errors import MalformedJson
+from mlops.models.strict_json import parse
+
 HEAD = 4096
 """Bytes that are enough to tell."""
 
@@ -100,11 +103,31 @@ def advise(kind: str) -> str:
     return "Give CSV, JSON lines (both plain or compressed with gzip), or Parquet"
 
 
+def find_array(head: bytes) -> str | None:
+    """Return what is wrong with a text that is one JSON array, or None for another text.
+
+    Some programs write an array with one object a line. Of these lines the last one alone is JSON,
+    since no comma follows it. Lines that each are an array are rows, though not valid ones.
+    """
+    line, _, rest = head.lstrip().partition(b"\n")
+    if not line.startswith(b"[") or (rest.strip() and _is_json(line)):
+        return None
+    return f"{_ARRAY} {PANDAS}"
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        parse(text)
+    except MalformedJson:
+        return False
+    return True
+
+
 def json_shape(head: bytes) -> str | None:
     """Return what is wrong with a JSON text that is not one object a line, or None."""
+    if array := find_array(head):
+        return array
     text = head.lstrip()
-    if text.startswith(b"["):
-        return f"{_ARRAY} {PANDAS}"
     if text.startswith(b"{"):
         if not text[1:].partition(b"\n")[0].strip():
             return _SPREAD

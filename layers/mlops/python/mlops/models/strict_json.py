@@ -16,6 +16,15 @@ def parse(text: bytes) -> Any:
         raise MalformedJson(_with_short_name(str(error))) from error
 
 
+def parse_line(text: bytes) -> Any:
+    """Parse one line of a longer text; the error names the column alone, as any line is line 1."""
+    try:
+        return parse(text)
+    except MalformedJson as error:
+        before, found, column = str(error).rpartition(" at line 1 column ")
+        raise MalformedJson(f"{before} at column {column}" if found else str(error)) from error
+
+
 def _with_short_name(message: str) -> str:
     """jiter quotes a duplicate key, however long it is and whatever is in it."""
     before, _, rest = message.partition('"')
