@@ -89,7 +89,9 @@ def _cause(error: Exception) -> str:
         return f"{Path(error.filename or PROVENANCE).name}: {error.strerror}"
     if isinstance(error, KeyError):
         return f"it lacks {error}"
-    return str(error) if isinstance(error, ValueError) else "it has another structure"
+    if isinstance(error, ValueError | MalformedJson):
+        return str(error)
+    return "it has another structure"
 
 
 def _plain(name: str) -> str:
