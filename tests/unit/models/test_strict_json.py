@@ -1,7 +1,7 @@
 import pytest
 
 from mlops.errors import MalformedJson
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse, parse_finite
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,10 @@ def test_a_quoted_name_is_cut(name: str, quoted: str) -> None:
         parse(f"{{{pair}, {pair}}}".encode())
     assert f'"{quoted}"' in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+def test_a_number_that_becomes_infinite_is_refused_where_all_have_to_be_finite() -> None:
+    assert parse_finite(b'{"a": [1e300, -7]}') == {"a": [1e300, -7]}
+    for text in (b"1e999", b'{"a": [1, {"b": -1e999}]}'):
+        with pytest.raises(MalformedJson, match="too large"):
+            parse_finite(text)

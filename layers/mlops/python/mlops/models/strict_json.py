@@ -1,5 +1,6 @@
 """JSON, read strictly: one value as the standard has it, without duplicate keys."""
 
+import json
 from typing import Any
 
 import jiter
@@ -14,6 +15,19 @@ def parse(text: bytes) -> Any:
         return jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise MalformedJson(_with_short_name(str(error))) from error
+
+
+def parse_finite(text: bytes) -> Any:
+    """Parse JSON whose numbers are all finite. Raises MalformedJson.
+
+    The standard allows 1e999, which becomes infinity: no JSON can be written from it again.
+    """
+    found = parse(text)
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError as error:
+        raise MalformedJson("a number is too large") from error
+    return found
 
 
 def _with_short_name(message: str) -> str:
