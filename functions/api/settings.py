@@ -15,7 +15,7 @@ from mlops.inference.version import Pin, parse_pins
 LOG_KEY = "MLOPS_LOG_KEY"
 _SHORTEST_KEY = 32
 _UNRESOLVED = "{{resolve:"
-"""CloudFormation replaces a text that begins so by the secret; `sam local` does not."""
+"""CloudFormation replaces what begins so by the secret; `sam local` does not."""
 
 
 def _split(location: str) -> str:
@@ -118,7 +118,7 @@ def read_lambda_settings(environment: Mapping[str, str] = os.environ) -> Setting
         ValidationError: Another variable is wrong; the error names it.
     """
     settings = read_settings(environment)
-    if settings.log_key.startswith(_UNRESOLVED):
+    if _UNRESOLVED in settings.log_key:
         if environment.get("AWS_SAM_LOCAL") != "true":
             raise ConfigInvalid(LOG_KEY, f"CloudFormation has not resolved the secret. {_ADVICE}")
         return settings.model_copy(update={"log_key": ""})
