@@ -51,9 +51,10 @@ class BoundedConnection(H11Protocol):
         self._set_limit(None)
 
     def _limit_request(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
         if not self._waits_for_client():
             self._set_limit(None)
-        elif self.cycle is not None and self.cycle.more_body:
+        elif cycle is not None and cycle.more_body:
             self._set_limit(BODY_SECONDS)
         else:
             self._set_limit(HEAD_SECONDS)

@@ -191,7 +191,7 @@ def test_a_server_that_stops_while_descriptors_are_used_up_logs_no_traceback(
         def accept(self) -> Any:
             raise OSError(errno.EMFILE, "None left")
 
-    monkeypatch.setattr(asyncio.constants, "ACCEPT_RETRY_DELAY", 0.1)
+    monkeypatch.setattr("asyncio.constants.ACCEPT_RETRY_DELAY", 0.1)
     loop.set_exception_handler(AcceptErrors())
 
     async def serve() -> None:
@@ -211,5 +211,7 @@ def test_a_server_that_stops_while_descriptors_are_used_up_logs_no_traceback(
 def test_a_port_that_another_server_has_bound_is_refused_before_that_one_accepts() -> None:
     with bind("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(SystemExit, match=f"^Port {port} cannot be used .Address already in use"):
+        with pytest.raises(
+            SystemExit, match=f"^Port {port} cannot be used .Address already in use"
+        ):
             bind("127.0.0.1", port)
