@@ -12,6 +12,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 SILENCE_SECONDS = 30.0
 """How long the server waits for the next bytes of a request."""
 
+HEAD_SECONDS = 60.0
+"""How long a request's head may take, however often a few bytes of it come."""
+
+BODY_SECONDS = 600.0
+"""How long a request's body may take: the largest input file, over a slow network."""
+
 BACKLOG = 128
 """How many connections may wait to be accepted. asyncio tries to accept so many at once."""
 
@@ -20,19 +26,49 @@ _LOG_SECONDS = 10.0
 
 
 class BoundedConnection(H11Protocol):
-    """Closes a connection whose client stays silent while the server waits for its request.
+    """Closes a connection whose client sends its request too slowly, or not at all.
 
     uvicorn has a limit for the time between two requests only. A client that never sends its
-    first request, or stops in the middle of one, would hold a file descriptor for ever.
+    first request, or stops in the middle of one, would hold a file descriptor for ever. So would
+    one that sends a byte now and then.
     """
+
+    _limit: float | None = None
+    _limit_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._limit_silence()
+        self._limit_request()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)  # cancels the timer
+        super().data_received(data)  # cancels the timer of the silence
         self._limit_silence()
+        self._limit_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._set_limit(None)
+
+    def _limit_request(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if not self._waits_for_client():
+            self._set_limit(None)
+        elif cycle is not None and cycle.more_body:
+            self._set_limit(BODY_SECONDS)
+        else:
+            self._set_limit(HEAD_SECONDS)
+
+    def _set_limit(self, seconds: float | None) -> None:
+        """Start the timer of the head or body, unless it runs already; None stops it."""
+        if seconds == self._limit:
+            return
+        if self._limit_timer is not None:
+            self._limit_timer.cancel()
+        self._limit = seconds
+        self._limit_timer = (
+            None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
+        )
 
     def _limit_silence(self) -> None:
         if self.timeout_keep_alive_task is None and self._waits_for_client():
@@ -49,7 +85,8 @@ class AcceptErrors:
     """Handles errors of an event loop: one line in ten seconds when descriptors are used up.
 
     asyncio tries to accept as many connections as may wait, again every second, and logs a
-    traceback for each one that fails.
+    traceback for each one that fails. If the server stops meanwhile, each of these tries fails
+    because its socket is closed; that is no error.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,6 +95,8 @@ class AcceptErrors:
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        if isinstance(error, ValueError) and "_start_serving" in context["message"]:
+            return
         if not isinstance(error, OSError) or error.errno not in _NO_RESOURCES:
             loop.default_exception_handler(context)
         elif (now := self._clock()) >= self._next:

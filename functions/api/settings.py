@@ -19,7 +19,7 @@ _OWN_PATHS = re.compile(
     r"/v1(/(models|predict)(/.*)?)?|/(docs|healthz|readyz|openapi\.json|local)(/.*)?"
 )
 _UNRESOLVED = "{{resolve:"
-"""CloudFormation replaces a text that begins so by the secret; `sam local` does not."""
+"""CloudFormation replaces what begins so by the secret; `sam local` does not."""
 
 
 def _split(location: str) -> str:
@@ -124,7 +124,7 @@ def read_lambda_settings(environment: Mapping[str, str] = os.environ) -> Setting
         ValidationError: Another variable is wrong; the error names it.
     """
     settings = read_settings(environment)
-    if settings.log_key.startswith(_UNRESOLVED):
+    if _UNRESOLVED in settings.log_key:
         if environment.get("AWS_SAM_LOCAL") != "true":
             raise ConfigInvalid(LOG_KEY, f"CloudFormation has not resolved the secret. {_ADVICE}")
         return settings.model_copy(update={"log_key": ""})

@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn._subprocess import get_subprocess
 from uvicorn.supervisors.statreload import StatReload
 
+from functions.api.connections import BACKLOG
 from mlops.errors import MlopsError
 
 _STOP_SECONDS = 20
@@ -121,6 +122,8 @@ class Supervisor(StatReload):
 def bind(host: str, port: int) -> socket.socket:
     """Bind the socket that the servers accept connections from, one after the other.
 
+    It listens at once: until then, Linux lets another process bind the same port.
+
     uvicorn writes an answer's head and body separately. On a socket that was handed to another
     process, asyncio does not ask for small packets to be sent at once. Then the body waits until
     the client has acknowledged the head, which takes 40 ms on a connection that is used again.
@@ -131,6 +134,7 @@ def bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
         # Accepted connections inherit it.
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         other = port + 1 if port < 65535 else port - 1

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -103,6 +104,32 @@ def test_a_client_that_sends_slowly_is_answered(client: socket.socket) -> None:
     assert receive_answer(client).startswith(b"HTTP/1.1 200 OK")
 
 
+@pytest.mark.parametrize(
+    ("sent", "rest"),
+    [(b"", HEAD), (HEAD.replace(b"Length: 4", b"Length: 400"), b"b" * 400)],
+    ids=["head", "body"],
+)
+def test_a_client_that_sends_a_byte_now_and_then_is_disconnected_in_the_end(
+    server: uvicorn.Server,
+    client: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: bytes,
+    rest: bytes,
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 2 * SILENCE)
+    monkeypatch.setattr(connections, "BODY_SECONDS", 3 * SILENCE)
+    client.sendall(HEAD + b"body")  # the limit of this request ends with it
+    receive_answer(client)
+    client.sendall(sent)
+    began = time.monotonic()
+    with suppress(ConnectionError):
+        for byte in rest:
+            client.sendall(bytes([byte]))
+            time.sleep(SILENCE / 4)
+    assert SILENCE < time.monotonic() - began < len(rest) * SILENCE / 4
+    assert not server.server_state.connections
+
+
 def test_an_answer_may_take_longer_than_a_client_may_be_silent(client: socket.socket) -> None:
     for _ in range(2):  # the second over the same connection
         client.sendall(HEAD + b"body")
@@ -153,3 +180,38 @@ def test_any_other_error_of_the_loop_is_reported_as_usual(
     AcceptErrors()(loop, context)
     assert loop.reported == [context]
     assert capsys.readouterr().err == ""
+
+
+def test_a_server_that_stops_while_descriptors_are_used_up_logs_no_traceback(
+    loop: Loop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio tries to accept again after a second, which is shortened here."""
+
+    class Exhausted(socket.socket):
+        def accept(self) -> Any:
+            raise OSError(errno.EMFILE, "None left")
+
+    monkeypatch.setattr("asyncio.constants.ACCEPT_RETRY_DELAY", 0.1)
+    loop.set_exception_handler(AcceptErrors())
+
+    async def serve() -> None:
+        with Exhausted() as listening:
+            listening.bind(("127.0.0.1", 0))
+            server = await loop.create_server(asyncio.Protocol, sock=listening, backlog=10)
+            with socket.create_connection(listening.getsockname()):
+                await asyncio.sleep(0.05)
+            server.close()
+        await asyncio.sleep(0.3)
+
+    loop.run_until_complete(serve())
+    assert loop.reported == []
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_port_that_another_server_has_bound_is_refused_before_that_one_accepts() -> None:
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(
+            SystemExit, match=f"^Port {port} cannot be used .Address already in use"
+        ):
+            bind("127.0.0.1", port)

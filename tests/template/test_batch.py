@@ -59,6 +59,14 @@ def test_the_function_knows_how_many_tries_a_message_has(
     assert template["Parameters"]["BatchMaxReceives"]["Default"] == 3
 
 
+def test_a_message_reaches_the_dead_letters_before_it_expires(
+    template: Properties, queue: Properties
+) -> None:
+    """Also if each try has to wait for other jobs for six hours first."""
+    tries = template["Parameters"]["BatchMaxReceives"]["MaxValue"]
+    assert queue["MessageRetentionPeriod"] > tries * (queue["VisibilityTimeout"] + 6 * 3600)
+
+
 def test_a_job_is_shown_as_failed_once_its_messages_have_expired(queue: Properties) -> None:
     assert queue["MessageRetentionPeriod"] == MESSAGE_RETENTION.total_seconds()
 

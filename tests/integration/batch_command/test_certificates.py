@@ -98,3 +98,17 @@ def test_who_is_trusted_is_named_by_the_aws_cli_s_variable(
     assert refusal == "AWS_CA_BUNDLE: there is no file gone.pem"
     # What does not leave this machine needs nobody's.
     assert "cannot be reached" in run("status", JOB, "--url", "http://127.0.0.1:9").refusal
+
+
+@pytest.mark.parametrize(
+    ("variable", "named"),
+    [("AWS_CA_BUNDLE", "AWS_CA_BUNDLE"), ("https_proxy", "HTTPS_PROXY")],
+)
+def test_a_line_feed_in_a_setting_of_the_connection_is_named(
+    run: Batch, monkeypatch: pytest.MonkeyPatch, variable: str, named: str
+) -> None:
+    monkeypatch.setenv("MLOPS_API_TOKEN", "token")
+    monkeypatch.setenv(variable, "http://127.0.0.1:9\n")
+    assert run("status", JOB, "--url", "https://api.example.com").refusal == (
+        f"{named}: it contains a line feed; set it again without it"
+    )

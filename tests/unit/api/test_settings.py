@@ -135,6 +135,8 @@ def test_a_lambda_function_takes_its_key_from_its_environment() -> None:
         ({"MLOPS_LOG_KEY": ""}, "is empty"),
         ({"MLOPS_LOG_KEY": " " * 40}, "is empty"),
         ({"MLOPS_LOG_KEY": KEY[1:]}, "is too short"),
+        ({"MLOPS_LOG_KEY": f" {UNRESOLVED}"}, "has not resolved the secret"),
+        ({"MLOPS_LOG_KEY": f"key-{UNRESOLVED}"}, "has not resolved the secret"),
         ({"MLOPS_LOG_KEY": UNRESOLVED}, "has not resolved the secret"),
     ],
 )

@@ -158,7 +158,12 @@ def test_certificates_come_along_and_go_again(
     bundle.write_text("certificates")
     monkeypatch.setenv("MLOPS_CA_BUNDLE", str(bundle))
     mlops("bake", "--pin", registered)
-    assert (IMAGE / "ca.crt").read_text() == "certificates"
+    assert (IMAGE / "ca.crt").read_text() == (
+        "# Written by mlops bake, which may replace or delete this file.\ncertificates"
+    )
+    bundle.write_text("others")
+    mlops("bake", "--pin", registered)
+    assert (IMAGE / "ca.crt").read_text().endswith("\nothers")
     monkeypatch.setenv("MLOPS_CA_BUNDLE", "")
     mlops("bake", "--pin", registered)
     assert not (IMAGE / "ca.crt").exists()
@@ -174,6 +179,18 @@ def test_certificates_may_be_those_that_are_there(
     for _ in range(2):
         assert mlops("bake", "--pin", registered, "--output", image).code == 0
         assert (image / "ca.crt").read_text() == "certificates"
+
+
+@pytest.mark.parametrize("bundle", ["", "proxy.pem"])
+def test_nobody_elses_certificates_go_from_beside_a_bake(
+    mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch, bundle: str
+) -> None:
+    assert mlops("bake", "--pin", registered, "--output", ".").code == 0
+    Path("proxy.pem").write_text("others")
+    Path("ca.crt").write_text("certificates")
+    monkeypatch.setenv("MLOPS_CA_BUNDLE", bundle)
+    assert mlops("bake", "--pin", registered, "--output", ".").refusal.startswith("ca.crt: ")
+    assert Path("ca.crt").read_text() == "certificates"
 
 
 @pytest.mark.parametrize("bundle", ["", "proxy.pem"])

@@ -15,6 +15,8 @@ from mlops.cli import app
 from mlops.training.folder import Candidate
 from tests.unit.cli.conftest import Mlops
 
+PIN = f"churn-model-v1.0.0@sha256:{'0' * 64}"
+
 
 def commands() -> dict[str, TyperCommand | TyperGroup]:
     found: dict[str, TyperCommand | TyperGroup] = {}
@@ -89,8 +91,6 @@ def test_every_command_answers_with_json_if_asked(name: str) -> None:
         ["train"],
         ["train", "churn", "--rows", "3"],
         ["pin"],
-        ["pin", "churn", "fraud-model-v1.0.0"],
-        ["register", "churn", "--version", "fraud-model-v1.0.0"],
         ["bake", "--ca-bundle", "nowhere.pem"],
     ],
 )
@@ -132,6 +132,21 @@ def test_a_version_that_is_not_there_is_named(
     assert mlops(*arguments).refusal == "There is no version churn-model-v9.0.0 in the store"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pin", "churn", "fraud-model-v1.0.0"],
+        ["register", "churn", "--version", "fraud-model-v1.0.0"],
+    ],
+)
+def test_a_version_of_another_model_is_refused_like_one_that_is_not_there(
+    mlops: Mlops, arguments: list[str]
+) -> None:
+    assert mlops(*arguments).refusal == (
+        "There is no version fraud-model-v1.0.0 of churn in the store"
+    )
+
+
 def test_a_store_of_another_kind_is_refused(mlops: Mlops) -> None:
     assert "a store is a folder or s3://bucket" in mlops("models", "--store", "ftp://x").refusal
 
@@ -167,7 +182,62 @@ def test_an_error_of_the_system_has_a_name_and_no_number(
     assert refusal.endswith("No space left on device; free some space and try again")
     (Path("samconfig.toml")).write_text("[default.global.parameters]\nparameter_overrides=[]\n")
     Path("file").touch()
-    assert mlops("bake", "--output", "file/below").refusal == "file/below: Not a directory"
+    assert mlops("bake", "--output", "file/below").refusal == (
+        f"{Path('file/below').absolute()}: Not a directory;"
+        " a part of this path is a file, so name another place"
+    )
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SECRET_ACCESS_KEY"])
+def test_a_line_feed_in_a_setting_of_aws_is_named(
+    mlops: Mlops, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "eu-west-1\n")
+    reason = f"{name} contains a line feed; set it again without it"
+    assert mlops("models", "--store", "s3://bucket").refusal == f"s3: {reason}"
+    assert mlops("copy", "--stack", "a", "--pin", PIN).refusal == f"cloudformation: {reason}"
+
+
+def test_a_line_feed_in_the_name_of_the_stack_is_named(
+    mlops: Mlops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_STACK", "a\nb")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    for command in (["doctor"], ["copy", "--pin", PIN], ["rollback"]):
+        assert mlops(*command).refusal == (
+            "MLOPS_STACK: the stack's name contains a line feed; set it again without it"
+        )
+
+
+def test_a_full_disk_names_the_file_that_was_not_written(
+    mlops: Mlops, registered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = "[default.global.parameters]\nparameter_overrides = []\n"
+    Path("samconfig.toml").write_text(before)
+    monkeypatch.setattr(os, "fsync", full)
+    assert mlops("pin", "churn").refusal == (
+        "samconfig.toml: No space left on device; free some space and try again"
+    )
+    assert Path("samconfig.toml").read_text() == before
+
+
+def test_a_folder_in_place_of_the_registry_is_named(mlops: Mlops, candidate: Candidate) -> None:
+    folder = Path(".mlops/registry/registry.sqlite")
+    folder.mkdir(parents=True)
+    assert mlops("register", "churn").refusal == (
+        f"registry/registry.sqlite: {folder}: Is a directory;"
+        " a file belongs here, so name one, or move the folder away"
+    )
+
+
+def test_a_store_that_does_not_exist_is_not_rebuilt(mlops: Mlops) -> None:
+    assert mlops("registry", "rebuild", "--store", "typo").refusal == (
+        "typo: there is no such store; name an existing one with --store"
+    )
+    assert not Path("typo").exists()
 
 
 def test_the_installed_command(tmp_path: Path) -> None:

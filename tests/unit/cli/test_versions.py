@@ -120,7 +120,7 @@ def test_a_folder_of_something_else_is_no_candidate(
     [
         ('{"a": 1}', "it lacks 'files'"),
         ("[1]", "it has another structure"),
-        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("{", "EOF while parsing an object at line 1 column 1"),
     ],
 )
 def test_json_that_is_no_candidate_is_refused(

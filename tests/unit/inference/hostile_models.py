@@ -258,6 +258,41 @@ def random_answers() -> bytes:
     )
 
 
+def tree_that_contains_itself() -> bytes:
+    """ONNX Runtime copies the tree while it loads it, branch after branch, for ever."""
+    return tree_ensemble(true_branch=0)
+
+
+def tree_with_a_branch_out_of_range() -> bytes:
+    return tree_ensemble(true_branch=99_999_999)
+
+
+def tree_ensemble(true_branch: int) -> bytes:
+    node = helper.make_node(
+        "TreeEnsemble",
+        [INPUT],
+        ["w"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        aggregate_function=1,
+        post_transform=0,
+        tree_roots=[0],
+        nodes_featureids=[0],
+        nodes_modes=helper.make_tensor("modes", TensorProto.UINT8, [1], [0]),
+        nodes_splits=helper.make_tensor("splits", TensorProto.FLOAT, [1], [1e30]),
+        nodes_truenodeids=[true_branch],
+        nodes_trueleafs=[0],
+        nodes_falsenodeids=[0],
+        nodes_falseleafs=[1],
+        leaf_targetids=[0],
+        leaf_weights=helper.make_tensor("weights", TensorProto.FLOAT, [1], [1.0]),
+    )
+    model = onnx.load_model_from_string(serialized(graph_of([node, _sum_of("w")])))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 5))
+    content: bytes = model.SerializeToString()
+    return content
+
+
 def compiled_elsewhere() -> bytes:
     """A node that names a file, for hardware that has compiled the model into it."""
     node = helper.make_node(
@@ -290,6 +325,8 @@ REFUSED: dict[str, Callable[[], bytes]] = {
         range_of_a_column,
         repeated_text,
         random_answers,
+        tree_that_contains_itself,
+        tree_with_a_branch_out_of_range,
         compiled_elsewhere,
     )
 }

@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_from_one_that_cannot_be_used(
     ("number", "remedy"),
     [
         (errno.EACCES, "give this user access"),
-        (errno.EROFS, "name a folder that can be written"),
+        (errno.EROFS, "name a place that can be written"),
         (errno.EMFILE, "ulimit -n"),
     ],
 )

@@ -234,7 +234,9 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         str(tmp_path / "nowhere.csv"),
         "No such file or directory",
     )
-    assert refused(tmp_path).reason == "Is a directory"
+    assert refused(tmp_path).reason == (
+        "Is a directory; a file belongs here, so name one, or move the folder away"
+    )
 
 
 def refused(path: Path) -> DataInvalid:

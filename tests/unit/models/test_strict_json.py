@@ -1,7 +1,7 @@
 import pytest
 
 from mlops.errors import MalformedJson
-from mlops.models.strict_json import parse, parse_line
+from mlops.models.strict_json import parse, parse_finite, parse_line
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,10 @@ def test_an_error_in_a_line_names_its_column_alone(text: bytes) -> None:
     with pytest.raises(MalformedJson, match=r" at column \d+$") as line:
         parse_line(text)
     assert str(line.value).rpartition(" ")[2] == str(whole.value).rpartition(" ")[2]
+
+
+def test_a_number_that_becomes_infinite_is_refused_where_all_have_to_be_finite() -> None:
+    assert parse_finite(b'{"a": [1e300, -7]}') == {"a": [1e300, -7]}
+    for text in (b"1e999", b'{"a": [1, {"b": -1e999}]}'):
+        with pytest.raises(MalformedJson, match="too large"):
+            parse_finite(text)

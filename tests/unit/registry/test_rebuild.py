@@ -62,6 +62,9 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
         content, "UPDATE versions SET version = 'X' || version"
     ),
     "no time": lambda content: with_statement(content, "UPDATE versions SET trained_at = 'x'"),
+    "a metric that is infinite": lambda content: with_statement(
+        content, """UPDATE versions SET metrics = '{"roc_auc": 1e999}'"""
+    ),
     "no metrics": lambda content: with_statement(content, "UPDATE versions SET metrics = '{'"),
     "metrics that are no object": lambda content: with_statement(
         content, "UPDATE versions SET metrics = '3'"

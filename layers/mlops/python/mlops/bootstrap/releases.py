@@ -16,7 +16,8 @@ from mlops.aws.observations import LogObservations, logs_client
 from mlops.aws.stacks import Stack, StackDeployments, cloudformation_client, describe_stack
 from mlops.bootstrap import open_models, open_objects, utc_now
 from mlops.bootstrap.registry import open_registry
-from mlops.errors import CloudUnavailable
+from mlops.errors import CloudUnavailable, ConfigInvalid
+from mlops.models.characters import find_other_than_visible_ascii
 from mlops.registry.pausing import jittered_pause
 from mlops.release.canary_analysis import CanaryAnalyses
 from mlops.release.evidence import Evidence
@@ -70,7 +71,14 @@ def write_state(state: State) -> dict[str, Any]:
 
 
 def find_stack(name: str) -> Stack:
-    """Raises CloudUnavailable, also where there is no such stack."""
+    """Find a stack by its name.
+
+    Raises ConfigInvalid where no stack can have that name; CloudUnavailable, also where there is no
+    such stack.
+    """
+    if found := find_other_than_visible_ascii(name):
+        reason = f"the stack's name contains {found}; set it again without it"
+        raise ConfigInvalid("MLOPS_STACK", reason)
     return describe_stack(cloudformation_client(), name)
 
 

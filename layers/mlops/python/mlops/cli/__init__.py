@@ -11,6 +11,7 @@ from mlops.cli import batch, doctor, gate, registry, release, smoke, stores, tra
 from mlops.cli.examples import add_examples
 from mlops.cli.output import print_error
 from mlops.errors import GateRefused, MlopsError, ReleaseRefused
+from mlops.files import describe_os_error
 
 REFUSED, FAILED = 3, 1
 """Exit codes besides 0 for success and 2 for a wrong command line."""
@@ -68,4 +69,5 @@ def _describe(error: Exception) -> str:
     """Describe an error without the number that the system gives it."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
-    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    reason = describe_os_error(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"

@@ -125,6 +125,9 @@ class Http:
         proxy = None
         if not is_loopback(host) and not proxy_bypass(host):
             proxy = getproxies().get(scheme)
+            if proxy and (found := find_other_than_visible_ascii(proxy)):
+                variable = f"{scheme.upper()}_PROXY"
+                raise ConfigInvalid(variable, f"it contains {found}; set it again without it")
         if (scheme, proxy) not in self._pools:
             trusted = _trusted() if scheme == "https" else None
             self._pools[scheme, proxy] = (
@@ -139,6 +142,8 @@ def _trusted() -> str | None:
     Raises ConfigInvalid.
     """
     named = os.environ.get("AWS_CA_BUNDLE") or None
+    if named is not None and (found := find_control_character(named)):
+        raise ConfigInvalid("AWS_CA_BUNDLE", f"it contains {found}; set it again without it")
     if named is not None and not Path(named).is_file():
         raise ConfigInvalid("AWS_CA_BUNDLE", f"there is no file {named}")
     return named

@@ -96,10 +96,10 @@ def find_entry(registry: Registry, text: str) -> Entry:
 
 
 def version_of(model: str, text: str) -> ModelVersion:
-    """Parse a version of `model`. Raises VersionInvalid; BadParameter for another model's."""
+    """Parse a version of `model`. Raises VersionInvalid; VersionNotFound for another model's."""
     version = ModelVersion.parse(text)
     if version.model != model:
-        raise typer.BadParameter(f"{version} is not a version of {model}.")
+        raise VersionNotFound(f"{version} of {model}")
     return version
 
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -37,6 +38,9 @@ from mlops.registry.catalog import Entry
 from mlops.registry.versions import StoredVersions
 from mlops.training.folder import read, replacing, require_candidate
 from mlops.training.servable import require_servable
+
+_MARK = b"# Written by mlops bake, which may replace or delete this file.\n"
+"""The first line of a file of certificates tells whose it is. It is a comment in PEM."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -229,9 +233,10 @@ def bake(
             for file, content in files.items():
                 if file in SERVED_FILES:
                     (target / file).write_bytes(content)
-    certificates.unlink(missing_ok=True)
-    if bundle is not None:
-        write_file(certificates, bundle)
+    if bundle is None:
+        certificates.unlink(missing_ok=True)
+    elif not (certificates.exists() and certificates.read_bytes() == bundle):
+        write_file(certificates, _MARK + bundle)
     left_out = [pinned for pinned in wanted if pinned not in baked]
     for pinned in left_out:
         notes.print(
@@ -259,10 +264,12 @@ def _require_replaceable(
         reason = "the store keeps its versions here; name another folder with --output"
         raise ConfigInvalid(str(folder), reason)
     foreign: Path | None = None
-    if folder.exists():
-        foreign = None if _is_baked(folder) else folder
-    elif certificates.exists() and certificates.read_bytes() != bundle:
-        foreign = certificates  # a bake leaves them beside its models only
+    if folder.exists() and not _is_baked(folder):
+        foreign = folder
+    elif certificates.exists():
+        content = certificates.read_bytes()
+        if content != bundle and not content.startswith(_MARK):
+            foreign = certificates
     if foreign is not None:
         reason = "it exists and is not from an earlier bake; move it, or name another --output"
         raise ConfigInvalid(str(foreign), reason)
@@ -282,6 +289,8 @@ def _is_baked(folder: Path) -> bool:
 
 def rebuild(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """Rebuild the registry from manifests and journal (exit code 1: a version was left out)."""
+    if not urlsplit(store).scheme and not Path(store).is_dir():
+        raise ConfigInvalid(store, "there is no such store; name an existing one with --store")
     rebuilt = open_registry(store).rebuild()
     for error in rebuilt.refused:
         notes.print(f"Left out: {error}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops.errors import MalformedJson, ManifestInvalid, VersionInvalid
 from mlops.inference.version import DIGEST, ModelVersion
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse_finite
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -102,7 +102,7 @@ class Manifest:
         try:
             if len(content) > MAX_MANIFEST_BYTES:
                 raise ValueError(f"it has more than {MAX_MANIFEST_BYTES:,} bytes")
-            document = _object(parse(content))
+            document = _object(parse_finite(content))
             if document["schema"] != _SCHEMA:
                 raise ValueError("it has another schema")
             manifest = cls(

@@ -30,7 +30,7 @@ StringNormalizer Sub Sum Tanh TfIdfVectorizer Tile TopK Transpose Unsqueeze Wher
 _ONNX_ML = """
 ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder
 LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler
-TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor
+TreeEnsembleClassifier TreeEnsembleRegressor
 """
 OPERATORS: Mapping[str, frozenset[str]] = {
     "": frozenset(_ONNX.split()),
@@ -38,7 +38,12 @@ OPERATORS: Mapping[str, frozenset[str]] = {
     "ai.onnx.ml": frozenset(_ONNX_ML.split()),
     "com.microsoft": frozenset({"CDist"}),  # without it, nearest neighbours need a Scan
 }
-"""The operators that a model may use, by domain. None has a subgraph or draws random numbers."""
+"""The operators that a model may use, by domain. None has a subgraph or draws random numbers.
+
+TreeEnsemble of ai.onnx.ml 5 is left out: ONNX Runtime follows its indices without checking them, so
+a cycle takes all memory, and a number out of range ends the process. It refuses both in the older
+pair TreeEnsembleClassifier and TreeEnsembleRegressor, which skl2onnx writes.
+"""
 
 # Wire types of protobuf. Groups (3 and 4) are not written any more.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

@@ -15,6 +15,7 @@ from mlops.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from mlops.files import describe_os_error
 from mlops.inference.manifest import digest_of
 from mlops.registry.objects import Stamped, Stat, check_key, check_prefix
 
@@ -24,28 +25,15 @@ _MODE = 0o644  # a temporary file is its owner's alone; an object is anybody's t
 # What os.link says on FAT, SMB, FUSE and others that have no hard links.
 _NO_LINKS = (errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_REMEDIES = {
-    errno.EACCES: "give this user access, or name another folder",
-    errno.EPERM: "give this user access, or name another folder",
-    errno.EROFS: "name a folder that can be written",
-    errno.EMFILE: "allow more open files: ulimit -n 4096",
-    errno.ENAMETOOLONG: "use a shorter name",
-    **dict.fromkeys(
-        (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP),
-        "the file system has no file locks, so name a folder on another disk",
-    ),
-}
 
 
 def store_error(key: str, error: OSError) -> StoreUnavailable:
     """Return the error to raise for a key, or a folder, that the file system refused."""
-    if error.errno in _FULL:
-        return StoreFull(key, f"{error.strerror}; free some space and try again")
-    reason = error.strerror or str(error)
-    if error.filename is not None:
-        reason = f"{reason}: {error.filename}"
-    remedy = _REMEDIES.get(error.errno or 0)
-    return StoreUnavailable(key, f"{reason}; {remedy}" if remedy else reason)
+    reason = describe_os_error(error)
+    if path := error.filename2 or error.filename:  # the second is where a file was to be moved
+        reason = f"{path}: {reason}"
+    kind = StoreFull if error.errno in _FULL else StoreUnavailable
+    return kind(key, reason)
 
 
 class FolderObjects:

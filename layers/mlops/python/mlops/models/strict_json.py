@@ -1,5 +1,6 @@
 """JSON, read strictly: one value as the standard has it, without duplicate keys."""
 
+import json
 from typing import Any
 
 import jiter
@@ -23,6 +24,19 @@ def parse_line(text: bytes) -> Any:
     except MalformedJson as error:
         before, found, column = str(error).rpartition(" at line 1 column ")
         raise MalformedJson(f"{before} at column {column}" if found else str(error)) from error
+
+
+def parse_finite(text: bytes) -> Any:
+    """Parse JSON whose numbers are all finite. Raises MalformedJson.
+
+    The standard allows 1e999, which becomes infinity: no JSON can be written from it again.
+    """
+    found = parse(text)
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError as error:
+        raise MalformedJson("a number is too large") from error
+    return found
 
 
 def _with_short_name(message: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops.errors import DocumentInvalid, MalformedJson, PinInvalid, VersionInvalid
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse_finite
 
 MAX_BYTES = 2**20
 _YEARS = range(2000, 2100)
@@ -27,7 +27,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     """Raises MalformedJson, ValueError, TypeError."""
     if len(content) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-    found = parse(content)
+    found = parse_finite(content)
     if not isinstance(found, dict):
         raise TypeError("it is no JSON object")
     return found

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlops.errors import ConfigInvalid, DataInvalid, MalformedJson
 from mlops.inference.manifest import FILE_NAME, MANIFEST, METRICS, Provenance
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse_finite
 
 PROVENANCE = "candidate.json"
 
@@ -72,7 +72,7 @@ def require_candidate(path: Path, model: str) -> None:
 def read(folder: Path) -> Candidate:
     """Raises DataInvalid where the folder holds no whole candidate."""
     try:
-        origin = parse((folder / PROVENANCE).read_bytes())
+        origin = parse_finite((folder / PROVENANCE).read_bytes())
         files = {_plain(name): (folder / name).read_bytes() for name in origin.pop("files")}
         model = origin.pop("model")
         trained_at = datetime.fromisoformat(origin.pop("trained_at"))
@@ -89,7 +89,9 @@ def _cause(error: Exception) -> str:
         return f"{Path(error.filename or PROVENANCE).name}: {error.strerror}"
     if isinstance(error, KeyError):
         return f"it lacks {error}"
-    return str(error) if isinstance(error, ValueError) else "it has another structure"
+    if isinstance(error, ValueError | MalformedJson):
+        return str(error)
+    return "it has another structure"
 
 
 def _plain(name: str) -> str:
@@ -101,7 +103,7 @@ def _plain(name: str) -> str:
 
 def _object(content: bytes, source: str) -> dict[str, Any]:
     try:
-        found = parse(content)
+        found = parse_finite(content)
     except MalformedJson as error:
         raise DataInvalid(source, None, METRICS, str(error)) from error
     if not isinstance(found, dict):

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from mlops.errors import DataInvalid
+from mlops.files import describe_os_error
 from mlops.models.cells import is_blank, parse_number
 from mlops.models.churn.contract import CHURN, ChurnRequest
 from mlops.models.column_names import find_fault, find_header_fault
@@ -94,7 +95,7 @@ def _content(path: Path) -> bytes:
         elif path.suffix.lower() == ".gz" and content:
             raise DataInvalid(source, None, "file", "not gzip, although its name ends with .gz")
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
         raise DataInvalid(source, None, "file", reason) from error
     kind = recognize(content[:HEAD])
     if kind is not None:
