@@ -91,11 +91,18 @@ def test_what_became_of_a_deployment_is_known_without_the_registry(second: Exami
     assert "It was rolled back, by rollback-" in found.why
 
 
-def test_a_record_that_cannot_be_read_is_for_the_rebuild_to_tell(examined: ExaminedStack) -> None:
-    examined.fixture.objects.create("registry/releases/release-9.json", b"{}")
+def test_a_damaged_record_is_named_with_its_reason_since_no_rebuild_can_enter_it(
+    examined: ExaminedStack,
+) -> None:
+    key = "registry/releases/release-9.json"
+    examined.fixture.objects.create(key, b"{}")
+    examined.fixture.registry.rebuild()
     found = examined.only()
-    assert found.what == f"In {STORE}, and not in its registry: release-9"
-    assert found.command == f"mlops registry rebuild --store {STORE}"
+    assert found.what == f"The record of release release-9 in {STORE} is damaged"
+    assert "Restore it from a copy, or remove it" in found.why
+    assert found.command == f"aws s3 rm {STORE}/{key}"
+    examined.fixture.objects.remove(key)
+    assert examined.findings() == ()
 
 
 def test_versions_and_releases_that_the_registry_lacks(examined: ExaminedStack) -> None:

@@ -100,6 +100,7 @@ class Kept:
     entries: None where they cannot be read. corrupt: why, where a rebuild helps.
     records: all there are, the last one last, whether or not the registry has them.
     unlisted: complete versions, and records of releases, that the registry lacks.
+    damaged_records: why a record of a release cannot be read, by its id; a rebuild leaves it out.
     left_out: versions as registered that it lacks since the store has other manifests of them.
     stages: of registered versions, as the journal has them. damaged: versions that are not, or not
     all, as they should be: those that are pinned or live byte by byte, other registered ones by
@@ -111,6 +112,7 @@ class Kept:
     records: tuple[ReleaseRecord, ...]
     corrupt: str | None
     unlisted: tuple[str, ...]
+    damaged_records: Mapping[str, str]
     left_out: tuple[Pin, ...]
     stages: Mapping[ModelVersion, Stage]
     damaged: Mapping[Pin, MlopsError]

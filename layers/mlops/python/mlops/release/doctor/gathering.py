@@ -117,16 +117,18 @@ class _Reading:
             told = {*entries, *(pin.version for pin in left_out or ())}
             unlisted += self._read(shelf.location, lambda: _unlisted(shelf.registry, told)) or []
         known = {record.id for record in listed or ()}
-        lacking = self._read(shelf.location, lambda: _lacking(shelf.objects, known)) or {}
+        found = self._read(shelf.location, lambda: _lacking(shelf.objects, known))
+        lacking, damaged_records = found or ({}, {})
         if listed is not None:
             unlisted += lacking
-        records = [*(listed or ()), *filter(None, lacking.values())]
+        records = [*(listed or ()), *lacking.values()]
         return Kept(
             location=shelf.location,
             entries=entries,
             records=(*sorted(records, key=lambda record: (record.ended_at, record.id)),),
             corrupt=corrupt,
             unlisted=tuple(unlisted),
+            damaged_records=damaged_records,
             left_out=tuple(left_out or ()),
             stages=self._read(shelf.location, lambda: _stages(shelf.objects)) or {},
             damaged={},
@@ -204,16 +206,19 @@ def _left_out(registry: Registry) -> list[Pin]:
     return found
 
 
-def _lacking(objects: ObjectStore, known: Container[str]) -> Mapping[str, ReleaseRecord | None]:
-    """The releases that the registry lacks, None for what cannot be read."""
+def _lacking(
+    objects: ObjectStore, known: Container[str]
+) -> tuple[Mapping[str, ReleaseRecord], Mapping[str, str]]:
+    """Return the records that the registry lacks, and why others of them cannot be read."""
     records = ReleaseRecords(objects)
-    found: dict[str, ReleaseRecord | None] = {}
+    found, damaged = {}, {}
     for id in records.ids():
         if id not in known:
-            found[id] = None
-            with suppress(RegistryCorrupt):  # a rebuild says why
+            try:
                 found[id] = records.read(id)
-    return found
+            except RegistryCorrupt as error:
+                damaged[id] = error.reason
+    return found, damaged
 
 
 def _stages(objects: ObjectStore) -> Mapping[ModelVersion, Stage]:

@@ -13,6 +13,7 @@ from mlops.errors import (
 )
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
+from mlops.registry.releases import PREFIX as RECORDS
 from mlops.registry.versions import PREFIX
 from mlops.release.doctor.facts import DEAD, SAMCONFIG, Facts
 
@@ -151,6 +152,9 @@ class Remedies:
         query = "[MetricAlarms,CompositeAlarms][].[AlarmName,AlarmDescription,StateReason]"
         arguments = ("--alarm-names", *names, "--query", query, "--output", "text")
         return _line("aws", "cloudwatch", "describe-alarms", *arguments)
+
+    def remove_record(self, id: str) -> str:
+        return self._remove(f"{RECORDS}{id}.json")
 
     def _of_release(self, *arguments: str) -> str:
         return _line("mlops", *arguments, *self._stack)

@@ -17,6 +17,10 @@ def check(facts: Facts, remedies: Remedies) -> Iterator[Finding]:
         what = f"In {kept.location}, and not in its registry: {', '.join(kept.unlisted)}"
         why = "The registry got lost, or is older than what it is made from."
         yield Finding(Severity.WARNING, what, why, remedies.rebuild())
+    for id, reason in kept.damaged_records.items():
+        what = f"The record of release {id} in {kept.location} is damaged"
+        why = f"{reason}. Restore it from a copy, or remove it; until then the registry lacks it."
+        yield Finding(Severity.WARNING, what, why, remedies.remove_record(id))
     uses = facts.uses()
     for pin, damage in kept.damaged.items():
         yield _damaged(facts, remedies, pin, uses.get(pin, []), damage)
