@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 PATH = "/docs"
 _SCRIPT, _STYLE, _ICON = "swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"
 _MEDIA_TYPES = {_SCRIPT: "text/javascript", _STYLE: "text/css", _ICON: "image/png"}
-# A browser asks again when the page is opened anew an hour later: a release may bring other files.
+# A browser asks again when the page is opened again an hour later: a release may bring other files.
 _CACHED = {"Cache-Control": "private, max-age=3600"}
 
 

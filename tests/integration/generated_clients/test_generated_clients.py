@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 
 TOOLS = ROOT / ".tools/generators/bin"
 DESCRIPTION = ROOT / "docs/openapi.json"
-TOKEN = "a-token"  # noqa: S105 -- of nobody
+TOKEN = "a-token"  # noqa: S105 -- of no real account
 GENERATORS = {
     "openapi_python_client": [
         *("openapi-python-client", "generate", "--path", str(DESCRIPTION)),

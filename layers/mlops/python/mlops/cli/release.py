@@ -298,7 +298,7 @@ def _end_of(console: "Console", name: str) -> _End:
         execution = console.deps.executions.find(name)
         if execution is not None and execution.is_running:
             return None
-        if given_up_at is None:  # whoever has ended it, or the repair, is to write its record
+        if given_up_at is None:  # the operator who ended it, or the repair, writes its record
             given_up_at = time.monotonic() + _RECORD_SECONDS
         if time.monotonic() > given_up_at:
             status = "UNKNOWN" if execution is None else execution.status

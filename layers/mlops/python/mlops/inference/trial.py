@@ -1,7 +1,7 @@
 """A model's trial: loaded, and its golden rows repeated, in a process of its own within limits.
 
 What ONNX Runtime does with a model's bytes may take for ever, take all memory, or end the process.
-So whoever meets a model for the first time, at registration and at the gate, lets it run here.
+So registration and the gate, which meet a model first, let it run here.
 """
 
 import multiprocessing

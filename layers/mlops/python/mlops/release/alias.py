@@ -1,4 +1,4 @@
-"""Moving the aliases. Every move can be made twice, and is refused to whoever does not own it."""
+"""Move the aliases. A move may be made twice; only the owner of an alias can make it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -133,7 +133,7 @@ def _undo(
 
 
 def _agree(note: Note, after: Note, part: str) -> bool:
-    """Tell whether the release is undone already, by whoever it was."""
+    """Tell whether the release is undone already, by anybody."""
     is_signed = part == "api" or note.by == after.by
     goes_there = not after.api or note.was(part) == after.was(part)
     return note.back == after.back and is_signed and goes_there

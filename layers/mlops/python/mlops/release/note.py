@@ -1,7 +1,7 @@
 """The note in the description of an alias: who moved it last, and what for.
 
 It changes only together with the alias, under one revision. So it is the lock of releases, and
-their journal: whoever reads an alias knows whose it is, how far that release came, and what was
+their journal: each reader of an alias learns which release owns it, how far that came, and what was
 live before.
 """
 

@@ -174,7 +174,7 @@ class Operations:
             back=releases[-1].id if found.note is None else found.note.by or found.note.back,
             who=by,
         )
-        # Under the revision that was read: whoever was faster is seen, and all is asked again.
+        # Under the revision that was read: a faster move is noticed, and everything is read again.
         move(self._deps.api, note.api_was, {}, note, found.revision)
         undone = undo(self._deps, note, fence=True)
         why = f"rolled back by {by}"

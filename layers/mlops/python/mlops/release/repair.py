@@ -48,7 +48,7 @@ class Repair:
     def _end(self, id: str, note: Note) -> Closed | None:
         """Undo a release whose execution does not run, or finish what it has promoted.
 
-        A rollback is finished at any time: whoever does so first, it is done the same way.
+        A rollback is finished at any time: the result is the same for each process that does it.
         """
         execution = self._deps.executions.find(id)
         is_rollback = note.back and note.by

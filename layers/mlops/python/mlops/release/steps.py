@@ -3,9 +3,9 @@
     begin ─▶ gate ─▶ canary ─▶ watch … watch ─▶ promote ─▶ record
       └───────┴────────┴─────────┴────────────────┴─▶ undo ─▶ record
 
-`step` takes a state and returns the next one. Whoever calls it keeps the state, waits as long as it
+`step` takes a state and returns the next one. Its caller keeps the state, waits as long as it
 says, and calls again; after an error, with `undo`. Each step can be made twice. It moves an alias
-only where the note says that the alias is this release's, so whoever overwrites the note stops it.
+only where the note says that the alias is this release's, so overwriting the note stops it.
 """
 
 import json
