@@ -42,7 +42,7 @@ def test_for_programs(run: Smoke, api: PredictionApi) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (problem(500, "Internal error"), "churn: Internal error; request id 8f5ad0c1"),
+        (problem(500, "Internal error"), "churn: Internal error. Request id 8f5ad0c1"),
         (problem(429, "Too many"), "churn: Too many"),
         (of({"message": "Forbidden"}, 403), "answered with 403"),
         (Answer(200, b"<html>"), "churn: these fields of the answer are wrong: all; no digest"),
