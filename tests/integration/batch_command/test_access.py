@@ -100,7 +100,9 @@ def test_a_line_feed_in_an_aws_credential_is_named_and_nothing_is_shown(
     api: FakeApi, credentials: pytest.MonkeyPatch, name: str
 ) -> None:
     credentials.setenv(name, "SECRET\nSECRET")
-    with pytest.raises(ConfigInvalid, match="contains a line feed; set it again without it") as caught:
+    with pytest.raises(
+        ConfigInvalid, match="contains a line feed; set it again without it"
+    ) as caught:
         ApiClient(api.url, RequestSigner("api.example.com")).ask("GET", "/v1/models")
     assert "SECRET" not in str(caught.value)
     assert not api.seen
