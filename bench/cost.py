@@ -14,7 +14,7 @@ API_MB, BATCH_MB = 1769, 3538
 CHUNK_ROWS = 10_000
 CHUNK_WRITES, CHUNK_READS = 6, 5
 """Requests to S3 for a chunk: to put or to list, and to get."""
-JOB_WRITES, JOB_READS = 11, 6
+JOB_WRITES, JOB_READS = 12, 6
 """For a job besides: to cut it up, to merge it, to say how it stands."""
 MESSAGES = 3
 """Requests to SQS for a message: to send, to receive, to delete."""

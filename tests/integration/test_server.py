@@ -311,9 +311,21 @@ def test_a_killed_server_process_is_started_again(tree: Path, store: Path, port:
     assert "The server was ended by SIGKILL. It is started again." in printed
 
 
+@pytest.fixture
+def hang_up_ends_processes() -> Iterator[None]:
+    """Undo for new processes what `nohup` does: they inherit that SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_a_killed_supervisor_leaves_no_process_and_frees_the_port(
-    tree: Path, store: Path, port: int, number: signal.Signals
+    tree: Path,
+    store: Path,
+    port: int,
+    number: signal.Signals,
+    hang_up_ends_processes: None,
 ) -> None:
     with serving(tree, port, MLOPS_STORE=str(store)) as supervisor:
         wait_until(lambda: bool(answer(port, "/healthz")))

@@ -74,16 +74,23 @@ def _consistent(context: HookContext, body: object) -> object:
 
 def _submittable(body: dict[str, Any]) -> dict[str, Any]:
     """About a model and an input that there are, in a format that the rows have."""
-    mended = dict(body)
+    usable = dict(body)
+    renames = body.get("rename")
+    if isinstance(renames, dict) and all(
+        field is None or (isinstance(field, str) and 1 <= len(field) <= 64)
+        for field in renames.values()
+    ):
+        # Whether the model has a field, the description cannot say.
+        usable["rename"] = {name: field and "tenure" for name, field in renames.items()}
     if isinstance(body.get("model"), str) and 1 <= len(body["model"]) <= 64:
-        mended["model"] = "churn"
+        usable["model"] = "churn"
     if isinstance(body.get("pin"), str) and PIN.search(body["pin"]):
-        mended["pin"] = f"churn-model-v0.9.0@sha256:{'a' * 64}"
+        usable["pin"] = f"churn-model-v0.9.0@sha256:{'a' * 64}"
     if isinstance(body.get("input"), str) and len(body["input"]) <= 2048:
-        mended["input"] = UPLOADED
+        usable["input"] = UPLOADED
     elif body.get("format") in list(Format):
-        mended["format"] = "jsonl"
-    return mended
+        usable["format"] = "jsonl"
+    return usable
 
 
 @pytest.mark.parametrize(("method", "path", "mode", "examples"), TRIED)
