@@ -3,6 +3,7 @@
 MlopsError
 ├── DataInvalid             training data that breaks the contract
 ├── ConfigInvalid           a configuration file that cannot be used
+├── ContractInvalid         a contract that no model could be served with
 ├── GateRefused             a candidate whose figures are not good enough
 ├── ModelNotFound           no such model
 ├── PinInvalid              text that is not a pin
@@ -64,6 +65,14 @@ class ConfigInvalid(MlopsError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class ContractInvalid(MlopsError):
+    """reasons: each names the key that is wrong."""
+
+    def __init__(self, source: str, reasons: Sequence[str]) -> None:
+        super().__init__(f"{source}: {'; '.join(reasons)}")
+        self.source, self.reasons = source, tuple(reasons)
 
 
 class GateRefused(MlopsError):

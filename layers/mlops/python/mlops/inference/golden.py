@@ -14,7 +14,10 @@ from mlops.models.contract import Contract
 from mlops.models.strict_json import parse
 
 TOLERANCE = 1e-5
-"""Largest difference of two probabilities that count as the same: float32 on other processors."""
+"""Largest difference of two numbers that count as the same: float32 on other processors.
+
+It is a share of the number where that is above 1.
+"""
 
 MAX_ROWS = 1_000
 """They are repeated at each readiness check."""
@@ -22,12 +25,14 @@ MAX_ROWS = 1_000
 
 @dataclass(frozen=True)
 class GoldenRow:
+    """numbers: as `Predictor.predict` returns them for this request alone."""
+
     request: dict[str, Any]
-    prediction: float
+    numbers: tuple[float, ...]
 
 
 def golden_to_bytes(rows: Sequence[GoldenRow]) -> bytes:
-    document = [{"request": row.request, "prediction": row.prediction} for row in rows]
+    document = [{"request": row.request, "numbers": list(row.numbers)} for row in rows]
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -46,27 +51,36 @@ def golden_from_bytes(version: str, content: bytes) -> tuple[GoldenRow, ...]:
 
 def _row(version: str, number: int, row: object) -> GoldenRow:
     match row:
-        case {"request": dict(request), "prediction": int() | float() as prediction, **rest}:
-            is_number = abs(prediction) <= sys.float_info.max and not isinstance(prediction, bool)
-            if is_number and not rest:
-                return GoldenRow(request, float(prediction))
+        case {"request": dict(request), "numbers": [*numbers], **rest}:
+            if numbers and not rest and all(map(_is_finite, numbers)):
+                return GoldenRow(request, tuple(map(float, numbers)))
     raise ModelUnusable(
-        version, f"its golden rows cannot be read: row {number} is no request with a prediction"
+        version, f"its golden rows cannot be read: row {number} is no request with its numbers"
     )
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def check_golden(
     version: str, predictor: Predictor, contract: Contract, rows: Sequence[GoldenRow]
 ) -> None:
-    """Raises ModelUnusable where the model does not answer as it did when it was trained."""
+    """Raise ModelUnusable where the model does not predict what it did when it was trained."""
     if not rows:
         raise ModelUnusable(version, "it has no golden rows")
     try:
         requests = [contract.request.model_validate(row.request) for row in rows]
     except ValueError as error:  # pydantic's ValidationError is one
         raise ModelUnusable(version, "the contract refuses one of its golden rows") from error
-    predictions = predictor.predict(contract.columns(requests))
+    found = predictor.predict(contract.encoder.tensors(requests))
+    if any(len(row.numbers) != found.shape[1] for row in rows):
+        raise ModelUnusable(version, f"its golden rows do not have {found.shape[1]} numbers each")
+    expected = np.array([row.numbers for row in rows])
+    off = np.abs(found - expected) / np.maximum(1, np.abs(expected))
     # NumPy's maximum, not Python's: one NaN among the differences makes it NaN.
-    worst = np.max(np.abs(predictions - [row.prediction for row in rows]))
+    worst = np.max(off)
     if not worst <= TOLERANCE:
         raise ModelUnusable(version, f"a golden row is off by {worst:.2g}")

@@ -11,24 +11,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.errors import MalformedJson, ModelUnusable
-from mlops.models.strict_json import parse
+from mlops.models.strict_json import parse_finite
+from mlops.models.tasks import Task
 
 MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """requests: n dicts as clients would send them. labels: int of shape (n,); 1 is positive."""
+    """requests: n dicts as clients would send them. labels: of the task's kind, one for each."""
 
     requests: tuple[dict[str, Any], ...]
-    labels: NDArray[np.int64]
+    labels: tuple[Any, ...]
+
+    def numbers(self, version: str, task: Task) -> NDArray[np.float64]:
+        """Return the labels as numbers, shape (n,). Raise ModelUnusable, which names the line."""
+        found = [task.read_label(label) for label in self.labels]
+        if None in found:
+            reason = f"its holdout, line {found.index(None) + 1}: the label is none of the contract"
+            raise ModelUnusable(version, reason)
+        return np.array(found, dtype=np.float64)
 
 
 def holdout_to_bytes(holdout: Holdout) -> bytes:
     """JSON lines, gzipped. Without the time of writing: the same rows give the same bytes."""
     lines = [
         json.dumps({"request": request, "label": label}, ensure_ascii=False) + "\n"
-        for request, label in zip(holdout.requests, holdout.labels.tolist(), strict=True)
+        for request, label in zip(holdout.requests, holdout.labels, strict=True)
     ]
     return gzip.compress("".join(lines).encode(), mtime=0)
 
@@ -48,16 +57,15 @@ def holdout_from_bytes(version: str, content: bytes) -> Holdout:
     rows = [_row(version, number, line) for number, line in enumerate(lines, start=1)]
     return Holdout(
         requests=tuple(request for request, _ in rows),
-        labels=np.array([label for _, label in rows], dtype=np.int64),
+        labels=tuple(label for _, label in rows),
     )
 
 
-def _row(version: str, number: int, line: bytes) -> tuple[dict[str, Any], int]:
+def _row(version: str, number: int, line: bytes) -> tuple[dict[str, Any], Any]:
     try:
-        match parse(line):
-            case {"request": dict(request), "label": int(label), **rest} if not rest:
-                if label in (0, 1) and not isinstance(label, bool):
-                    return request, label
+        match parse_finite(line):
+            case {"request": dict(request), "label": label, **rest} if not rest:
+                return request, label
     except MalformedJson as error:
         raise ModelUnusable(version, f"its holdout, line {number}: {error}") from error
-    raise ModelUnusable(version, f"its holdout, line {number}: no request with a label of 0 or 1")
+    raise ModelUnusable(version, f"its holdout, line {number}: no request with a label")

@@ -1,25 +1,26 @@
 """The way from a pin to a model: pin → manifest → file bytes → loaded from those same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mlops.errors import (
     ArtifactCorrupt,
     ArtifactMissing,
+    ContractInvalid,
     ManifestInvalid,
-    ModelNotFound,
+    ModelUnusable,
     PinMismatch,
     VersionNotFound,
 )
 from mlops.inference.golden import GoldenRow, check_golden, golden_from_bytes
-from mlops.inference.manifest import GOLDEN, MANIFEST, MODEL, Manifest, digest_of
+from mlops.inference.manifest import CONTRACT, GOLDEN, MANIFEST, MODEL, Manifest, digest_of
 from mlops.inference.predictor import Predictor
 from mlops.inference.structure import check_structure
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
 
-SERVED_FILES = (MODEL, GOLDEN)
+SERVED_FILES = (CONTRACT, MODEL, GOLDEN)
 """What is read to serve a version, besides its manifest."""
 
 
@@ -71,14 +72,11 @@ class ModelFiles:
 class ModelLoader:
     """Loads pinned versions from the first source that has them."""
 
-    def __init__(
-        self, sources: Sequence[ArtifactSource], contracts: Mapping[str, Contract]
-    ) -> None:
+    def __init__(self, sources: Sequence[ArtifactSource]) -> None:
         self._sources = sources
-        self._contracts = contracts
 
     def load(self, pin: Pin) -> ServedModel:
-        """Raises ModelNotFound, VersionNotFound, any ArtifactError, any StoreError.
+        """Raises VersionNotFound, any ArtifactError, any StoreError.
 
         A source that has the version but with wrong content is an error and not a reason to ask
         the next one: somebody has to look at it.
@@ -87,10 +85,8 @@ class ModelLoader:
 
     def read(self, pin: Pin) -> ModelFiles:
         """Do the first half of `load`. Raises the same."""
-        contract = self._contracts.get(pin.version.model)
-        if contract is None:
-            raise ModelNotFound(pin.version.model, tuple(self._contracts))
         source, manifest = self._find(pin)
+        contract = read_contract(source, manifest)
         model = read_listed(source, manifest, MODEL)
         golden = read_listed(source, manifest, GOLDEN)
         return ModelFiles(
@@ -123,6 +119,22 @@ def read_listed(source: ArtifactSource, manifest: Manifest, file: str) -> bytes:
     if (found := digest_of(content)) != entry.digest:
         raise ArtifactCorrupt(str(manifest.version), file, entry.digest, found)
     return content
+
+
+def read_contract(source: ArtifactSource, manifest: Manifest) -> Contract:
+    """Raise ArtifactMissing, ArtifactCorrupt, ModelUnusable, any StoreError."""
+    return contract_from_bytes(manifest.version, read_listed(source, manifest, CONTRACT))
+
+
+def contract_from_bytes(version: ModelVersion, content: bytes) -> Contract:
+    """Raise ModelUnusable where it is no contract, or that of another model."""
+    try:
+        contract = Contract.from_json(content, CONTRACT)
+    except ContractInvalid as error:
+        raise ModelUnusable(str(version), str(error)) from error
+    if contract.model != version.model:
+        raise ModelUnusable(str(version), f"its contract is that of the model {contract.model!r}")
+    return contract
 
 
 def read_version(source: ArtifactSource, pin: Pin) -> tuple[Manifest, dict[str, bytes]]:

@@ -14,6 +14,7 @@ from mlops.models.strict_json import parse_finite
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+CONTRACT = "contract.json"
 GOLDEN = "golden.json"
 METRICS = "metrics.json"
 HOLDOUT = "holdout.jsonl.gz"

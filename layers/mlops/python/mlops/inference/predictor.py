@@ -1,4 +1,4 @@
-"""The one predictor: ONNX in, probabilities out. Online, batch and training use it."""
+"""The one predictor: tensors in, numbers out. The API, batch jobs and training use it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,16 +10,12 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from mlops.errors import ModelUnusable
 from mlops.inference.structure import check_structure
-from mlops.models.columns import Columns
 from mlops.models.contract import Contract
+from mlops.models.tabular import Tensors
+from mlops.models.tasks import Numbers
 
-INPUT = "columns"
-OUTPUT = "probabilities"
 LAYOUT = "layout"
 """Key of the model's metadata under which it says what columns it was trained on."""
-DECIMALS = 6
-NO_PROBABILITY = "it predicts what is not between 0 and 1"
-_SCALE = 10.0**DECIMALS
 
 MEMORY_BYTES = 256 * 2**20
 """What all models of a process may take for their tensors, whatever they are asked."""
@@ -42,13 +38,14 @@ _REFUSED = (
 
 
 class Predictor:
-    """Predicts the probability of a model's positive class."""
+    """Predicts the numbers whose meaning the contract's task knows."""
 
     def __init__(self, version: str, model: bytes, contract: Contract) -> None:
         """Load `model`.
 
-        Raises ModelUnusable where it is no ONNX model of this contract, has anything that is not
-        served (see `structure`), or needs too much memory.
+        Raises:
+            ModelUnusable: It is no ONNX model of this contract, has anything that is not served
+                (see `structure`), or needs too much memory.
         """
         check_structure(version, model)
         options = onnxruntime.SessionOptions()
@@ -71,47 +68,66 @@ class Predictor:
         except _REFUSED as error:
             raise ModelUnusable(version, f"not a model that can be loaded: {error}") from error
         self._version = version
-        inputs = _described(self._session.get_inputs())
-        width = len(contract.numeric) + len(contract.categorical)
-        if inputs != {INPUT: ("tensor(float)", [width])}:
-            raise ModelUnusable(version, f"its inputs are {inputs}, not those of the contract")
+        self._task = contract.outcome
+        self._outputs = [self._task.output]
+        self._scale = 10.0**self._task.decimals
+        self._require_contract(contract)
+
+    def _require_contract(self, contract: Contract) -> None:
+        """Raise ModelUnusable unless the graph has the contract's inputs and outputs."""
+        encoder, task = contract.encoder, self._task
+        inputs = _describe(self._session.get_inputs())
+        if inputs != {name: (kind, [width]) for name, (kind, width) in encoder.signature.items()}:
+            raise ModelUnusable(
+                self._version, f"its inputs are {inputs}, not those of the contract"
+            )
         layout = self._session.get_modelmeta().custom_metadata_map.get(LAYOUT)
-        if layout != contract.layout:
+        if layout != encoder.layout:
             raise ModelUnusable(
-                version,
+                self._version,
                 f"it was trained on the columns {layout}; those of the contract are"
-                f" {contract.layout}: train it again",
+                f" {encoder.layout}: train it again",
             )
-        outputs = _described(self._session.get_outputs())
-        if outputs.get(OUTPUT) != ("tensor(float)", [2]):
+        outputs = _describe(self._session.get_outputs())
+        if outputs.get(task.output) != ("tensor(float)", [task.width]):
             raise ModelUnusable(
-                version, f"its outputs are {outputs}, without {OUTPUT} of two classes"
+                self._version,
+                f"its outputs are {outputs}, without {task.output} of width {task.width}",
             )
 
-    def predict(self, columns: Columns) -> NDArray[np.float64]:
-        """Probabilities of shape (n,), rounded to six decimals.
+    def predict(self, tensors: Tensors) -> Numbers:
+        """Return the numbers of each row, rounded as the task says; shape (n, k).
 
-        Rounded here, for everybody: a category that is derived from the number then agrees with
-        the number the client sees. A broken model may say what is no probability: see
-        `are_probabilities`. Raises ModelUnusable where the model fails on such columns.
+        They are rounded here, for everybody: a label that is derived from a number then agrees with
+        the number that the client sees.
+
+        Raises:
+            ModelUnusable: The model fails on such tensors, or predicts what cannot be.
         """
-        return self._run(columns)[:, 1].astype(np.float64).round(DECIMALS)
+        task = self._task
+        numbers = self._run(tensors)[:, task.skipped :].astype(np.float64)
+        # NaN is neither above nor below.
+        if not bool(((numbers >= task.low) & (numbers <= task.high)).all()):
+            raise ModelUnusable(self._version, task.impossible)
+        return numbers.round(task.decimals)
 
-    def predict_one(self, columns: Columns) -> float:
-        """The probability of a single row, to the bit what `predict` says of it.
+    def predict_one(self, tensors: Tensors) -> list[float]:
+        """Return the numbers of a single row, to the bit what `predict` says of it; k of them.
 
-        Raises ModelUnusable where the model fails on it, or says what is no probability.
+        Raises:
+            ModelUnusable: As of `predict`.
         """
-        found = self._run(columns).item(1)
-        if not 0 <= found <= 1:
-            raise ModelUnusable(self._version, NO_PROBABILITY)
-        # As numpy rounds, but without it: its calls would take half as long as the model.
-        return round(found * _SCALE) / _SCALE
+        low, high = self._task.low, self._task.high
+        numbers = self._run(tensors)[0].tolist()[self._task.skipped :]
+        if not all(low <= number <= high for number in numbers):
+            raise ModelUnusable(self._version, self._task.impossible)
+        # As NumPy rounds, but without it: its calls would take half as long as the model.
+        return [round(number * self._scale) / self._scale for number in numbers]
 
-    def _run(self, columns: Columns) -> NDArray[np.float32]:
-        """Both classes' probabilities, of shape (n, 2)."""
+    def _run(self, tensors: Tensors) -> NDArray[np.float32]:
+        """Return the output of the graph, shape (n, width)."""
         try:
-            found: list[NDArray[np.float32]] = self._session.run([OUTPUT], {INPUT: columns.values})
+            found: list[NDArray[np.float32]] = self._session.run(self._outputs, dict(tensors))
         except _REFUSED as error:
             raise ModelUnusable(self._version, f"it cannot predict: {error}") from error
         return found[0]
@@ -136,11 +152,6 @@ def _limit_memory() -> None:
 _limit_memory()
 
 
-def are_probabilities(predictions: NDArray[np.float64]) -> bool:
-    """Whether all lie between 0 and 1; NaN does not."""
-    return bool(((predictions >= 0) & (predictions <= 1)).all())
-
-
-def _described(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[Any]]]:
-    """Type and last dimension, by name."""
+def _describe(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[Any]]]:
+    """Return type and last dimension, by name."""
     return {node.name: (node.type, node.shape[-1:]) for node in nodes}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlops.errors import GoldenRowsFailed, ModelUnusable
 from mlops.inference.golden import GoldenRow, check_golden
+from mlops.inference.manifest import CONTRACT
 from mlops.inference.predictor import Predictor
 from mlops.models.contract import Contract
 
@@ -47,7 +48,9 @@ def try_model(
     ours, theirs = context.Pipe()
     with ours:
         process = context.Process(
-            target=_run, args=(theirs, version, model, contract, tuple(golden), budget), daemon=True
+            target=_run,
+            args=(theirs, version, model, contract.to_json(), tuple(golden), budget),
+            daemon=True,
         )
         process.start()
         theirs.close()  # so that the end of the process is the end of the connection
@@ -89,7 +92,7 @@ def _run(
     connection: Connection,
     version: str,
     model: bytes,
-    contract: Contract,
+    document: bytes,
     golden: Sequence[GoldenRow],
     budget: Budget,
 ) -> None:
@@ -99,6 +102,7 @@ def _run(
     _limit_this_process(budget)
     found: _Refusal | None = None
     try:
+        contract = Contract.from_json(document, CONTRACT)
         predictor = Predictor(version, model, contract)
         try:
             check_golden(version, predictor, contract, golden)

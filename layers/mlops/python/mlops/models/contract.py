@@ -1,98 +1,434 @@
-"""What every model declares about its requests and answers."""
+"""The contract of a model: what clients send and what they get, as data.
+
+Each version carries its contract in `contract.json`, which its pin covers. All code that reads
+requests, checks columns, describes the API or writes answers is derived from this one document.
+"""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mlops.models.columns import Codes, Columns, to_columns
+from mlops.errors import ContractInvalid, MalformedJson
+from mlops.models.schemas import Request, Response, build_request, build_response
+from mlops.models.strict_json import parse
+from mlops.models.tabular import TabularInputs
+from mlops.models.tasks import Task, task_of
 
+MAX_FIELDS = 500
+MAX_CHOICES = 1_000
+FLOAT32_MAX = 3.4028235e38
+_FIELD_NAME = r"^[a-z][a-z0-9_]{0,63}$"
+_MODEL_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 
-class Request(BaseModel):
-    """Base of all requests: exact JSON types, no unknown fields, no NaN or Infinity."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Response(BaseModel):
-    """Base of all answers."""
-
-    # `model_version` is part of each; pydantic otherwise warns of its own prefix.
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-
-def _whole_number(value: object) -> object:
-    # JSON has one kind of number: 24.0 is the integer 24. True is no number at all, though
-    # Python, and with it Literal[0, 1], thinks so.
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "Input should be a valid integer")
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+Number = int | float
+FieldType = Literal["integer", "number", "boolean", "category", "text", "date", "list of numbers"]
+Value = bool | int | float | str
+Statement = Mapping[str, tuple[Value, ...]]
+"""Fields, each with the values that it may have."""
 
 
-WHOLE = BeforeValidator(_whole_number)
-"""Goes with every field that holds integers."""
+class _Document(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
 
 
-class Answer(Protocol):
-    """Makes the answer to one request."""
+class RequestField(_Document):
+    """One field of a request.
 
-    def __call__(
-        self, request: Any, prediction: float, *, model_version: str, prediction_id: str
-    ) -> Response: ...
+    ge, gt, le, lt: bounds of a number, or of each number of a list.
+    choices: the only values of a category; an integer may have some, too.
+    min_length, max_length: of a text in characters, of a list in numbers.
+    nulls: whether a list may have nulls where a number is unknown.
+    default: what a field means that is not sent; without one it is a missing value.
+    source: name of the column in the training data, if it is another one.
+    """
+
+    name: str = Field(pattern=_FIELD_NAME)
+    type: FieldType
+    required: bool = True
+    description: str = ""
+    unit: str = ""
+    choices: tuple[str | int, ...] = Field(default=(), max_length=MAX_CHOICES)
+    ge: Number | None = None
+    gt: Number | None = None
+    le: Number | None = None
+    lt: Number | None = None
+    min_length: int | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, ge=0)
+    nulls: bool = False
+    default: Value | None = None
+    source: str = ""
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether a table holds the field as a number; otherwise as a category's position."""
+        return self.type in ("integer", "number", "boolean", "date")
+
+    @property
+    def column(self) -> str:
+        """The field's name in the training data."""
+        return self.source or self.name
+
+    @model_validator(mode="after")
+    def _is_usable(self) -> Self:
+        unknown = [name for name in _OPTIONS if name not in _OPTIONS_OF[self.type]]
+        for name in unknown:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"a field of type {self.type} has no {name!r}")
+        if hasattr(BaseModel, self.name):
+            raise ValueError(f"{self.name!r} has a meaning of its own; choose another name")
+        if self.default is not None and self.required:
+            raise ValueError("a field with a default is not required; set required to false")
+        self._require_choices()
+        if self.type in ("integer", "number", "list of numbers") and not self.choices:
+            self._require_bounds()
+        if self.type in ("text", "list of numbers") and self.max_length is None:
+            raise ValueError("max_length is missing: the longest value that a client may send")
+        return self
+
+    def _require_choices(self) -> None:
+        kind = int if self.type == "integer" else str
+        if self.type == "category" and not self.choices:
+            raise ValueError("choices is missing: the values of the category")
+        if len(set(self.choices)) < len(self.choices):
+            raise ValueError("two choices are the same")
+        if any(type(choice) is not kind for choice in self.choices):
+            raise ValueError(f"each of the choices should be {_NOUNS[kind]}")
+
+    def _require_bounds(self) -> None:
+        low = [bound for bound in (self.ge, self.gt) if bound is not None]
+        high = [bound for bound in (self.le, self.lt) if bound is not None]
+        if len(low) != 1 or len(high) != 1:
+            raise ValueError("one lower bound (ge or gt) and one upper bound (le or lt) are needed")
+        if low[0] > high[0] or (low[0] == high[0] and None in (self.ge, self.le)):
+            raise ValueError("no number lies between its bounds")
+        if max(abs(low[0]), abs(high[0])) > FLOAT32_MAX:
+            raise ValueError("its bounds are beyond the numbers that a model computes with")
 
 
-@dataclass(frozen=True)
-class Contract:
-    """The edge of one model: what comes in, which columns it becomes, what goes out."""
+_OPTIONS_OF: Mapping[FieldType, frozenset[str]] = {
+    "integer": frozenset({"choices", "ge", "gt", "le", "lt", "default"}),
+    "number": frozenset({"ge", "gt", "le", "lt", "default"}),
+    "boolean": frozenset({"default"}),
+    "category": frozenset({"choices", "default"}),
+    "text": frozenset({"min_length", "max_length"}),
+    "date": frozenset(),
+    "list of numbers": frozenset({"ge", "gt", "le", "lt", "min_length", "max_length", "nulls"}),
+}
+_OPTIONS = sorted(frozenset().union(*_OPTIONS_OF.values()))
+_NOUNS = {int: "a whole number", str: "a text"}
 
-    model: str
-    title: str
-    request: type[Request]
-    response: type[Response]
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    categories: Mapping[str, tuple[str, ...]]
-    answer: Answer
-    examples: Mapping[str, Mapping[str, Any]]
-    subject_field: str
-    """The request's field that says whom it is about: personal data, never to be logged."""
-    consistent: Callable[[Mapping[str, Codes]], NDArray[np.bool_]] | None
-    """For whole columns what the request's own validators say of categories that contradict each
-    other: bool of shape (n,). It may doubt a row they take, but not take one they refuse."""
-    answer_columns: Callable[[NDArray[np.float64]], Mapping[str, NDArray[Any]]]
-    """For whole columns what `answer` makes of predictions: the response's fields between the
-    subject and the model's version, in their order. None of dtype object: where there are no rows,
-    nobody could tell what it is of."""
-    segments: tuple[str, ...]
-    """Fields of few values, by which what is found of many rows is told apart."""
+
+class Rule(_Document):
+    """When all fields of `when` have one of their values, the others must fit.
+
+    then: fields that must have one of these values, if they are sent.
+    then_not: fields that must not have one of these values.
+    because: what the fields of `when` say, for the error; by default their value.
+    """
+
+    when: Statement = Field(min_length=1)
+    then: Statement = {}
+    then_not: Statement = {}
+    because: str = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.then and not self.then_not:
+            raise ValueError("a rule needs then or then_not")
+        return self
+
+
+class Labels(_Document):
+    """Words for ranges of the predicted number.
+
+    name: of the field in the answer.
+    names: one more than thresholds; a threshold belongs to the higher range.
+    """
+
+    name: str = Field(pattern=_FIELD_NAME)
+    names: tuple[str, ...] = Field(min_length=2)
+    thresholds: tuple[Number, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if len(self.names) != len(self.thresholds) + 1:
+            raise ValueError("there must be one name more than thresholds")
+        if list(self.thresholds) != sorted(set(self.thresholds)):
+            raise ValueError("the thresholds must rise")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError("two names are the same")
+        return self
+
+
+class Answer(_Document):
+    """What a client gets.
+
+    about: describes the whole answer. name, description: of the predicted number.
+    decimals: places that the predicted number is rounded to.
+    classes: of a multiclass model, in the order of its outputs.
+    example: one whole answer.
+    """
+
+    about: str = ""
+    name: str = Field(default="", pattern=rf"{_FIELD_NAME}|^$")
+    description: str = ""
+    decimals: int = Field(default=6, ge=0, le=9)
+    labels: Labels | None = None
+    classes: tuple[str, ...] = Field(default=(), max_length=MAX_CHOICES)
+    example: Mapping[str, Any] = {}
+
+
+class View(_Document):
+    """A way in which clients send rows, for which figures are computed.
+
+    fields: all of them, the required ones, or a list.
+    """
+
+    name: str = Field(pattern=_FIELD_NAME)
+    description: str
+    fields: Literal["all", "required"] | tuple[str, ...] = "all"
+
+
+class Label(_Document):
+    """The column of the training data that says what happened.
+
+    positive, negative: its two values, of a binary model.
+    horizon_days: how long it takes until what was predicted is known.
+    """
+
+    column: str = Field(min_length=1)
+    positive: str = ""
+    negative: str = ""
+    horizon_days: int | None = Field(default=None, ge=0)
+
+
+class Inputs(_Document):
+    """How requests become the tensors of the graph.
+
+    format: `tabular-1` is one matrix: numbers as they are, then categories by their positions.
+    dtype: of that matrix.
+    """
+
+    format: Literal["tabular-1"] = "tabular-1"
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+class Contract(_Document):
+    """The contract of one model; see docs/contract.md for each key.
+
+    subject: the field that says whom a request is about. It is personal data, which is never
+        logged, and no input of the model. None: requests are about nobody.
+    segments: fields of few values, by which figures are told apart.
+    examples: requests, by a name for each.
+    """
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    model: str = Field(pattern=_MODEL_NAME, max_length=64)
+    title: str = Field(min_length=1)
+    description: str = ""
+    task: Literal["binary", "multiclass", "regression"]
+    subject: str | None = None
+    fields: tuple[RequestField, ...] = Field(min_length=1, max_length=MAX_FIELDS)
+    rules: tuple[Rule, ...] = ()
+    answer: Answer = Answer()
+    inputs: Inputs = Inputs()
+    label: Label | None = None
+    views: tuple[View, ...] = ()
+    segments: tuple[str, ...] = ()
+    examples: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
 
     @cached_property
-    def layout(self) -> str:
-        """Which column is what, and which category has which position; JSON.
+    def by_name(self) -> Mapping[str, RequestField]:
+        return {field.name: field for field in self.fields}
 
-        It is written into a model when it is trained, and compared when it is loaded: a category
-        that moved would otherwise be taken for another one, and nobody would notice.
+    @cached_property
+    def features(self) -> tuple[RequestField, ...]:
+        """The fields that the model predicts from, as a request has them."""
+        return tuple(field for field in self.fields if field.name != self.subject)
+
+    @cached_property
+    def request(self) -> type[Request]:
+        return build_request(self)
+
+    @cached_property
+    def response(self) -> type[Response]:
+        return build_response(self)
+
+    @cached_property
+    def outcome(self) -> Task:
+        """What the numbers of the model mean."""
+        return task_of(self)
+
+    @cached_property
+    def encoder(self) -> TabularInputs:
+        """What turns requests into the inputs of the graph."""
+        return TabularInputs(self)
+
+    def subject_of(self, request: Request) -> str | None:
+        """Return whom a request is about, or None where the model asks for nobody."""
+        return None if self.subject is None else str(getattr(request, self.subject))
+
+    @property
+    def required(self) -> frozenset[str]:
+        return frozenset(field.name for field in self.fields if field.required)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        for problem in _problems(self):
+            raise ValueError(problem)
+        return self
+
+    def to_json(self) -> bytes:
+        """Return the document: equal contracts give equal bytes."""
+        document = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return (json.dumps({"schema": 1} | document, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, content: bytes, source: str) -> "Contract":
+        """Raise ContractInvalid, which names the key."""
+        try:
+            parse(content)  # pydantic would take the last one of duplicate keys
+            return cls.model_validate_json(content)
+        except MalformedJson as error:
+            raise ContractInvalid(source, [str(error)]) from error
+        except ValidationError as error:
+            raise ContractInvalid(source, [_reason(found) for found in error.errors()]) from error
+
+    @classmethod
+    def from_toml(cls, text: str, source: str) -> "Contract":
+        """Read a contract that people edit, and try its examples.
+
+        Raises:
+            ContractInvalid: The document cannot be used; the error names the key.
         """
-        categories = {name: self.categories[name] for name in self.categorical}
-        return json.dumps({"numeric": self.numeric, "categorical": categories})
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ContractInvalid(source, [f"it is not TOML: {error}"]) from error
+        contract = cls.from_json(json.dumps(document, default=str).encode(), source)
+        contract.require_examples(source)
+        return contract
 
-    def columns(self, requests: list[Any]) -> Columns:
-        return to_columns(requests, self.numeric, self._codes)
+    def require_examples(self, source: str) -> None:
+        """Raise ContractInvalid where the contract refuses one of its own examples."""
+        for name, example in self.examples.items():
+            try:
+                self.request.model_validate(example)
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                where = ".".join(map(str, ("examples", name, *first["loc"])))
+                raise ContractInvalid(source, [f"{where}: {first['msg']}"]) from error
 
-    @cached_property
-    def _codes(self) -> Mapping[str, dict[str, float]]:
-        return {
-            name: {category: float(place) for place, category in enumerate(self.categories[name])}
-            for name in self.categorical
-        }
 
-    def subject(self, request: Request) -> str:
-        return str(getattr(request, self.subject_field))
+def _problems(contract: Contract) -> Iterator[str]:
+    """Yield what parts of a contract say against each other."""
+    names = [field.name for field in contract.fields]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"fields: there are two named {name!r}"
+    columns = [field.column for field in contract.fields]
+    for name in sorted({name for name in columns if columns.count(name) > 1}):
+        yield f"fields: two have the source {name!r}"
+    yield from _subject_problems(contract)
+    yield from _input_problems(contract)
+    for number, rule in enumerate(contract.rules, start=1):
+        yield from (
+            f"rules, rule {number}: {problem}" for problem in _rule_problems(contract, rule)
+        )
+    for where, named in (
+        ("segments", contract.segments),
+        *((f"views.{view.name}", view.fields) for view in contract.views),
+    ):
+        if not isinstance(named, str):
+            yield from (
+                f"{where}: there is no field {name!r}" for name in named if name not in names
+            )
+    yield from _answer_problems(contract)
+
+
+def _subject_problems(contract: Contract) -> Iterator[str]:
+    if contract.subject is None:
+        return
+    field = contract.by_name.get(contract.subject)
+    if field is None:
+        yield f"subject: there is no field {contract.subject!r}"
+    elif field.type not in ("text", "integer") or not field.required or field.choices:
+        yield f"subject: {contract.subject!r} must be a required text or integer"
+
+
+def _input_problems(contract: Contract) -> Iterator[str]:
+    if not contract.features:
+        yield "fields: the model has no field to predict from"
+    for field in contract.features:
+        if field.type in ("text", "list of numbers"):
+            yield f"fields.{field.name}: inputs of {contract.inputs.format} take no {field.type}"
+
+
+def _rule_problems(contract: Contract, rule: Rule) -> Iterator[str]:
+    order = {field.name: place for place, field in enumerate(contract.fields)}
+    for name, values in (*rule.when.items(), *rule.then.items(), *rule.then_not.items()):
+        field = contract.by_name.get(name)
+        if field is None:
+            yield f"there is no field {name!r}"
+            return
+        if field.type not in ("category", "boolean", "integer") or name == contract.subject:
+            yield f"{name!r} is no category, boolean or integer"
+        elif not values or not all(_fits(field, value) for value in values):
+            yield f"{name!r} can never have one of the values"
+    last = max(order[name] for name in rule.when)
+    for name in (*rule.then, *rule.then_not):
+        if order[name] <= last:
+            yield f"{name!r} must come after the fields of when, in the order of the fields"
+
+
+def _fits(field: RequestField, value: Value) -> bool:
+    if field.type == "boolean":
+        return isinstance(value, bool)
+    if field.choices:
+        return not isinstance(value, bool) and value in field.choices
+    return type(value) is int
+
+
+def _answer_problems(contract: Contract) -> Iterator[str]:
+    answer = contract.answer
+    if contract.task == "multiclass":
+        if len(answer.classes) < 2 or len(set(answer.classes)) < len(answer.classes):
+            yield "answer.classes: at least two classes are needed, each once"
+        if answer.name or answer.labels:
+            yield "answer: a multiclass model answers with a category, without name and labels"
+    elif not answer.name:
+        yield "answer.name is missing: the name of the predicted number"
+    elif answer.classes:
+        yield f"answer.classes: a {contract.task} model has none"
+    taken = [
+        *([contract.subject] if contract.subject else []),
+        *_answer_names(contract),
+        "model_version",
+        "prediction_id",
+    ]
+    for name in sorted(
+        {name for name in taken if taken.count(name) > 1 or hasattr(BaseModel, name)}
+    ):
+        yield f"answer: {name!r} has a meaning already; choose another name"
+
+
+def _answer_names(contract: Contract) -> list[str]:
+    if contract.task == "multiclass":
+        return ["category", "probabilities"]
+    labels = contract.answer.labels
+    return [contract.answer.name, *([labels.name] if labels else [])]
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    where = ""
+    for part in found["loc"]:
+        where += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    message = found["msg"].removeprefix("Value error, ")
+    name = found["input"].get("name") if isinstance(found["input"], dict) else None
+    named = f" ({name})" if name else ""
+    return f"{where.removeprefix('.')}{named}: {message}" if where else message

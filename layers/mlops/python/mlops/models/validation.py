@@ -1,14 +1,18 @@
 """One row or request against its contract: the request, or what is wrong with it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BeforeValidator, ValidationError
 from pydantic_core import PydanticKnownError
 
-from mlops.models.contract import Contract, Request
+if TYPE_CHECKING:
+    from mlops.models.contract import Contract
+    from mlops.models.schemas import Request
 
 MAX_FAULTS = 50
 MAX_NAME = 64
@@ -46,6 +50,7 @@ def at_most(entries: int) -> BeforeValidator:
 
 
 def validate(contract: Contract, value: object) -> Request | tuple[Fault, ...]:
+    """Return the request, or what is wrong with it."""
     try:
         # As FastAPI asks for it: what is no object then has the same error.
         return contract.request.model_validate(value, from_attributes=True)
