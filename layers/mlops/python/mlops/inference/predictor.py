@@ -68,14 +68,14 @@ class Predictor:
         except _REFUSED as error:
             raise ModelUnusable(version, f"not a model that can be loaded: {error}") from error
         self._version = version
-        self._task = contract.outcome
-        self._outputs = [self._task.output]
-        self._scale = 10.0**self._task.decimals
+        self._output = contract.outcome.output
+        self._outputs = [self._output.name]
+        self._scale = 10.0**self._output.decimals
         self._require_contract(contract)
 
     def _require_contract(self, contract: Contract) -> None:
         """Raise ModelUnusable unless the graph has the contract's inputs and outputs."""
-        encoder, task = contract.encoder, self._task
+        encoder, output = contract.encoder, self._output
         inputs = _describe(self._session.get_inputs())
         if inputs != {name: (kind, [width]) for name, (kind, width) in encoder.signature.items()}:
             raise ModelUnusable(
@@ -89,10 +89,10 @@ class Predictor:
                 f" {encoder.layout}: train it again",
             )
         outputs = _describe(self._session.get_outputs())
-        if outputs.get(task.output) != ("tensor(float)", [task.width]):
+        if outputs.get(output.name) != ("tensor(float)", [output.width]):
             raise ModelUnusable(
                 self._version,
-                f"its outputs are {outputs}, without {task.output} of width {task.width}",
+                f"its outputs are {outputs}, without {output.name} of width {output.width}",
             )
 
     def predict(self, tensors: Tensors) -> Numbers:
@@ -104,12 +104,12 @@ class Predictor:
         Raises:
             ModelUnusable: The model fails on such tensors, or predicts what cannot be.
         """
-        task = self._task
-        numbers = self._run(tensors)[:, task.skipped :].astype(np.float64)
+        output = self._output
+        numbers = self._run(tensors)[:, output.skipped :].astype(np.float64)
         # NaN is neither above nor below.
-        if not bool(((numbers >= task.low) & (numbers <= task.high)).all()):
-            raise ModelUnusable(self._version, task.impossible)
-        return numbers.round(task.decimals)
+        if not bool(((numbers >= output.low) & (numbers <= output.high)).all()):
+            raise ModelUnusable(self._version, output.impossible)
+        return numbers.round(output.decimals)
 
     def predict_one(self, tensors: Tensors) -> list[float]:
         """Return the numbers of a single row, to the bit what `predict` says of it; k of them.
@@ -117,10 +117,10 @@ class Predictor:
         Raises:
             ModelUnusable: As of `predict`.
         """
-        low, high = self._task.low, self._task.high
-        numbers = self._run(tensors)[0].tolist()[self._task.skipped :]
-        if not all(low <= number <= high for number in numbers):
-            raise ModelUnusable(self._version, self._task.impossible)
+        output = self._output
+        numbers = self._run(tensors)[0].tolist()[output.skipped :]
+        if not all(output.low <= number <= output.high for number in numbers):
+            raise ModelUnusable(self._version, output.impossible)
         # As NumPy rounds, but without it: its calls would take half as long as the model.
         return [round(number * self._scale) / self._scale for number in numbers]
 

@@ -7,7 +7,7 @@ answer says, what a canary and drift detection watch, and by how much two versio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -22,27 +22,42 @@ Numbers = NDArray[np.float64]
 AnswerColumns = Mapping[str, "NDArray[Any] | AnswerColumns"]
 """The fields of n answers; a field of several numbers is a mapping itself."""
 
-PROBABILITY_DECIMALS = 6
-_NO_PROBABILITY = "it predicts what is not between 0 and 1"
 _FLOAT32_MAX = 3.4028235e38
 
 
-class Task(Protocol):
-    """The meaning of a model's numbers.
+@dataclass(frozen=True)
+class Output:
+    """The output of a graph that holds the numbers.
 
-    output, width: name and number of columns of the output of the graph.
-    skipped: how many of these columns come before the numbers.
+    width: its number of columns. skipped: how many of these come before the numbers.
     decimals: places that the numbers are rounded to.
     low, high: no prediction is beyond these. impossible: what a model does that breaks them.
     """
 
-    output: str
+    name: str
     width: int
-    skipped: int
-    decimals: int
     low: float
     high: float
     impossible: str
+    skipped: int = 0
+    decimals: int = 6
+
+
+_PROBABILITIES = Output(
+    "probabilities",
+    width=0,
+    low=0,
+    high=1,
+    impossible="it predicts what is not between 0 and 1",
+)
+
+
+class Task(Protocol):
+    """The meaning of a model's numbers."""
+
+    @property
+    def output(self) -> Output:
+        """Where the graph has the numbers, and what they can be."""
 
     def response_fields(self) -> dict[str, Any]:
         """Return pydantic's definitions of the fields that the numbers become."""
@@ -75,13 +90,9 @@ class Binary:
 
     contract_answer: Answer
 
-    output: str = "probabilities"
-    width: int = 2
-    skipped: int = 1
-    decimals: int = PROBABILITY_DECIMALS
-    low: float = 0
-    high: float = 1
-    impossible: str = _NO_PROBABILITY
+    @property
+    def output(self) -> Output:
+        return replace(_PROBABILITIES, width=2, skipped=1)
 
     def response_fields(self) -> dict[str, Any]:
         return _number_fields(self.contract_answer, ge=0, le=1)
@@ -115,16 +126,9 @@ class Multiclass:
 
     classes: tuple[str, ...]
 
-    output: str = "probabilities"
-    skipped: int = 0
-    decimals: int = PROBABILITY_DECIMALS
-    low: float = 0
-    high: float = 1
-    impossible: str = _NO_PROBABILITY
-
     @property
-    def width(self) -> int:
-        return len(self.classes)
+    def output(self) -> Output:
+        return replace(_PROBABILITIES, width=len(self.classes))
 
     def response_fields(self) -> dict[str, Any]:
         kind: Any = Literal[self.classes]
@@ -152,7 +156,8 @@ class Multiclass:
 
     def watched(self, numbers: Numbers) -> NDArray[np.float64]:
         """Return the position of the most probable class."""
-        return numbers.argmax(axis=1).astype(np.float64)
+        positions: NDArray[np.float64] = numbers.argmax(axis=1).astype(np.float64)
+        return positions
 
     def read_label(self, value: object) -> float | None:
         known = isinstance(value, str) and value in self.classes
@@ -175,16 +180,16 @@ class Regression:
 
     contract_answer: Answer
 
-    output: str = "prediction"
-    width: int = 1
-    skipped: int = 0
-    low: float = -_FLOAT32_MAX
-    high: float = _FLOAT32_MAX
-    impossible: str = "it predicts what is no number"
-
     @property
-    def decimals(self) -> int:
-        return self.contract_answer.decimals
+    def output(self) -> Output:
+        return Output(
+            "prediction",
+            width=1,
+            low=-_FLOAT32_MAX,
+            high=_FLOAT32_MAX,
+            impossible="it predicts what is no number",
+            decimals=self.contract_answer.decimals,
+        )
 
     def response_fields(self) -> dict[str, Any]:
         return _number_fields(self.contract_answer)
@@ -223,7 +228,7 @@ def task_of(contract: Contract) -> Task:
             return Regression(contract.answer)
 
 
-def _number_fields(answer: Answer, **bounds: int) -> dict[str, Any]:
+def _number_fields(answer: Answer, **bounds: Any) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description} if answer.description else {}
     fields: dict[str, Any] = {answer.name: (float, Field(**bounds, **described))}
     if answer.labels is not None:
