@@ -48,7 +48,7 @@ def test_a_model_that_is_not_served_is_named(api: Service, method: str) -> None:
     ):
         assert answer.status == 404
         assert answer.json()["type"] == "urn:mlops-pipeline:problem:model-not-found"
-        assert answer.json()["detail"] == "There is no model 'fraud' here. Known: churn."
+        assert answer.json()["detail"] == "GET /v1/models lists all models."
 
 
 @pytest.mark.parametrize(
