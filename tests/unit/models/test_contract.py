@@ -103,7 +103,7 @@ def test_no_requests_keep_the_number_of_columns() -> None:
 
 def test_a_contract_may_ask_for_float64() -> None:
     wide = contract(inputs={"dtype": "float64"})
-    request = wide.request.model_validate(wide.examples["one"] | {"income": 0.1})
+    request = wide.request.model_validate({**wide.examples["one"], "income": 0.1})
     (columns,) = wide.encoder.tensors([request]).values()
     assert columns[0, 0] == 0.1
     assert wide.encoder.signature == {"columns": ("tensor(double)", 7)}
