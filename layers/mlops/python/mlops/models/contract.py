@@ -286,13 +286,10 @@ class Contract(_Document):
         self, request: Request, numbers: Sequence[float], *, model_version: str, prediction_id: str
     ) -> Response:
         """Return the answer to one request; numbers: of its row."""
-        subject = {} if self.subject is None else {self.subject: getattr(request, self.subject)}
-        return self.response(
-            **subject,
-            **self.outcome.answer(numbers),
-            model_version=model_version,
-            prediction_id=prediction_id,
-        )
+        fields = {} if self.subject is None else {self.subject: getattr(request, self.subject)}
+        fields |= self.outcome.answer(numbers)
+        fields |= {"model_version": model_version, "prediction_id": prediction_id}
+        return self.response(**fields)
 
     @property
     def required(self) -> frozenset[str]:
