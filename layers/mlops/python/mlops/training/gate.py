@@ -1,7 +1,7 @@
 """Which candidates may be registered."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def find_refusals(
     parity: the largest difference between the ONNX graph and scikit-learn.
     """
     evaluation = evaluation_of(plan.contract)
-    reasons = []
+    reasons = [*_wrong_names(plan.bounds, evaluation, results)]
     for name, found in results.items():
         if name not in plan.bounds:
             reasons.append(
@@ -73,6 +73,18 @@ def parity_difference(found: Numbers, expected: Numbers, decimals: int) -> float
     rounding = 0.5 * 10.0**-decimals
     off = np.maximum(np.abs(found - expected) - rounding, 0) / np.maximum(1, np.abs(expected))
     return float(np.max(off))  # NumPy's maximum, not Python's: one NaN makes it NaN
+
+
+def _wrong_names(
+    bounds: Mapping[str, Bounds], evaluation: Evaluation, views: Collection[str]
+) -> Iterator[str]:
+    """Yield the bounds that would never be looked at."""
+    figures = [figure.name for figure in evaluation.figures]
+    for view, found in bounds.items():
+        if view not in views:
+            yield f"{view}: its plan has bounds for this view, which the contract does not have"
+        for name in sorted({*found.minimum, *found.maximum} - {*figures}):
+            yield f"{view}: there is no figure {name}; those of the task: {', '.join(figures)}"
 
 
 def _broken_bounds(evaluation: Evaluation, bounds: Bounds, found: Figures) -> Iterator[str]:
