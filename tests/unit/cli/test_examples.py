@@ -97,14 +97,6 @@ def test_what_needs_this_machine_only_succeeds(mlops: Mlops, project: None) -> N
 def test_every_other_example_is_a_command_line_that_is_understood(
     mlops: Mlops, project: None, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    monkeypatch.setattr("mlops.training.candidate.train", refuse_training)
-    monkeypatch.setattr("mlops.models.plans.PLANS", {"churn": FakePlan()})
+    monkeypatch.setattr("mlops.training.csv_data.load", refuse_training)
     ran = mlops(*arguments(line))
     assert ran.code != USAGE, ran.err
-
-
-class FakePlan:
-    default_data = "customers.csv"
-
-    def load(self, path: Path) -> None:
-        assert path.is_file()

@@ -72,7 +72,13 @@ def test_a_candidate_of_another_model(mlops: Mlops, candidate: Candidate, tmp_pa
     )
 
 
-TRAIN_IT = "The command that writes them all is: mlops train churn --data FILE"
+IMPORT_IT = (
+    "The command that makes them all is: mlops import PIPELINE.joblib SAMPLE.csv --model churn"
+)
+MAKE_ONE = (
+    "make one with mlops train churn, or import a trained model:"
+    " mlops import PIPELINE.joblib SAMPLE.csv --model churn"
+)
 
 
 @pytest.mark.parametrize("name", ["model.joblib", "x.pkl", "x.pickle", "x.onnx", "x.json", "x"])
@@ -82,7 +88,7 @@ def test_a_file_is_no_candidate_and_the_refusal_says_what_to_do(
     (tmp_path / name).write_bytes(b"\x80\x04.")
     refusal = mlops("register", "churn", "--candidate", name).refusal
     assert refusal.startswith(f"{name}: this is a file, but a candidate is a folder.")
-    assert refusal.endswith(TRAIN_IT)
+    assert refusal.endswith(IMPORT_IT)
 
 
 @pytest.mark.parametrize("name", ["candidate.json", "model.onnx", "metrics.json"])
@@ -94,10 +100,10 @@ def test_a_file_of_a_candidate_leads_to_its_folder(
     assert refusal.endswith(f"this is a file of a candidate; name its folder: {folder}")
 
 
-def test_without_a_candidate_the_refusal_says_how_to_train_one(mlops: Mlops) -> None:
+def test_without_a_candidate_the_refusal_says_how_to_make_one(mlops: Mlops) -> None:
     for arguments in ([], ["--candidate", "nowhere"]):
         refusal = mlops("register", "churn", *arguments).refusal
-        assert refusal.endswith("there is no trained candidate here; train one: mlops train churn")
+        assert refusal.endswith(f"there is no trained candidate here; {MAKE_ONE}")
 
 
 def test_a_folder_of_something_else_is_no_candidate(
@@ -106,7 +112,7 @@ def test_a_folder_of_something_else_is_no_candidate(
     (tmp_path / "empty").mkdir()
     for folder, reason in {
         "empty": "this folder holds no trained candidate, since it has no candidate.json;"
-        " train one: mlops train churn",
+        f" {MAKE_ONE}",
         ".mlops/candidates": "this folder holds several candidates;"
         " name one of them: .mlops/candidates/churn",
         str(V1): "this version is registered already; to copy it to another store: mlops copy",
@@ -129,7 +135,7 @@ def test_json_that_is_no_candidate_is_refused(
     Path(".mlops/candidates/churn/candidate.json").write_text(content)
     assert mlops("register", "churn").refusal == (
         ".mlops/candidates/churn, candidate.json:"
-        f" this is no trained candidate ({reason}); train it again with mlops train"
+        f" this is no whole candidate ({reason}); make it again with mlops train or mlops import"
     )
 
 

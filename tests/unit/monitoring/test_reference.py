@@ -101,7 +101,7 @@ def test_dates_are_numbers_of_days() -> None:
 
 
 def test_predictions_are_profiled_on_any_scale() -> None:
-    numbers = np.arange(0, 101)[:, None] * 1e6
+    numbers = np.arange(0, 101e6, 1e6).reshape(-1, 1)
     found = profile([(1, 0, 0, 0)] * 101, numbers)
     assert found["prediction"]["edges"] == [n * 1e7 for n in range(1, 10)]
     assert found["prediction"]["counts"] == [10] * 9 + [11, 0]

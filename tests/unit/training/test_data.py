@@ -59,9 +59,11 @@ def test_a_contract_without_views_has_one_with_all_fields() -> None:
 def test_positions_of_classes_are_integers_and_other_labels_are_not() -> None:
     requests = [{"weight": 30, "length": 4}] * 2
     kinds = Dataset(FRUIT, requests, ["plum", "apple"], "sha256:none").targets
-    assert (kinds.tolist(), kinds.dtype) == ([2, 0], np.int64)
+    assert kinds.tolist() == [2, 0]
+    assert kinds.dtype == np.int64
     hired = Dataset(BIKES, [], [3, 4.5], "sha256:none").targets
-    assert (hired.tolist(), hired.dtype) == ([3.0, 4.5], np.float64)
+    assert hired.tolist() == [3.0, 4.5]
+    assert hired.dtype == np.float64
     assert telco_data().targets.dtype == np.int64
 
 

@@ -57,7 +57,8 @@ def one_thread() -> Iterator[None]:
 def estimator(one_thread: None) -> Estimator:
     data = telco_data()
     rows = np.arange(0, len(data), 7)
-    return fit(take(data.tensors, rows), data.targets[rows], 7)
+    fitted: Estimator = fit(take(data.tensors, rows), data.targets[rows], 7)
+    return fitted
 
 
 @pytest.fixture(scope="module")

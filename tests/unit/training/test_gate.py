@@ -1,5 +1,6 @@
 """The gate: what is refused just beyond each bound, and let pass on it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -27,12 +28,12 @@ GOOD = {
 NAN = float("nan")
 
 
-def validated(found: dict[str, Figures]) -> dict[str, CrossValidation]:
+def validated(found: Mapping[str, Figures]) -> dict[str, CrossValidation]:
     return {name: CrossValidation(figures, NOISE) for name, figures in found.items()}
 
 
 def judged(view: str = "full", *, parity: float = 0.0, **changed: float) -> list[str]:
-    """The reasons against a good candidate of which some figures of one view are changed."""
+    """Return the reasons against a good candidate with other figures in one view."""
     found = GOOD | {view: GOOD[view] | changed}
     return find_refusals(CHURN_PLAN, validated(found), parity)
 

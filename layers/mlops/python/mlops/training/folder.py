@@ -60,13 +60,13 @@ def require_candidate(path: Path, model: str) -> None:
             f" The command that makes them all is: {importing}"
         )
     elif not path.exists():
-        reason = f"there is no candidate here; {make}"
+        reason = f"there is no trained candidate here; {make}"
     elif (path / MANIFEST).is_file():
         reason = "this version is registered already; to copy it to another store: mlops copy"
     elif (path / model / PROVENANCE).is_file():
         reason = f"this folder holds several candidates; name one of them: {path / model}"
     else:
-        reason = f"this folder holds no candidate, since it has no {PROVENANCE}; {make}"
+        reason = f"this folder holds no trained candidate, since it has no {PROVENANCE}; {make}"
     raise ConfigInvalid(str(path), reason)
 
 
