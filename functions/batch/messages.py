@@ -156,11 +156,6 @@ class SubmissionMessage(_Strict):
             raise PydanticCustomError("input", "exactly one of input and rows is needed")
         if self.rows is not None and self.format not in (None, Format.JSONL):
             raise PydanticCustomError("format", "rows in the message are jsonl")
-        unknown = find_unknown_field(self.model, self.rename.values())
-        if unknown is not None:
-            raise PydanticCustomError(
-                "rename", "rename: the model has no field {field}", {"field": ascii(unknown)}
-            )
         if self.input is not None and self._format is None:
             raise PydanticCustomError(
                 "format", "the input's name does not end with a format, so format is needed"

@@ -1,19 +1,20 @@
 """Rows that are often right and seldom far from it, by the thousand, the same ones each time."""
 
+import math
 from collections.abc import Sequence
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from mlops.models.churn.contract import CHURN, ChurnRequest
+from mlops.models.contract import Contract, RequestField
 from tests.property.requests import consistent
 
-FIELDS = tuple(ChurnRequest.model_fields)
-REQUIRED = tuple(name for name in FIELDS if ChurnRequest.model_fields[name].is_required())
-CATEGORIES = sorted({name for names in CHURN.categories.values() for name in names})
-
-# Just within the limits, and just outside.
-EDGES = [-1, -0.0, 0, 0.5, 1, 2, 1200, 1200.5, 1201, 1e4, 10_000.01, 1e7, 10_000_001, 5e-324]
+# Just within the limits of many a field, and just outside.
+EDGES = [-1, -0.0, 0, 0.5, 1, 2, 1e4, 10_000.01, 1e7, 5e-324]
 IDS = ["", "x" * 128, "x" * 129, "é" * 128, "𝒳" * 129, "=1+1", "a,b", 'a"b', "a\nb", "\0", " "]
+INTEGER_IDS = [0, 7.0, -1, 2**53 + 1, 2**63 - 2, 2**63, -(2**63), 10**30, 7.5]
+DATES = ["2026-01-31", "1969-12-31", "0001-01-01", "9999-12-31", "2024-02-29"]
+ODD_DATES = ["2026-02-30", "20260131", "2026-1-31", "2026-01-31T00:00:00", "0000-01-01", "today"]
 ODD: list[Any] = [
     None,
     True,
@@ -28,48 +29,45 @@ ODD: list[Any] = [
     10**400,
     -(10**19),
     1e308,
+    "2026-01-31",
 ]
 # Numbers as people and programs write them, and what looks like one.
 TEXTS = [
     *("1.", ".5", "+1", "01", "1e3", "1E-2", "1_0", " 1", "1 ", "nan", "NaN", "inf", "-Infinity"),
     *("-", "--1", "1e", "0x1", "١", "1,5", "1e999", "-1e999", "9" * 5_000, "true", "-0", "1\n"),
+    *("True", "FALSE", " true", "yes"),
 ]
 
 
 class Rows:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, contract: Contract, seed: int) -> None:
+        self._contract = contract
         self._random = Random(seed)  # noqa: S311 -- nothing here is secret
+        self._choices = sorted(
+            {each for field in contract.fields for each in field.choices if isinstance(each, str)}
+        )
 
     def valid(self) -> dict[str, Any]:
         """Any subset of the optional fields, in any order, without contradictions."""
         random = self._random
-        row: dict[str, Any] = {
-            "customer_id": random.choice(["7590-VHVEG", "ключ", "-1", random.choice(IDS[1:2])]),
-            "tenure": random.choice([random.randint(0, 1200), float(random.randint(0, 72))]),
-            "monthly_charges": round(random.uniform(0, 120), random.randint(0, 9)),
+        row = {
+            field.name: self._usual(field)
+            for field in self._contract.fields
+            if field.required or random.random() < 0.4
         }
-        for name in FIELDS:
-            if name in REQUIRED or random.random() < 0.4:
-                continue
-            if name == "total_charges":
-                row[name] = random.choice([None, 0, round(random.uniform(0, 9_000), 2)])
-            elif name == "senior_citizen":
-                row[name] = random.choice([None, 0, 1, 1.0])
-            else:
-                row[name] = random.choice([None, *CHURN.categories[name]])
-        row = consistent(row)
+        row = consistent(row, self._contract)
         names = list(row)
         random.shuffle(names)
         return {name: row[name] for name in names}
 
     def json(self) -> dict[str, Any]:
         random, row = self._random, self.valid()
-        for name in self._some(FIELDS):
-            kind = random.randrange(5)
-            if kind == 0:
-                row.pop(name, None)
+        for field in self._some(self._contract.fields):
+            if random.random() < 0.2:
+                row.pop(field.name, None)
             else:
-                row[name] = random.choice([ODD, EDGES, CATEGORIES, IDS][kind - 1])
+                others = [ODD, self._edges(field), self._choices or ODD, IDS, DATES, ODD_DATES]
+                row[field.name] = random.choice(random.choice(others))
         if random.random() < 0.05:
             row[random.choice(["churn", "x" * 80, "", "=cmd", "a.b"])] = random.choice(ODD)
         return row
@@ -77,27 +75,78 @@ class Rows:
     def texts(self, columns: Sequence[str]) -> dict[str, str]:
         """A row of CSV."""
         random, request = self._random, self.valid()
-        row = {name: "" if request.get(name) is None else str(request[name]) for name in columns}
+        row = {name: self._text(request.get(name)) for name in columns}
         for name in self._some(columns):
-            choices = random.choice([[""], CATEGORIES, IDS, TEXTS, [str(edge) for edge in EDGES]])
-            row[name] = random.choice(choices)
+            edges = [str(edge) for edge in self._edges(self._contract.by_name[name])]
+            others = [[""], self._choices or [""], IDS, TEXTS, edges, DATES, ODD_DATES]
+            row[name] = random.choice(random.choice(others))
         return row
 
     def typed(self) -> dict[str, Any]:
-        """A row of Parquet, where a column's values have one type."""
+        """A row of Parquet, where a column's values have one type; dates are texts."""
         random, row = self._random, self.valid()
-        for name in self._some(FIELDS):
-            if name in CHURN.categorical:
-                row[name] = random.choice([None, "", "?", *CATEGORIES])
-            else:
-                row[name] = random.choice([None, *(IDS if name == "customer_id" else EDGES)])
+        for field in self._some(self._contract.fields):
+            others: dict[str, list[Any]] = {
+                "category": ["", "?", *self._choices],
+                "text": IDS,
+                "boolean": [True, False],
+                "date": [*DATES, *ODD_DATES],
+            }
+            row[field.name] = random.choice([None, *others.get(field.type, self._edges(field))])
         return row
 
     def columns(self) -> list[str]:
         """The required ones and any of the others, in any order."""
-        chosen = [name for name in FIELDS if name in REQUIRED or self._random.random() < 0.8]
-        self._random.shuffle(chosen)
+        random = self._random
+        fields = self._contract.fields
+        chosen = [field.name for field in fields if field.required or random.random() < 0.8]
+        random.shuffle(chosen)
         return chosen
 
-    def _some(self, names: Sequence[str]) -> list[str]:
-        return self._random.sample(list(names), self._random.choice([0, 0, 1, 1, 2, 3]))
+    def _usual(self, field: RequestField) -> Any:
+        random = self._random
+        if not field.required and random.random() < 0.2:
+            return None
+        if field.choices:
+            choice = random.choice(field.choices)
+            return float(choice) if isinstance(choice, int) and random.random() < 0.3 else choice
+        match field.type:
+            case "text":
+                return random.choice(["7590-VHVEG", "ключ", "-1", "x" * (field.max_length or 1)])
+            case "boolean":
+                return random.random() < 0.5
+            case "date":
+                return str(date(1960, 1, 1) + timedelta(random.randrange(40_000)))
+            case "integer":
+                low, high = math.ceil(field.bounds[0]) + 1, math.floor(field.bounds[1]) - 1
+                whole = random.randint(low, high)
+                return float(whole) if abs(whole) < 2**53 and random.random() < 0.3 else whole
+        least, most = field.bounds
+        return least + (most - least) * random.randint(1, 999) / 1_000
+
+    def _edges(self, field: RequestField) -> list[Any]:
+        """Return numbers at the field's bounds and right beside them."""
+        if field.name == self._contract.subject:
+            return INTEGER_IDS
+        beside = [
+            each
+            for bound in field.bounds
+            for each in (
+                bound,
+                bound - 1,
+                bound + 1,
+                math.nextafter(bound, -math.inf),
+                math.nextafter(bound, math.inf),
+            )
+        ]
+        return [*EDGES, *beside]
+
+    @staticmethod
+    def _text(value: object) -> str:
+        if isinstance(value, bool):
+            return "TRUE" if value else "false"
+        return "" if value is None else str(value)
+
+    def _some(self, names: Sequence[Any]) -> list[Any]:
+        random = self._random
+        return random.sample(list(names), min(len(names), random.choice([0, 0, 1, 1, 2, 3])))

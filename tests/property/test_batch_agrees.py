@@ -21,10 +21,12 @@ from mlops.batch.splitting import split
 from mlops.bootstrap import pinned_models
 from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
-from tests.property.odd_rows import FIELDS, Rows
-from tests.property.requests import JSON_VALUES, NUMBERS
+from mlops.models.churn.contract import CHURN
+from tests.property.odd_rows import Rows
+from tests.property.requests import JSON_VALUES
 
 EACH = 2_500
+NUMBERS = {field.name for field in CHURN.fields if field.type in ("integer", "number")}
 
 # A row is [predicted answer] or [(field, type, detail) of each error].
 Verdict = list[Any]
@@ -102,7 +104,7 @@ def line(row: object) -> bytes:
 
 
 def test_json_lines(api: Api, served: ServedModel) -> None:
-    rows = Rows(1)
+    rows = Rows(CHURN, 1)
     sent = [line(rows.json()) for _ in range(EACH)]
     require_equal(batch_verdicts(b"\n".join(sent), Format.JSONL, served), sent, api)
 
@@ -178,7 +180,7 @@ def is_json_number(text: str) -> bool:
 @pytest.mark.parametrize("quote_all", [False, True])
 @pytest.mark.parametrize("seed", range(5))
 def test_csv(api: Api, served: ServedModel, quote_all: bool, seed: int) -> None:
-    rows = Rows(seed)
+    rows = Rows(CHURN, seed)
     columns = rows.columns()
     sent = [rows.texts(columns) for _ in range(EACH // 5)]
     found = batch_verdicts(as_csv(sent, quote_all=quote_all), Format.CSV, served)
@@ -186,14 +188,14 @@ def test_csv(api: Api, served: ServedModel, quote_all: bool, seed: int) -> None:
 
 
 def test_parquet(api: Api, served: ServedModel) -> None:
-    rows = Rows(3)
+    rows = Rows(CHURN, 3)
     sent = [rows.typed() for _ in range(EACH)]
     table = pa.table(
         {
             name: pa.array(
                 [row.get(name) for row in sent], pa.float64() if name in NUMBERS else pa.string()
             )
-            for name in FIELDS
+            for name in CHURN.by_name
         }
     )
     file = io.BytesIO()

@@ -15,7 +15,6 @@ from mlops.errors import StoreUnavailable
 from mlops.inference.loading import ModelLoader, ServedModel
 from mlops.inference.manifest import MANIFEST, digest_of
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.registry.objects import ObjectStore
 from tests.unit.fakes import MemoryObjects, WatchedObjects, overwrite
 from tests.unit.inference.building import V1, manifest_of, version_files
@@ -73,7 +72,7 @@ VERSION = HeldVersion()
 
 def load(pin: Pin) -> ServedModel:
     assert pin == VERSION.pin
-    return ModelLoader([VERSION], CONTRACTS).load(pin)
+    return ModelLoader([VERSION]).load(pin)
 
 
 @dataclass

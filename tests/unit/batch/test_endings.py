@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mlops.batch.job import Format, Keys
 from mlops.batch.jobs import Submission
@@ -20,7 +18,8 @@ from mlops.errors import (
 from mlops.inference.loading import ServedModel
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
-from mlops.models.columns import Columns
+from mlops.models.tabular import Tensors
+from mlops.models.tasks import Numbers
 from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load
 
 ROWS = ({"customer_id": "ключ", "tenure": 1, "monthly_charges": 1.5},)
@@ -119,18 +118,18 @@ def test_a_named_pin_without_a_model_fails_the_job_and_is_no_dead_letter(
     assert bench.status().reason == str(error)
 
 
-class NoNumber(Predictor):
+class Broken(Predictor):
     def __init__(self) -> None:
         pass
 
-    def predict(self, columns: Columns) -> NDArray[np.float64]:
-        return np.array([0.5] * (len(columns) - 1) + [float("nan")])
+    def predict(self, tensors: Tensors) -> Numbers:
+        raise ModelUnusable("churn-model-v1.0.0", "it predicts what is not between 0 and 1")
 
 
 @pytest.mark.parametrize("named", [True, False])
 def test_a_model_that_predicts_no_probability_fails_the_whole_job(named: bool) -> None:
     """Of a broken model nothing is worth a line; whose fault it is depends on who named it."""
-    bench = Bench(model=lambda pin: replace(load(pin), predictor=NoNumber()))
+    bench = Bench(model=lambda pin: replace(load(pin), predictor=Broken()))
     bench.submit(csv_of(3), pin=VERSION.pin if named else None)
     if named:
         bench.drain()

@@ -15,8 +15,10 @@ import pytest
 
 from mlops.batch import parquet_input, splitting
 from mlops.batch.job import Format, Limits
+from mlops.batch.predicting import read
 from mlops.batch.splitting import split
 from mlops.errors import InputRefused
+from mlops.models.churn.contract import CHURN
 from tests.unit.batch.bench import Bench
 
 DATA = Path(__file__).parent / "data"
@@ -46,8 +48,13 @@ def test_decimals_are_the_numbers_that_their_digits_say(kind: pa.DataType) -> No
     generator = random.Random(1)  # noqa: S311 -- the same at each run
     numbers = [Decimal(generator.randrange(100_000_000)) / 100 for _ in range(5_000)]
     charges = pa.array([*numbers, None]).cast(kind)
-    found = split_up(written(pa.table({"monthly_charges": charges})))
-    assert found["monthly_charges"].to_pylist() == [*map(float, numbers), None]
+    others = {"customer_id": ["a"] * len(charges), "tenure": [1] * len(charges)}
+    (chunk,) = split(
+        written(pa.table({**others, "monthly_charges": charges})), Format.PARQUET, Limits()
+    )
+    found = read(chunk, Format.PARQUET, CHURN).cells["monthly_charges"]
+    assert found.values[:-1].tolist() == [*map(float, numbers)]
+    assert found.given.tolist() == [True] * len(numbers) + [False]
 
 
 @pytest.mark.parametrize(

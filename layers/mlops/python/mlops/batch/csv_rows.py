@@ -1,6 +1,7 @@
 """CSV: every cell is a text, a blank one a missing value, and a number is written as in JSON.
 
-What should be a number and is none stays a text, of which the contract says what is wrong.
+What should be a number or boolean and is none stays a text, of which the contract says what is
+wrong.
 """
 
 import csv
@@ -16,37 +17,38 @@ import pyarrow.csv as arrow_csv
 
 from mlops.batch.job import Renames, renamed
 from mlops.batch.reading import (
-    Numbers,
+    Cells,
     Rows,
-    by_row,
-    codes_by_name,
-    numbers_by_name,
+    absent,
+    integers_of,
     require_columns,
+    spread,
+    to_cells,
 )
 from mlops.batch.records import Positions, csv_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import InputRefused
-from mlops.models.cells import BLANK, NUMBER, is_blank, parse_number
-from mlops.models.rules import Rules
+from mlops.models.cells import BLANK, NUMBER, read_cell
+from mlops.models.contract import Contract, RequestField
 from mlops.models.validation import Fault
 
 _BLANKS = pa.array([*BLANK])
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
-def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
+def read_csv(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
     """Raises InputRefused for a header that does not fit."""
     content = chunk.content
     header, start = _header(content)
     names = [renamed(name, renames) for name in header]
-    require_columns([name for name in names if name is not None], rules, line=1)
+    require_columns([name for name in names if name is not None], contract, line=1)
 
     @cache
     def lines() -> Positions:
         return chunk.lines(csv_records(content).lines[1:])
 
     text, undecodable = _as_utf8(content, start)
-    table, cells = _table(text, names, rules)
+    table, cells = _table(text, names, contract)
     faults = {
         row: Fault(
             "row",
@@ -62,7 +64,7 @@ def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
         whole = np.ones(len(table) + len(cells), dtype=np.bool_)
         whole[[*cells]] = False
         table = table.take(pa.array(np.cumsum(whole) - 1, mask=~whole))
-    return _rows(table, rules, faults, lines)
+    return _rows(table, contract, faults, lines)
 
 
 def _header(content: bytes) -> tuple[list[str], int]:
@@ -98,7 +100,7 @@ def _as_utf8(content: bytes, start: int) -> tuple[pa.Buffer, list[int]]:
 
 
 def _table(
-    body: pa.Buffer, names: Sequence[str | None], rules: Rules
+    body: pa.Buffer, names: Sequence[str | None], contract: Contract
 ) -> tuple[pa.Table, dict[int, int]]:
     """The rows with a cell for each name; and how many cells the others have, by position.
 
@@ -124,7 +126,9 @@ def _table(
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         convert_options=arrow_csv.ConvertOptions(
             check_utf8=False,
-            column_types=dict.fromkeys(kept, _TEXTS) | {rules.subject.name: pa.string()},
+            column_types={
+                name: pa.string() if name == contract.subject else _TEXTS for name in kept
+            },
             include_columns=kept,
             strings_can_be_null=False,
         ),
@@ -134,7 +138,7 @@ def _table(
 
 def _rows(
     table: pa.Table,
-    rules: Rules,
+    contract: Contract,
     faults: Mapping[int, Fault],
     lines: Callable[[], Positions],
 ) -> Rows:
@@ -143,18 +147,15 @@ def _rows(
     well_formed[list(faults)] = False
 
     def value(row: int) -> object:
-        found = {name: column[row].as_py() for name, column in columns.items()}
-        numbers = {rule.name for rule in rules.numbers}
-        return {
-            name: parse_number(text) if name in numbers else text
-            for name, text in found.items()
-            if text and not is_blank(text)
+        found = {
+            name: read_cell(contract.by_name[name].type, column[row].as_py())
+            for name, column in columns.items()
         }
+        return {name: cell for name, cell in found.items() if cell is not None}
 
     return Rows(
-        subjects=_subjects(columns[rules.subject.name]),
-        numbers=numbers_by_name(columns, rules, len(table), _numbers),
-        categories=codes_by_name(columns, rules, len(table), is_blank),
+        subjects=_subjects(columns, contract),
+        cells=_cells(columns, contract, len(table)),
         well_formed=well_formed,
         faults=faults,
         value=value,
@@ -167,8 +168,13 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _subjects(column: pa.Array) -> pa.Array:
-    """The ids, null where a cell is blank."""
+def _subjects(columns: Mapping[str, pa.Array], contract: Contract) -> pa.Array | None:
+    """Return the ids, null where a cell is blank, or no integer in plain digits."""
+    if contract.subject is None:
+        return None
+    column = columns[contract.subject]
+    if contract.by_name[contract.subject].type == "integer":
+        return integers_of(column)
     begins = compute.is_in(compute.utf8_slice_codeunits(column, 0, 1), _BLANKS)
     if not compute.any(begins).as_py():
         return column
@@ -176,17 +182,46 @@ def _subjects(column: pa.Array) -> pa.Array:
     return compute.if_else(blank, None, column)
 
 
-def _numbers(columns: Sequence[pa.DictionaryArray]) -> list[Numbers]:
-    """Each distinct text is read once; those of all columns together."""
-    texts = pa.concat_arrays([column.dictionary for column in columns])
+def _cells(
+    columns: Mapping[str, pa.DictionaryArray], contract: Contract, rows: int
+) -> dict[str, Cells]:
+    """Return the cells of the model's columns. Each distinct text is read once."""
+    fields = contract.encoder.fields
+    sent = [field for field in fields if field.name in columns]
+    numeric = [field for field in sent if field.type in ("integer", "number")]
+    distinct = _numbers([columns[field.name].dictionary for field in numeric])
+    known = {field.name: cells for field, cells in zip(numeric, distinct, strict=True)}
+    known |= {
+        field.name: _distinct(columns[field.name].dictionary, field)
+        for field in sent
+        if field.name not in known
+    }
+    return {
+        field.name: spread(
+            columns[field.name],
+            known[field.name].with_default(field, known[field.name].given),
+        )
+        if field.name in known
+        else absent(field, rows)
+        for field in fields
+    }
+
+
+def _distinct(texts: pa.Array, field: RequestField) -> Cells:
+    return to_cells([read_cell(field.type, text) for text in texts.to_pylist()], field)
+
+
+def _numbers(dictionaries: Sequence[pa.Array]) -> list[Cells]:
+    """Return the cells of texts that should be numbers, those of all columns read together."""
+    if not dictionaries:
+        return []
+    texts = pa.concat_arrays(dictionaries)
     readable = compute.match_substring_regex(texts, rf"\A{NUMBER}\z")
     numbers = compute.cast(compute.if_else(readable, texts, None), pa.float64())
     values = numbers.to_numpy(zero_copy_only=False)
     given = compute.not_equal(compute.utf8_trim(texts, BLANK), "").to_numpy(zero_copy_only=False)
-    ends = np.cumsum([len(column.dictionary) for column in columns])[:-1]
+    ends = np.cumsum([len(dictionary) for dictionary in dictionaries])[:-1]
     return [
-        Numbers(by_row(column, of_values, np.nan), by_row(column, of_given, False))
-        for column, of_values, of_given in zip(
-            columns, np.split(values, ends), np.split(given, ends), strict=True
-        )
+        Cells(of_values, of_given)
+        for of_values, of_given in zip(np.split(values, ends), np.split(given, ends), strict=True)
     ]

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from mlops.errors import InputForbidden, JobNotFound
 from mlops.inference.version import Pin
+from mlops.models.contract import Contract
 
 ROWS_PER_CHUNK = 10_000
 UPLOADS = "batch/uploads/"
@@ -70,6 +71,12 @@ MAX_COLUMN_NAME = 256
 def renamed(name: str, renames: Renames) -> str | None:
     """Return what a column is called in the contract, or None for one to leave out."""
     return renames.get(name, name)
+
+
+def find_unknown_field(contract: Contract, renames: Renames) -> str | None:
+    """Return the first name that a column gets and no field has, or None if there is none."""
+    unknown = (name for name in renames.values() if name not in contract.by_name)
+    return next((name for name in unknown if name is not None), None)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,25 @@
 """JSON lines: one object a line, as the API takes it, duplicate keys and all else refused alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from mlops.batch.job import Renames, renamed
-from mlops.batch.reading import Numbers, Rows
+from mlops.batch.reading import Cells, Rows, to_cells
 from mlops.batch.records import json_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
 from mlops.models.column_names import quote
-from mlops.models.columns import ABSENT, UNKNOWN, Codes
-from mlops.models.rules import CategoryRule, Rules
+from mlops.models.contract import Contract, RequestField
 from mlops.models.strict_json import parse_line
 from mlops.models.validation import Fault
 
-_NUMBERS = frozenset({int, float})
-_NONE = type(None)
+_INT64 = 2**63
 
 
-def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
+def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
     content = chunk.content
     records = json_records(content)
     rows: list[Any] = []
@@ -37,19 +34,13 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
             rows.append(None)
             faults[row] = Fault("row", "malformed_json", str(error))
     objects = [row if type(row) is dict else {} for row in rows]
-    names = rules.names
-    # `{}` stands for what is no object. It lacks the required fields, so it is looked at anew.
-    well_formed = np.array([row.keys() <= names for row in objects], dtype=np.bool_)
-    well_formed[list(faults)] = False
+    names = contract.by_name.keys()
+    well_formed = np.array(
+        [type(row) is dict and row.keys() <= names for row in rows], dtype=np.bool_
+    )
     return Rows(
-        subjects=_subjects([row.get(rules.subject.name) for row in objects]),
-        numbers={
-            rule.name: _numbers([row.get(rule.name) for row in objects]) for rule in rules.numbers
-        },
-        categories={
-            rule.name: _codes([row.get(rule.name) for row in objects], rule)
-            for rule in rules.categories
-        },
+        subjects=_subjects(objects, contract),
+        cells={field.name: _cells(objects, field) for field in contract.encoder.fields},
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
@@ -69,38 +60,23 @@ def _rename(row: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
     return found
 
 
-def _subjects(values: Sequence[object]) -> pa.Array:
-    return pa.array([value if type(value) is str else None for value in values], pa.string())
+def _subjects(rows: Sequence[dict[str, Any]], contract: Contract) -> pa.Array | None:
+    name = contract.subject
+    if name is None:
+        return None
+    values = [row.get(name) for row in rows]
+    if contract.by_name[name].type == "text":
+        return pa.array([value if type(value) is str else None for value in values], pa.string())
+    return pa.array(
+        [value if type(value) is int and -_INT64 <= value < _INT64 else None for value in values],
+        pa.int64(),
+    )
 
 
-def _numbers(values: Sequence[Any]) -> Numbers:
-    given = np.array([value is not None for value in values], dtype=np.bool_)
-    if set(map(type, values)) <= {*_NUMBERS, _NONE}:
-        numbers = values
-    else:  # True is no number here, though it is one to NumPy
-        numbers = [value if type(value) in _NUMBERS else None for value in values]
-    try:
-        return Numbers(np.array(numbers, dtype=np.float64), given)
-    except OverflowError:
-        return Numbers(_each(numbers, _as_float), given)
-
-
-def _each(values: Sequence[Any], convert: Callable[[Any], float]) -> NDArray[np.float64]:
-    return np.array([convert(value) for value in values], dtype=np.float64)
-
-
-def _as_float(value: Any) -> float:
-    """NaN for None, and for an integer beyond any float: no rule allows either."""
-    try:
-        return float("nan") if value is None else float(value)
-    except OverflowError:
-        return float("nan")
-
-
-def _codes(values: Sequence[Any], rule: CategoryRule) -> Codes:
-    positions: dict[Any, int] = {name: place for place, name in enumerate(rule.categories)}
-    positions[None] = ABSENT
-    if not set(map(type, values)) <= {str, _NONE}:  # a list has no place in a dict
-        values = [value if type(value) in (str, _NONE) else "" for value in values]
-    codes = [positions.get(value, UNKNOWN) for value in values]
-    return Codes(np.array(codes, dtype=np.int16), rule.categories)
+def _cells(rows: Sequence[dict[str, Any]], field: RequestField) -> Cells:
+    name = field.name
+    cells = to_cells([row.get(name) for row in rows], field)
+    if field.default is None:
+        return cells
+    sent = np.array([name in row for row in rows], dtype=np.bool_)  # null is no default
+    return cells.with_default(field, sent)

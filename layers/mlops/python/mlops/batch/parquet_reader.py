@@ -187,13 +187,15 @@ def _fields(content: pa.Buffer) -> Iterator[pa.Field]:
 
 
 def _is_flat(kind: pa.DataType) -> bool:
-    """Whether a column may hold numbers or texts; others are named, and not decoded."""
+    """Whether some field may have values of a type; other columns are named, and not decoded."""
     kind = _values_of(kind)
     return bool(
         types.is_integer(kind)
         or types.is_floating(kind)
         or types.is_decimal(kind)
         or types.is_boolean(kind)
+        or types.is_date(kind)
+        or (types.is_timestamp(kind) and kind.tz is None)
         or types.is_null(kind)
         or _is_utf8(kind)
         or types.is_string_view(kind)
@@ -244,9 +246,6 @@ def _plain(name: str, column: pa.Array) -> pa.Array:
     kind = column.type
     if types.is_dictionary(kind) and not _is_utf8(kind.value_type):
         return _plain(name, column.dictionary_decode())
-    if types.is_decimal(kind):
-        # By way of text: it gives the number nearest to what is written, as a reader of JSON does.
-        return compute.cast(compute.cast(column, pa.string()), pa.float64())
     if types.is_float16(kind):
         return compute.cast(column, pa.float64())
     try:

@@ -2,7 +2,7 @@
 
 Rows are checked in columns, which decide for the plain ones alone. A row that the columns do not
 accept is asked of the contract itself, as the API does with a request: so both agree on every row,
-and say the same words about it.
+and say the same words about it. Of a contract whose input has no columns, all rows are.
 """
 
 import csv
@@ -11,33 +11,37 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
+from mlops.batch.checks import Mask, accepted
 from mlops.batch.csv_rows import read_csv
 from mlops.batch.job import NO_RENAMES, ROWS_PER_CHUNK, Format, Renames
 from mlops.batch.json_rows import read_json
 from mlops.batch.parquet_rows import read_parquet
-from mlops.batch.reading import Rows
+from mlops.batch.reading import Rows, require_fields, require_flat
 from mlops.batch.row_errors import ERRORS_PER_CHUNK, ErrorCounts, RowErrors, intersect
 from mlops.batch.splitting import Chunk, slices
 from mlops.batch.tables import merge, to_bytes
-from mlops.errors import InputRefused, JobDamaged, ModelUnusable
+from mlops.errors import InputRefused, JobDamaged
 from mlops.inference.loading import ServedModel
-from mlops.inference.predictor import NO_PROBABILITY, are_probabilities
-from mlops.models.columns import Columns
 from mlops.models.contract import Contract
-from mlops.models.rules import NumberRule, Rules, rules_of
+from mlops.models.schemas import Request
+from mlops.models.tabular import INPUT, Tensors
 from mlops.models.validation import Fault, validate
 
-_READERS: Mapping[Format, Callable[[Chunk, Rules, Renames], Rows]] = {
+_READERS: Mapping[Format, Callable[[Chunk, Contract, Renames], Rows]] = {
     Format.CSV: read_csv,
     Format.JSONL: read_json,
     Format.PARQUET: read_parquet,
 }
+ROW = "row"
+"""The column that results without a subject begin with, and errors: a row's number, from 1."""
+
 _ROW_DIGITS = 12
 _ROWS_PER_SLICE = 5_000
 """What a thread takes at a time: a chunk for two of them, since each slice has its own costs."""
@@ -83,11 +87,10 @@ def predict_chunk(
 
     Raises InputRefused, JobDamaged, ModelUnusable.
     """
-    rules = rules_of(served.contract)
 
     def predict(part: Chunk) -> _Slice:
-        rows = read(part, input, rules, rename)
-        return _predict(part, rows, output, job_id, served, rules, escape_formulas)
+        rows = read(part, input, served.contract, rename)
+        return _predict(part, rows, output, job_id, served, escape_formulas)
 
     cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
     _require_rows(sum(part.rows for part in cut), chunk, job_id)
@@ -137,93 +140,99 @@ def _predict(
     output: Format,
     job_id: str,
     served: ServedModel,
-    rules: Rules,
     escape_formulas: bool,
 ) -> _Slice:
     _require_rows(len(rows), chunk, job_id)
-    sure = accepted(rows, rules, served.contract)
-    columns = _columns(rows, rules)
+    contract = served.contract
+    sure = accepted(rows, contract)
+    asked: dict[int, Request] = {}
     errors = RowErrors()
     for position in np.flatnonzero(~sure).tolist():
-        found = _asked(rows, position, served.contract)
-        if isinstance(found, Columns):
-            columns.values[position] = found.values[0]
-            sure[position] = True
+        found = _ask(rows, position, contract)
+        if isinstance(found, Request):
+            asked[position] = found
         else:
             errors.add(position, found)
-    kept = np.flatnonzero(sure)
-    predictions = served.predictor.predict(
-        columns if len(kept) == len(rows) else columns.take(kept)
-    )
-    if not are_probabilities(predictions):
-        raise ModelUnusable(served.version, NO_PROBABILITY)
+    kept = sure.copy()
+    kept[[*asked]] = True
+    numbers = served.predictor.predict(_tensors(rows, asked, kept, contract))
+    places = chunk.first_row + np.flatnonzero(kept)
     results = {
-        rules.subject.name: rows.subjects.take(pa.array(kept)),
-        **served.contract.answer_columns(predictions),
-        "model_version": pa.repeat(served.version, len(kept)),
-        "prediction_id": _prediction_ids(job_id, chunk.first_row + kept),
+        **_subjects(rows, asked, kept, contract),
+        **contract.outcome.answer_columns(numbers),
+        "model_version": pa.repeat(served.version, len(places)),
+        "prediction_id": _prediction_ids(job_id, places),
     }
+    if contract.subject is None:
+        results = {ROW: places, **results}
     return _Slice(
-        results=to_bytes(pa.table(results), output, rules.subject.name, escape_formulas),
+        results=to_bytes(_as_table(results), output, _text_of(contract), escape_formulas),
         errors=_errors(rows, chunk.first_row, errors.kept),
-        done=len(kept),
-        failed=len(rows) - len(kept),
+        done=len(places),
+        failed=len(rows) - len(places),
         found=errors,
     )
 
 
-def read(chunk: Chunk, format: Format, rules: Rules, rename: Renames = NO_RENAMES) -> Rows:
+def read(chunk: Chunk, format: Format, contract: Contract, rename: Renames = NO_RENAMES) -> Rows:
     """Raises InputRefused, whatever a reader makes of a caller's bytes."""
+    require_fields(rename, contract)
+    if format.plain is not Format.JSONL:
+        require_flat(contract, format.plain)
     try:
-        return _READERS[format.plain](chunk, rules, rename)
+        return _READERS[format.plain](chunk, contract, rename)
     except (pa.ArrowException, csv.Error, ValueError) as error:
         reason = f"The input cannot be read as {format.plain} ({type(error).__name__})"
         raise InputRefused(reason) from error
 
 
-def accepted(rows: Rows, rules: Rules, contract: Contract) -> NDArray[np.bool_]:
-    """The rows that keep the contract for sure; bool of shape (n,). It doubts what it must."""
-    lengths = compute.fill_null(compute.utf8_length(rows.subjects), -1)
-    subjects = lengths.to_numpy(zero_copy_only=False)
-    sure: NDArray[np.bool_] = rows.well_formed & (subjects >= rules.subject.shortest)
-    sure &= subjects <= rules.subject.longest
-    for rule in rules.numbers:
-        found = rows.numbers[rule.name]
-        sure &= np.where(found.given, _allowed(found.values, rule), not rule.required)
-    for category in rules.categories:
-        codes = rows.categories[category.name]
-        sure &= (codes.codes >= 0) | (codes.absent & (not category.required))
-    if contract.consistent is not None:
-        sure &= contract.consistent(rows.categories)
-    return sure
-
-
-def _allowed(values: NDArray[np.float64], rule: NumberRule) -> NDArray[np.bool_]:
-    # A comparison with NaN is False: what was no number is doubted here.
-    allowed: NDArray[np.bool_] = (values >= rule.low) & (values <= rule.high) & np.isfinite(values)
-    if rule.whole:
-        allowed &= values == np.floor(values)
-    if rule.allowed is not None:
-        allowed &= np.isin(values, rule.allowed)
-    return allowed
-
-
-def _columns(rows: Rows, rules: Rules) -> Columns:
-    values = np.empty((len(rows), len(rules.ruled)), np.float32)
-    with np.errstate(over="ignore"):  # of rows that are refused for it
-        for place, number in enumerate(rules.numbers):
-            values[:, place] = rows.numbers[number.name].values
-    for place, category in enumerate(rules.categories, start=len(rules.numbers)):
-        values[:, place] = rows.categories[category.name].numbers()
-    return Columns(values)
-
-
-def _asked(rows: Rows, position: int, contract: Contract) -> Columns | tuple[Fault, ...]:
+def _ask(rows: Rows, position: int, contract: Contract) -> Request | tuple[Fault, ...]:
     fault = rows.faults.get(position)
-    if fault is not None:
-        return (fault,)
-    answer = validate(contract, rows.value(position))
-    return answer if isinstance(answer, tuple) else contract.columns([answer])
+    return (fault,) if fault is not None else validate(contract, rows.value(position))
+
+
+def _tensors(rows: Rows, asked: Mapping[int, Request], kept: Mask, contract: Contract) -> Tensors:
+    """Return the inputs of the graph for the rows that are kept, in their order."""
+    encoder = contract.encoder
+    of_asked = encoder.tensors([*asked.values()])
+    if len(asked) == np.count_nonzero(kept):
+        return of_asked
+    matrix = np.empty((len(rows), len(encoder.fields)), encoder.dtype)
+    with np.errstate(over="ignore"):  # of rows that are refused for it
+        for place, field in enumerate(encoder.fields):
+            matrix[:, place] = rows.cells[field.name].values
+    matrix[[*asked]] = of_asked[INPUT]
+    return {INPUT: matrix if kept.all() else matrix[kept]}
+
+
+def _subjects(
+    rows: Rows, asked: Mapping[int, Request], kept: Mask, contract: Contract
+) -> dict[str, pa.Array]:
+    """Return the column of whom the rows are about, if the contract has one."""
+    name = contract.subject
+    if name is None or rows.subjects is None:
+        return {}
+    is_asked = np.zeros(len(rows), dtype=np.bool_)
+    is_asked[[*asked]] = True
+    exact = pa.array([getattr(request, name) for request in asked.values()], rows.subjects.type)
+    found = compute.replace_with_mask(rows.subjects, is_asked, exact)
+    return {name: found.filter(pa.array(kept))}
+
+
+def _text_of(contract: Contract) -> str | None:
+    """Return the column of results that holds texts of strangers, if there is one."""
+    name = contract.subject
+    return name if name is not None and contract.by_name[name].type == "text" else None
+
+
+def _as_table(columns: Mapping[str, Any]) -> pa.Table:
+    return pa.table({name: _as_array(column) for name, column in columns.items()})
+
+
+def _as_array(column: Any) -> pa.Array:
+    if not isinstance(column, Mapping):
+        return column if isinstance(column, pa.Array) else pa.array(column)
+    return pa.StructArray.from_arrays([_as_array(part) for part in column.values()], [*column])
 
 
 def _prediction_ids(job_id: str, rows: NDArray[np.intp]) -> pa.Array:
@@ -242,7 +251,7 @@ def _errors(rows: Rows, first_row: int, failed: list[tuple[int, Fault]]) -> pa.T
     lines = rows.lines()[places] if places and rows.lines else None
     return pa.table(
         {
-            "row": pa.array([first_row + place for place in places], pa.int64()),
+            ROW: pa.array([first_row + place for place in places], pa.int64()),
             "line": pa.array([None] * len(places) if lines is None else lines, pa.int64()),
             "field": pa.array([fault.field for _, fault in failed], pa.string()),
             "type": pa.array([fault.type for _, fault in failed], pa.string()),

@@ -21,10 +21,12 @@ _RISKY = pa.array([*"'=+-@\t\r\n＝＋－＠"])
 _NUMBER = r"\A[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\z"
 
 
-def to_bytes(table: pa.Table, format: Format, foreign: str, escape_formulas: bool) -> bytes:
-    """A file of the format's plain kind.
+def to_bytes(table: pa.Table, format: Format, foreign: str | None, escape_formulas: bool) -> bytes:
+    """Return a file of the format's plain kind.
 
-    foreign: the column of texts that strangers chose.
+    In CSV, a column of several numbers becomes one column for each, `probabilities.<class>`.
+
+    foreign: the column of texts that strangers chose, if there is one.
     escape_formulas: in CSV, keep a spreadsheet from running these.
     """
     if format.plain is Format.JSONL:
@@ -32,7 +34,9 @@ def to_bytes(table: pa.Table, format: Format, foreign: str, escape_formulas: boo
     if format is Format.PARQUET:
         return as_parquet(table)
     sink = pa.BufferOutputStream()
-    arrow_csv.write_csv(_escape(table, foreign) if escape_formulas else table, sink)
+    if escape_formulas and foreign is not None:
+        table = _escape(table, foreign)
+    arrow_csv.write_csv(table.flatten(), sink)
     return bytes(sink.getvalue())
 
 
@@ -112,11 +116,11 @@ def _compress(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _without_header(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the parts of a CSV file; only the first keeps its header."""
-    is_first = True
+    """Yield the parts of a CSV file; only the first keeps its header, which all have."""
+    header = 0
     for part in parts:
-        yield part if is_first else part[part.index(b"\n") + 1 :]
-        is_first = False
+        yield part[header:]
+        header = header or int(csv_records(part).ends[0]) + 1  # a name may have line feeds
 
 
 def _escape(table: pa.Table, name: str) -> pa.Table:

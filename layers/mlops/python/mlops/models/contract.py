@@ -22,6 +22,8 @@ from mlops.models.tasks import Task, task_of
 MAX_FIELDS = 500
 MAX_CHOICES = 1_000
 FLOAT32_MAX = 3.4028235e38
+MAX_SUBJECT = 2**63
+"""Of integer ids: any database has them, and Parquet repeats them as they are."""
 _FIELD_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _MODEL_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 
@@ -74,6 +76,12 @@ class RequestField(_Document):
         return self.type in ("integer", "number", "boolean", "date")
 
     @property
+    def bounds(self) -> tuple[Number, ...]:
+        """All bounds that are set, lower ones first."""
+        found = (self.ge, self.gt, self.le, self.lt)
+        return tuple(bound for bound in found if bound is not None)
+
+    @property
     def column(self) -> str:
         """The field's name in the training data."""
         return self.source or self.name
@@ -89,6 +97,8 @@ class RequestField(_Document):
         if self.default is not None and self.required:
             raise ValueError("a field with a default is not required; set required to false")
         self._require_choices()
+        if self.default is not None and not _fits(self, self.default):
+            raise ValueError("its default is none of its values")
         if self.type in ("integer", "number", "list of numbers") and not self.choices:
             self._require_bounds()
         if self.type in ("text", "list of numbers") and self.max_length is None:
@@ -113,6 +123,8 @@ class RequestField(_Document):
             raise ValueError("no number lies between its bounds")
         if max(abs(low[0]), abs(high[0])) > FLOAT32_MAX:
             raise ValueError("its bounds are beyond the numbers that a model computes with")
+        if self.type == "integer" and not all(float(bound).is_integer() for bound in low + high):
+            raise ValueError("the bounds of an integer must be whole numbers")
 
 
 _OPTIONS_OF: Mapping[FieldType, frozenset[str]] = {
@@ -378,6 +390,8 @@ def _subject_problems(contract: Contract) -> Iterator[str]:
         yield f"subject: there is no field {contract.subject!r}"
     elif field.type not in ("text", "integer") or not field.required or field.choices:
         yield f"subject: {contract.subject!r} must be a required text or integer"
+    elif any(abs(bound) >= MAX_SUBJECT for bound in field.bounds):
+        yield f"subject: an integer id has 64 bits; the bounds must be below {MAX_SUBJECT:,}"
 
 
 def _input_problems(contract: Contract) -> Iterator[str]:
@@ -406,10 +420,13 @@ def _rule_problems(contract: Contract, rule: Rule) -> Iterator[str]:
 
 
 def _fits(field: RequestField, value: Value) -> bool:
+    """Return whether a value is of the field's type and, where there are some, of its choices."""
     if field.type == "boolean":
         return isinstance(value, bool)
     if field.choices:
         return not isinstance(value, bool) and value in field.choices
+    if field.type == "number":
+        return type(value) in (int, float)
     return type(value) is int
 
 
@@ -425,7 +442,7 @@ def _answer_problems(contract: Contract) -> Iterator[str]:
     elif answer.classes:
         yield f"answer.classes: a {contract.task} model has none"
     taken = [
-        *([contract.subject] if contract.subject else []),
+        contract.subject or "row",  # results of batch jobs have one or the other
         *_answer_names(contract),
         "model_version",
         "prediction_id",

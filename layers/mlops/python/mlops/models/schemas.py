@@ -143,15 +143,21 @@ WHOLE = BeforeValidator(_whole_number)
 """Goes with every field that holds integers."""
 
 
-def _iso_date(value: object) -> object:
-    if value is None:
+def parse_date(text: str) -> date | None:
+    """Return the date that `text` is in the form of 2026-01-31, or None."""
+    if _DATE.fullmatch(text) is None:  # Python reads other forms, too
         return None
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:  # such as a 30th of February
-            pass
-    raise PydanticCustomError("date_type", "Input should be a date, such as 2026-01-31")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:  # such as a 30th of February
+        return None
+
+
+def _iso_date(value: object) -> object:
+    found = parse_date(value) if isinstance(value, str) else None
+    if found is None and value is not None:
+        raise PydanticCustomError("date_type", "Input should be a date, such as 2026-01-31")
+    return found
 
 
 _Condition = tuple["Rule", tuple["Value", ...], bool]
