@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 
 from mlops.inference.golden import GoldenRow, golden_to_bytes
 from mlops.inference.manifest import (
+    CONTRACT,
     GOLDEN,
     METRICS,
     MODEL,
@@ -18,13 +19,15 @@ from mlops.inference.manifest import (
     Provenance,
     digest_of,
 )
-from mlops.inference.predictor import INPUT, LAYOUT, OUTPUT
+from mlops.inference.predictor import LAYOUT
 from mlops.inference.version import ModelVersion
 from mlops.models.churn.contract import CHURN
+from mlops.models.tabular import INPUT
 
 V1 = ModelVersion("churn", 1, 0, 0)
 TRAINED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 JOBLIB = "model.joblib"
+OUTPUT = CHURN.outcome.output.name
 
 
 def onnx_model(
@@ -34,7 +37,7 @@ def onnx_model(
     column_type: int = TensorProto.FLOAT,
     classes: int = 2,
     output: str = OUTPUT,
-    layout: str = CHURN.layout,
+    layout: str = CHURN.encoder.layout,
 ) -> bytes:
     """Predict 1 / (1 + exp(-slope * tenure))."""
     graph = helper.make_graph(
@@ -71,7 +74,7 @@ def failing_model() -> bytes:
     return serialized(graph)
 
 
-def serialized(graph: onnx.GraphProto, layout: str = CHURN.layout) -> bytes:
+def serialized(graph: onnx.GraphProto, layout: str = CHURN.encoder.layout) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     helper.set_model_props(model, {LAYOUT: layout})
     content: bytes = model.SerializeToString(deterministic=True)
@@ -84,7 +87,7 @@ def predicted(tenure: float, slope: float = 0.05) -> float:
 
 def golden_rows(slope: float = 0.05) -> list[GoldenRow]:
     return [
-        GoldenRow(dict(request), predicted(request["tenure"], slope))
+        GoldenRow(dict(request), (predicted(request["tenure"], slope),))
         for request in CHURN.examples.values()
     ]
 
@@ -92,6 +95,7 @@ def golden_rows(slope: float = 0.05) -> list[GoldenRow]:
 def version_files(**replaced: bytes) -> dict[str, bytes]:
     """The files of a good version; `model_onnx=...` replaces model.onnx, and so on."""
     files = {
+        CONTRACT: CHURN.to_json(),
         MODEL: onnx_model(),
         GOLDEN: golden_to_bytes(golden_rows()),
         METRICS: json.dumps({"holdout": {"roc_auc": 0.84}}).encode(),

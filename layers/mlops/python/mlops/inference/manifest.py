@@ -18,6 +18,8 @@ CONTRACT = "contract.json"
 GOLDEN = "golden.json"
 METRICS = "metrics.json"
 HOLDOUT = "holdout.jsonl.gz"
+REFERENCE = "reference.json"
+CARD = "model_card.md"
 
 MAX_MANIFEST_BYTES = 2**20
 _SCHEMA = 1

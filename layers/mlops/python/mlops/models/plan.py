@@ -1,58 +1,52 @@
-"""What every model declares about its training."""
+"""What every model that is trained here declares about its training."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from mlops.models.columns import Columns
 from mlops.models.contract import Contract
+from mlops.models.tabular import Tensors
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Labelled rows.
+class Classifier(Protocol):
+    """A fitted scikit-learn classifier, or a pipeline that ends in one."""
 
-    requests: n dicts as a client would send them.
-    labels: int of shape (n,); 1 is the positive class.
-    segments: for the model card, the group of each row under each heading; str of shape (n,).
-    digest: of the data's bytes, uncompressed.
-    """
+    def predict_proba(self, features: NDArray[Any]) -> NDArray[Any]: ...
 
-    columns: Columns
-    requests: tuple[dict[str, Any], ...]
-    labels: NDArray[np.int64]
-    segments: Mapping[str, NDArray[np.str_]]
-    digest: str
+
+class Regressor(Protocol):
+    """A fitted scikit-learn regressor, or a pipeline that ends in one."""
+
+    def predict(self, features: NDArray[Any]) -> NDArray[Any]: ...
+
+
+Estimator = Classifier | Regressor
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the gate asks of the figures of one view of the rows."""
+    """What the gate requires of the figures of one view, by the name of the figure.
 
-    min_roc_auc: float
-    max_brier: float
-    max_ece: float | None = None
-    leak_roc_auc: float | None = None
+    A bound on the good side, such as the maximum of a figure of which more is better, says what
+    would be too good to be true.
+    """
+
+    minimum: Mapping[str, float] = field(default_factory=dict)
+    maximum: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class View:
-    """A way in which clients send rows: `reduce` blanks what they leave out."""
+class CardText:
+    """The parts of a model card that no figure can say: in Markdown, without headings.
 
-    name: str
-    describe: str
-    reduce: Callable[[Columns], Columns]
-    bounds: Bounds
+    limits: what a user has to know before acting on an answer.
+    """
 
-
-class Estimator(Protocol):
-    """A fitted scikit-learn classifier, or pipeline that ends in one."""
-
-    def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
+    purpose: str
+    data: str
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,24 +62,33 @@ class SampleText:
 
 
 @dataclass(frozen=True)
-class CardText:
-    """The parts of a model card that no figure can say.
+class TrainingPlan:
+    """How one model is trained.
 
+    fit: takes the inputs of the graph, the labels as numbers and a seed; the same ones give the
+        same estimator.
+    bounds: by the name of each view of the contract.
     limits: those that hold whatever the model was trained on.
     """
 
+    contract: Contract
+    default_data: str
+    fit: Callable[[Tensors, NDArray[Any], int], Estimator]
+    bounds: Mapping[str, Bounds]
     purpose: str
     sample: SampleText
     limits: tuple[str, ...]
 
+    def card_text(self, digest: str) -> CardText:
+        """Return the text of the card of a model that was trained on the data of this digest."""
+        if digest == self.sample.digest:
+            limits = (*self.sample.limits, *self.limits)
+            return CardText(self.purpose, self.sample.data, limits)
+        return CardText(self.purpose, _OWN_DATA, self.limits)
 
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How one model is trained; `fit` is deterministic for a given seed."""
 
-    contract: Contract
-    default_data: str
-    load: Callable[[Path], Dataset]
-    fit: Callable[[Columns, NDArray[np.int64], int], Estimator]
-    views: tuple[View, ...]
-    card: CardText
+# Without the file's name: the same rows give the same card, whatever their file is called.
+_OWN_DATA = (
+    "Not the sample that the project ships. The digest, of the file before compression, tells"
+    " which data it is; the person who trained the model knows where that comes from."
+)

@@ -1,4 +1,4 @@
-"""The models that can be trained. Apart from `catalogue`, since serving needs no scikit-learn."""
+"""The models that `mlops train` can train; others are imported as they are."""
 
 from collections.abc import Mapping
 

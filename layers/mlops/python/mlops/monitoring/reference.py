@@ -1,56 +1,90 @@
-"""The reference profile of a version: bins and base rates that drift is later measured against."""
+"""The reference profile of a version: bins of its training data, and how many rows are in each.
+
+Canary analysis counts predictions in the bins of `prediction`, and drift is measured against all
+of them. Counts add up, so a reader can join those of several reports.
+"""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.models.columns import Columns
-from mlops.models.contract import Contract
+from mlops.models.contract import Contract, RequestField
+from mlops.models.tabular import INPUT, Tensors
+from mlops.models.tasks import Numbers
 
 BINS = 10
 
 
 def reference_profile(
-    contract: Contract, columns: Columns, predictions: NDArray[np.float64]
+    contract: Contract, tensors: Tensors, numbers: Numbers, by_view: Mapping[str, Numbers]
 ) -> bytes:
-    """A JSON document: for each feature and for the prediction, the share of rows in each bin.
+    """Return the profile as JSON.
 
-    Numbers are cut at their deciles, of which equal ones are merged; `edges` are the inner
-    ones, so the outer bins are open. `shares` has one entry a bin, then one for missing values;
-    they sum to 1.
+    `features` has a profile for each field that the model predicts from, `prediction` is that of
+    the watched number. A profile has either `categories`, which are its bins, or `edges`: bins of
+    numbers are cut at the deciles, of which equal ones are merged. Only the inner edges are listed,
+    since the outer bins are open; each edge belongs to the bin above it. `counts` has the rows of
+    each bin, and as its last entry those without a value. `minimum` and `maximum` are of the
+    numbers; dates are numbers, too, in days since 1970. `views` has the `counts` of the watched
+    number by view, in the bins of `prediction`.
+
+    Args:
+        tensors, numbers: All rows with all their fields, and their predictions.
+        by_view: Predictions of all rows where clients send the fields of a view alone.
     """
-    values = dict(zip((*contract.numeric, *contract.categorical), columns.values.T, strict=True))
+    features = zip(contract.encoder.fields, tensors[INPUT].T.astype(np.float64), strict=True)
+    classes = contract.answer.classes
+    watched = contract.outcome.watched(numbers)
+    prediction = _category_profile(watched, classes) if classes else _number_profile(watched)
     document = {
-        "rows": len(columns),
-        "numeric": {name: _numeric(values[name].astype(np.float64)) for name in contract.numeric},
-        "categorical": {
-            name: _categorical(values[name], contract.categories[name])
-            for name in contract.categorical
+        "rows": len(numbers),
+        "features": {field.name: _feature_profile(field, values) for field, values in features},
+        "prediction": prediction,
+        "views": {
+            name: {"counts": _count(prediction, contract.outcome.watched(found))}
+            for name, found in by_view.items()
         },
-        "prediction": _numeric(predictions),
     }
-    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _numeric(values: NDArray[np.float64]) -> dict[str, Any]:
+def _feature_profile(field: RequestField, values: NDArray[np.float64]) -> dict[str, Any]:
+    if field.type == "boolean":
+        return _category_profile(values, (False, True))
+    if field.is_numeric:
+        return _number_profile(values)
+    return _category_profile(values, field.choices)
+
+
+def _number_profile(values: NDArray[np.float64]) -> dict[str, Any]:
     present = values[~np.isnan(values)]
     inner = np.linspace(0, 1, BINS + 1)[1:-1]
     # Deciles that are values of the data: interpolated ones are off by a bit, and a value that
     # many rows share would then lie beside its bin.
     deciles = np.quantile(present, inner, method="inverted_cdf") if len(present) else present
-    edges = np.unique(deciles)
-    counts = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1)
-    shares = [*counts.tolist(), len(values) - len(present)]
-    return {"edges": edges.tolist(), "shares": _shares(shares, len(values))}
+    profile: dict[str, Any] = {"edges": np.unique(deciles).tolist()}
+    profile["counts"] = _count(profile, values)
+    if len(present):
+        profile |= {"minimum": float(present.min()), "maximum": float(present.max())}
+    return profile
 
 
-def _categorical(values: NDArray[np.float32], categories: tuple[str, ...]) -> dict[str, Any]:
-    counts = [int(np.count_nonzero(values == place)) for place in range(len(categories))]
-    counts.append(int(np.count_nonzero(np.isnan(values))))
-    return {"categories": list(categories), "shares": _shares(counts, len(values))}
+def _category_profile(
+    positions: NDArray[np.float64], categories: Sequence[str | int | bool]
+) -> dict[str, Any]:
+    profile = {"categories": list(categories)}
+    return profile | {"counts": _count(profile, positions)}
 
 
-def _shares(counts: list[int], total: int) -> list[float]:
-    return [round(count / total, 6) for count in counts]
+def _count(profile: Mapping[str, Any], values: NDArray[np.float64]) -> list[int]:
+    """Return the number of values in each bin of a profile, then that of missing ones."""
+    present = values[~np.isnan(values)]
+    if "edges" in profile:
+        bins = np.searchsorted(profile["edges"], present, side="right")
+        count = len(profile["edges"]) + 1
+    else:
+        bins, count = present.astype(np.intp), len(profile["categories"])
+    return [*np.bincount(bins, minlength=count).tolist(), len(values) - len(present)]

@@ -1,4 +1,4 @@
-"""A fitted pipeline as one ONNX graph, feature engineering included."""
+"""A fitted scikit-learn estimator: its numbers, and its export as one ONNX graph."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,27 +6,45 @@ from typing import Any
 
 import numpy as np
 import onnx.helper
+from onnx import TensorProto
 from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-from mlops.inference.predictor import INPUT, LAYOUT
+from mlops.inference.predictor import LAYOUT
 from mlops.models.contract import Contract
 from mlops.models.plan import Estimator
+from mlops.models.tabular import INPUT, Tensors
+from mlops.models.tasks import Numbers, Output
 
 OPSET = 21
 
 
+def predict_numbers(estimator: Any, contract: Contract, tensors: Tensors) -> Numbers:
+    """Return what the exported graph predicts, computed by scikit-learn itself; shape (n, k)."""
+    matrix = tensors[INPUT]
+    if contract.task == "regression":
+        numbers: Numbers = estimator.predict(matrix).reshape(-1, 1)
+    else:
+        numbers = estimator.predict_proba(matrix)[:, contract.outcome.output.skipped :]
+    return numbers
+
+
 def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
-    """The same pipeline gives the same bytes."""
-    width = len(contract.numeric) + len(contract.categorical)
+    """Return the graph of the estimator; the same one gives the same bytes.
+
+    Its feature engineering is part of the graph, if it is a pipeline.
+    """
+    encoder = contract.encoder
+    kind = FloatTensorType if encoder.dtype == np.float32 else DoubleTensorType
     with _plain_attributes():
         model = convert_sklearn(
             estimator,
             name=contract.model,
-            initial_types=[(INPUT, FloatTensorType([None, width]))],
-            options={"zipmap": False},
+            initial_types=[(INPUT, kind([None, len(encoder.fields)]))],
+            options={} if contract.task == "regression" else {id(estimator): {"zipmap": False}},
             target_opset=OPSET,
         )
+    _set_output(model.graph, contract.outcome.output)
     # skl2onnx keeps the operator sets in a set, whose order differs from process to process, and
     # may name one twice.
     operator_sets = {entry.domain: entry.version for entry in model.opset_import}
@@ -34,9 +52,26 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
     model.opset_import.extend(
         onnx.helper.make_opsetid(*entry) for entry in sorted(operator_sets.items())
     )
-    onnx.helper.set_model_props(model, {LAYOUT: contract.layout})
+    onnx.helper.set_model_props(model, {LAYOUT: encoder.layout})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _set_output(graph: onnx.GraphProto, output: Output) -> None:
+    """Give the numbers, which come last among the outputs, the name and the type of the task."""
+    found = graph.output[-1]
+    if found.name == output.name and found.type.tensor_type.elem_type == TensorProto.FLOAT:
+        return
+    raw = f"raw_{found.name}"
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [raw if name == found.name else name for name in names]
+    graph.node.append(
+        onnx.helper.make_node("Cast", [raw], [output.name], to=TensorProto.FLOAT, name=output.name)
+    )
+    found.CopyFrom(
+        onnx.helper.make_tensor_value_info(output.name, TensorProto.FLOAT, [None, output.width])
+    )
 
 
 @contextmanager

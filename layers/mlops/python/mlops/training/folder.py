@@ -1,6 +1,6 @@
-"""A trained model that is not registered yet, and its folder between training and registration.
+"""A candidate, which is a model that is not registered yet, and its folder.
 
-Free of scikit-learn: registering a candidate does not wait for the seconds of its import.
+This module imports no scikit-learn: registering a candidate does not wait for the seconds of that.
 """
 
 import json
@@ -31,7 +31,7 @@ class Candidate:
 
 
 def save(candidate: Candidate, folder: Path) -> None:
-    """Write the candidate in place of the one that was there. Raises ConfigInvalid."""
+    """Write the candidate in place of the one that was there. Raise ConfigInvalid."""
     require_replaceable(folder)
     origin = asdict(candidate.provenance) | {
         "model": candidate.model,
@@ -46,31 +46,32 @@ def save(candidate: Candidate, folder: Path) -> None:
 
 
 def require_candidate(path: Path, model: str) -> None:
-    """Raises ConfigInvalid, which says what to do, where `path` is no folder of a candidate."""
+    """Raise ConfigInvalid, which says what to do, where `path` is no folder of a candidate."""
     if (path / PROVENANCE).is_file():
         return
-    train = f"train one: mlops train {model}"
+    importing = f"mlops import PIPELINE.joblib SAMPLE.csv --model {model}"
+    make = f"make one with mlops train {model}, or import a trained model: {importing}"
     if path.is_file() and (path.parent / PROVENANCE).is_file():
         reason = f"this is a file of a candidate; name its folder: {path.parent}"
     elif path.is_file():
         reason = (
             "this is a file, but a candidate is a folder. A model file alone cannot be registered:"
-            " a version also has its ONNX export, golden rows, metrics and model card. The command"
-            f" that writes them all is: mlops train {model} --data FILE"
+            " a version also has its contract, ONNX export, golden rows, metrics and model card."
+            f" The command that makes them all is: {importing}"
         )
     elif not path.exists():
-        reason = f"there is no trained candidate here; {train}"
+        reason = f"there is no candidate here; {make}"
     elif (path / MANIFEST).is_file():
         reason = "this version is registered already; to copy it to another store: mlops copy"
     elif (path / model / PROVENANCE).is_file():
         reason = f"this folder holds several candidates; name one of them: {path / model}"
     else:
-        reason = f"this folder holds no trained candidate, since it has no {PROVENANCE}; {train}"
+        reason = f"this folder holds no candidate, since it has no {PROVENANCE}; {make}"
     raise ConfigInvalid(str(path), reason)
 
 
 def read(folder: Path) -> Candidate:
-    """Raises DataInvalid where the folder holds no whole candidate."""
+    """Read a candidate. Raise DataInvalid where the folder holds no whole one."""
     try:
         origin = parse_finite((folder / PROVENANCE).read_bytes())
         files = {_plain(name): (folder / name).read_bytes() for name in origin.pop("files")}
@@ -79,7 +80,7 @@ def read(folder: Path) -> Candidate:
         provenance = Provenance(trained_at=trained_at, **origin)
         metrics = files[METRICS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, MalformedJson) as error:
-        reason = f"this is no trained candidate ({_cause(error)}); train it again with mlops train"
+        reason = f"this is no candidate ({_cause(error)}); make it again with mlops train or mlops import"
         raise DataInvalid(str(folder), None, PROVENANCE, reason) from error
     return Candidate(model, files, provenance, _object(metrics, str(folder)))
 
@@ -95,7 +96,7 @@ def _cause(error: Exception) -> str:
 
 
 def _plain(name: str) -> str:
-    """Only names that a version may have: none leads out of the folder, none is the manifest's."""
+    """Return a name that a file of a version may have; it leads nowhere else."""
     if FILE_NAME.fullmatch(name) is None or name == MANIFEST:
         raise ValueError(f"{name!r} is no name for a file of a version")
     return name
@@ -112,7 +113,7 @@ def _object(content: bytes, source: str) -> dict[str, Any]:
 
 
 def require_replaceable(folder: Path) -> None:
-    """Raises ConfigInvalid where `folder` holds anything but a candidate: it is not ours."""
+    """Raise ConfigInvalid where `folder` holds anything but a candidate: it is not ours."""
     if folder.is_dir():
         if (folder / PROVENANCE).is_file() or not any(folder.iterdir()):
             return
@@ -123,9 +124,9 @@ def require_replaceable(folder: Path) -> None:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of `folder` at the end unless there was an error.
+    """Give a new folder, which takes the place of `folder` at the end unless there was an error.
 
-    A symbolic link stays one, and the folder that it leads to is replaced. Raises OSError.
+    A symbolic link stays one, and the folder that it leads to is replaced. Raise OSError.
     """
     folder = Path(os.path.realpath(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
