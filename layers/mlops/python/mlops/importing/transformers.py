@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -117,15 +116,11 @@ class Transformers:
         from mlops.importing.foreign import convert_foreign
 
         names = convert_foreign(step, width, self.graph, tensor)
-        return names[0], _probe_width(step, width)
+        return names[0], _width(step, width)
 
 
 def _width(step: Any, width: int) -> int:
-    """Return the number of columns that a known transformer makes of `width`."""
-    return _probe_width(step, width)
-
-
-def _probe_width(step: Any, width: int) -> int:
+    """Return the number of columns that a transformer makes of `width`."""
     names = getattr(step, "get_feature_names_out", None)
     if names is not None:
         try:
@@ -349,6 +344,3 @@ _CONVERTERS: dict[str, Convert] = {
     "TruncatedSVD": _truncated_svd,
 }
 
-
-def is_transformer(step: Any) -> bool:
-    return isinstance(step, TransformerMixin)
