@@ -21,8 +21,9 @@ from bench.interpreter import settings
 from mlops.inference.loading import SERVED_FILES
 from mlops.inference.manifest import MANIFEST, MODEL
 from mlops.inference.version import Pin
-from mlops.models.churn.contract import CHURN, ChurnRequest
+from mlops.models.churn.contract import CHURN
 from mlops.models.churn.data import load
+from mlops.models.tabular import INPUT
 
 ROOT = Path(__file__).resolve().parent.parent
 CUSTOMERS = 20
@@ -133,11 +134,11 @@ def _copy_code(ground: Ground) -> None:
 
 
 def _customers(predictor: Any) -> Iterator[Customer]:
-    whole = (row for row in load(TELCO).requests if len(row) == len(ChurnRequest.model_fields))
+    whole = (row for row in load(TELCO).requests if len(row) == len(CHURN.fields))
     for row, _ in zip(whole, range(CUSTOMERS), strict=False):
-        columns = CHURN.columns([ChurnRequest.model_validate(row)])
-        (probability,) = predictor.predict(columns).tolist()
-        yield Customer(dict(row), columns.values[0].tolist(), probability)
+        tensors = CHURN.encoder.tensors([CHURN.request.model_validate(row)])
+        ((probability,),) = predictor.predict(tensors).tolist()
+        yield Customer(dict(row), tensors[INPUT][0].tolist(), probability)
 
 
 class Inside:

@@ -1,9 +1,12 @@
 """`make run`: serve the newest registered version of each model on this machine."""
 
 import argparse
+import json
 import os
 import re
+import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,9 +18,12 @@ from functions.api.connections import BACKLOG, BoundedConnection
 from functions.api.local_key import keep_log_key
 from functions.api.settings import LOG_KEY, read_settings
 from functions.api.supervisor import NewestPins, Supervisor, bind
+from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
 from mlops.errors import MlopsError
+from mlops.inference.loading import read_contract, read_manifest
 from mlops.models.characters import find_control_character
+from mlops.registry.versions import StoredVersions
 
 _FOLDER_SECONDS, _BUCKET_SECONDS = 1.0, 10.0
 """How often the registry in a folder, or in a bucket, is asked for newer versions."""
@@ -34,12 +40,13 @@ _LOCATIONS = (
 )
 
 _CURL = """\
-curl -X POST {url}/v1/predict/churn -H 'Content-Type: application/json' \\
-  -d '{{"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}}'
+curl -X POST {url}/v1/predict/{model} -H 'Content-Type: application/json' \\
+  -d {request}
+"""
+_SUBMIT = """\
+Or submit a file of rows:
 
-Or submit a file of customers:
-
-MLOPS_API_URL={url} .venv/bin/mlops batch submit FILE --wait
+MLOPS_API_URL={url} .venv/bin/mlops batch submit FILE --model {model} --wait
 """
 
 
@@ -89,11 +96,26 @@ def main() -> None:
     )
     supervisor = Supervisor(config, lambda: bind(arguments.host, port), newest)
     print(f"Serving {os.environ['MLOPS_PINS']}\nSwagger: {url}/docs\nTry it:\n")
-    print(_CURL.format(url=url), flush=True)
+    print("\n".join(_describe(url, store)), flush=True)
     if newest is not None:
         newest.watch()
     with suppress(KeyboardInterrupt):
         supervisor.run()
+
+
+def _describe(url: str, store: str) -> Iterator[str]:
+    """Yield a request for each model, and how to submit a file."""
+    pins = read_settings().parsed_pins()
+    versions = StoredVersions(open_objects(store))
+    for pin in pins:
+        try:
+            contract = read_contract(versions, read_manifest(versions, pin))
+        except MlopsError as error:
+            yield f"{pin.version} cannot be served: {error}\n"
+            continue
+        request = shlex.quote(json.dumps(next(iter(contract.examples.values()))))
+        yield _CURL.format(url=url, model=contract.model, request=request)
+    yield _SUBMIT.format(url=url, model=pins[0].version.model)
 
 
 def _watch(store: str) -> NewestPins:

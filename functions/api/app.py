@@ -6,20 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from structlog.typing import FilteringBoundLogger
 
 from functions.api.callers import Identify, identify_by_gateway
 from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
-from functions.api.routes.predict import add_predict_route, predict_path
+from functions.api.routes.predict import predict_path, predict_route, unknown_model_route
 from functions.api.settings import Settings
 from functions.api.telemetry import RequestLog, Telemetry
 from mlops.bootstrap import open_objects, pinned_models
 from mlops.bootstrap.logs import open_logger
 from mlops.errors import MlopsError
 from mlops.inference.pinned import PinnedModels
-from mlops.models.catalogue import CONTRACTS
 
 if TYPE_CHECKING:
     from functions.api.batch import Batch
@@ -64,13 +62,6 @@ def create_app(
     Raises:
         PinInvalid: the settings hold pins that cannot be read.
     """
-    telemetry = Telemetry(
-        logger or open_logger("api"),
-        key=settings.log_key or new_log_key(),
-        namespace=settings.metrics_namespace,
-        predictions=[predict_path(contract) for contract in CONTRACTS.values()],
-        now=now,
-    )
     if models is None:
         models = pinned_models(
             settings.parsed_pins(),
@@ -78,6 +69,13 @@ def create_app(
             store=settings.store,
             cache=settings.cache_dir,
         )
+    telemetry = Telemetry(
+        logger or open_logger("api"),
+        key=settings.log_key or new_log_key(),
+        namespace=settings.metrics_namespace,
+        predictions=[predict_path(model) for model in models],
+        now=now,
+    )
     for model in models:
         try:
             models.get(model)
@@ -102,18 +100,18 @@ def create_app(
         from functions.api.cors import allow_origins
 
         allow_origins(app, settings.allowed_origins, serves_files=settings.serves_objects)
-    # Predictions come first: routes are tried in their order, and an included router tries its own
-    # again. FastAPI's own route, of the description, was there before.
-    for contract in CONTRACTS.values():
-        add_predict_route(
-            app.router,
-            contract,
+    # Predictions come first: routes are tried in their order.
+    app.router.routes[:0] = [
+        predict_route(
+            model,
             models,
             telemetry,
             release=settings.release,
             new_prediction_id=new_prediction_id,
         )
-    app.router.routes.sort(key=lambda route: not isinstance(route, APIRoute))
+        for model in models
+    ]
+    app.describe_models(models)
     app.include_later(lambda: _include_rest(app, settings, models, batch, identify, telemetry))
     app.add_middleware(
         RequestLog,
@@ -140,7 +138,10 @@ def _include_rest(
 
     app.include_router(health_router(models))
     app.include_router(models_router(models))
-    app.include_router(batch_router(batch or batch_on_demand(settings), telemetry, identify))
+    app.include_router(
+        batch_router(batch or batch_on_demand(settings), models, telemetry, identify)
+    )
+    app.router.routes.append(unknown_model_route(models))
     if settings.docs:
         from functions.api.routes.docs import docs_router
 

@@ -12,7 +12,6 @@ from mlops.batch.job import (
     ROWS_PER_CHUNK,
     Format,
     Keys,
-    Renames,
     format_of,
 )
 from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
@@ -20,8 +19,7 @@ from mlops.batch.ports import Links
 from mlops.batch.progress import JobState, Status
 from mlops.errors import PinInvalid
 from mlops.inference.version import Pin
-from mlops.models.catalogue import find_unknown_field
-from mlops.models.contract import WHOLE
+from mlops.models.schemas import WHOLE
 from mlops.models.validation import at_most
 
 # A strict model would take no text for a member of an enumeration, and JSON has nothing else.
@@ -99,16 +97,6 @@ class BatchRequest(_Sent):
         if model != info.data.get("model", model):
             raise PydanticCustomError("contradiction", "The pin belongs to another model")
         return pin
-
-    @field_validator("rename")
-    @classmethod
-    def _leads_to_fields(cls, rename: Renames, info: ValidationInfo) -> Renames:
-        unknown = find_unknown_field(info.data.get("model", ""), rename.values())
-        if unknown is not None:
-            raise PydanticCustomError(
-                "unknown_field", "The model has no field {field}", {"field": ascii(unknown)}
-            )
-        return rename
 
     @field_validator("input")
     @classmethod

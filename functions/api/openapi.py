@@ -1,12 +1,18 @@
 """The API's description, OpenAPI 3.1, which programs can generate clients from."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from functions.api.lazy import LazyApi
+from functions.api.routes.predict import describe_predict_routes
 from functions.api.telemetry import REQUEST_ID_HEADER
-from mlops.models.catalogue import CONTRACTS
+from mlops.errors import MlopsError
+from mlops.inference.pinned import PinnedModels
+from mlops.models.contract import Contract
 
 # FastAPI's schemas of bad requests; this API answers those with a Problem.
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
@@ -37,16 +43,29 @@ _OPEN_TO_ALL = ("/healthz",)
 class DocumentedApi(LazyApi):
     """Adds to FastAPI's description the schemas, headers and credentials that it does not know."""
 
+    def describe_models(self, models: PinnedModels) -> None:
+        """Describe what these models predict, as far as they can be loaded."""
+        self._models = models
+
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema:
             return self.openapi_schema
         self.include_rest()
-        document = super().openapi()
+        contracts = self._contracts()
+        document = get_openapi(
+            title=self.title,
+            version=self.version,
+            openapi_version=self.openapi_version,
+            summary=self.summary,
+            description=self.description,
+            servers=self.servers,
+            routes=[*describe_predict_routes(contracts), *self.routes],
+        )
         document["components"]["securitySchemes"] = _SECURITY_SCHEMES
         schemas = document["components"]["schemas"]
         for name in _FASTAPIS_OWN:
             schemas.pop(name, None)
-        schemas |= _own_schemas()
+        schemas |= _own_schemas(contracts)
         schemas |= _describe_submissions(schemas["BatchRequest"])
         for path, operations in document["paths"].items():
             for operation in operations.values():
@@ -55,7 +74,16 @@ class DocumentedApi(LazyApi):
                 _drop_fastapis_422(operation["responses"])
                 for response in operation["responses"].values():
                     response.setdefault("headers", {})[REQUEST_ID_HEADER] = _REQUEST_ID
+        if len(contracts) == len(self._models):  # or the next request may find more of them
+            self.openapi_schema = document
         return document
+
+    def _contracts(self) -> list[Contract]:
+        found = []
+        for model in self._models:
+            with suppress(MlopsError):
+                found.append(self._models.get(model).contract)
+        return found
 
 
 def _describe_submissions(request: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +133,7 @@ def _required(field: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "title": field["title"], "description": field["description"]}
 
 
-def _own_schemas() -> dict[str, Any]:
+def _own_schemas(contracts: Sequence[Contract]) -> dict[str, Any]:
     """Return schemas that FastAPI does not know, or from whose examples it removes each null."""
     from functions.api.documents import JobDocument
     from functions.api.problem_document import Problem
@@ -114,8 +142,8 @@ def _own_schemas() -> dict[str, Any]:
         [
             (Problem, "serialization"),
             (JobDocument, "serialization"),
-            *((contract.request, "validation") for contract in CONTRACTS.values()),
-            *((contract.response, "serialization") for contract in CONTRACTS.values()),
+            *((contract.request, "validation") for contract in contracts),
+            *((contract.response, "serialization") for contract in contracts),
         ],
         ref_template="#/components/schemas/{model}",
     )

@@ -44,10 +44,14 @@ class Telemetry:
         self._now = now
         self._hash = IdHash(key, now)
 
-    def predicting(self, scope: Scope, *, subject: str, model_version: str) -> None:
-        """Note whose prediction this request is; the id is logged as a keyed hash."""
-        hashed = self._hash(subject)
-        scope["state"]["facts"].update(subject_hash=hashed, model_version=model_version)
+    def predicting(
+        self, scope: Scope, *, model: str, model_version: str, subject: str | None
+    ) -> None:
+        """Note what predicts, and for whom; the id is logged as a keyed hash."""
+        facts = scope["state"]["facts"]
+        if subject is not None:
+            facts["subject_hash"] = self._hash(subject)
+        facts.update(model=model, model_version=model_version)
 
     def predicted(self, scope: Scope, prediction: float) -> None:
         """Note the answer as the client gets it; a release compares versions by it."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, Self
 
+from mlops.models.catalogue import find_unknown_field
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -30,7 +31,6 @@ from mlops.batch.jobs import Submission
 from mlops.errors import MalformedJson, MlopsError, PinInvalid
 from mlops.inference.version import Pin
 from mlops.models import strict_json
-from mlops.models.catalogue import find_unknown_field
 from mlops.models.validation import at_most, faults
 
 _MOST_SHOWN = 5

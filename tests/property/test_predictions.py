@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from functions.api.gateway import behind_gateway
-from mlops.models.churn.contract import CHURN, ChurnRequest, risk_category
+from mlops.models.churn.contract import CHURN
 from tests.property.requests import IDS, JSON_VALUES, valid_requests
 
 PREDICT = "/v1/predict/churn"
@@ -59,7 +59,7 @@ def test_valid_requests_are_predicted(api: Api, request: dict[str, Any]) -> None
     assert status == 200, answer
     assert list(answer) == list(CHURN.response.model_fields)
     assert 0 <= answer["churn_probability"] <= 1
-    assert answer["risk_category"] == risk_category(answer["churn_probability"])
+    assert answer["risk_category"] == CHURN.outcome.answer([answer["churn_probability"]])["risk_category"]
     assert answer["customer_id"] == request["customer_id"]
 
 
@@ -68,7 +68,7 @@ def test_valid_requests_are_predicted(api: Api, request: dict[str, Any]) -> None
 def test_null_and_absent_mean_the_same(
     api: Api, request: dict[str, Any], data: st.DataObject
 ) -> None:
-    absent = sorted(ChurnRequest.model_fields.keys() - request.keys())
+    absent = sorted(CHURN.request.model_fields.keys() - request.keys())
     nulls = dict.fromkeys(data.draw(st.lists(st.sampled_from(absent))) if absent else [])
     answers = [api.predict(encoded(sent))[1] for sent in (request, request | nulls)]
     assert answers[0]["churn_probability"] == answers[1]["churn_probability"]
@@ -98,7 +98,7 @@ def test_other_json_is_refused(api: Api, value: object) -> None:
 @settings(max_examples=1_500)
 @given(
     request=valid_requests(),
-    field=st.sampled_from(sorted(ChurnRequest.model_fields)) | st.text(max_size=8),
+    field=st.sampled_from(sorted(CHURN.request.model_fields)) | st.text(max_size=8),
     value=JSON_VALUES,
 )
 def test_one_changed_field_is_predicted_or_blamed(

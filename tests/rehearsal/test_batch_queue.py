@@ -56,9 +56,9 @@ def single_predictions(
     served = models.get("churn")
     for row in rows:
         request = CHURN.request.model_validate(row)
-        (prediction,) = served.predictor.predict(CHURN.columns([request])).tolist()
-        answer = CHURN.answer(
-            request, prediction, model_version=served.version, prediction_id="not compared"
+        (numbers,) = served.predictor.predict(CHURN.encoder.tensors([request])).tolist()
+        answer = CHURN.answer_to(
+            request, numbers, model_version=served.version, prediction_id="not compared"
         )
         yield answer.model_dump(mode="json")
 

@@ -7,6 +7,7 @@ store does not delay a prediction.
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 
 from functions.api.batch import Batch, BatchRoute, SubmissionRoute, job_id_of
@@ -33,6 +34,7 @@ from mlops.errors import (
     JobNotFound,
     ModelNotFound,
 )
+from mlops.inference.pinned import PinnedModels
 
 PATH = "/v1/predict/batch"
 
@@ -50,7 +52,9 @@ _EXAMPLES: Any = {name: {"summary": name, "value": value} for name, value in SUB
 _LOCATION = {"description": "Path of the job.", "schema": {"type": "string"}}
 
 
-def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIRouter:
+def batch_router(
+    batch: Batch, models: PinnedModels, telemetry: Telemetry, identify: Identify
+) -> APIRouter:
     router = APIRouter(prefix=PATH, tags=["batch"], route_class=BatchRoute)
 
     def caller(request: Request) -> str:
@@ -72,6 +76,7 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
         idempotency_key: _IdempotencyKey = None,
     ) -> JobDocument:
         owner = caller(request)
+        _require_fields(models, body)
         job_id = job_id_of(owner, idempotency_key) if idempotency_key else batch.new_job_id()
         status = batch.jobs().submit(job_id, body.to_submission(owner))
         response.headers["Location"] = f"{request.scope['root_path']}{PATH}/{job_id}"
@@ -151,3 +156,19 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
         return answer(request, batch.jobs().retry(job_id, caller(request)))
 
     return router
+
+
+def _require_fields(models: PinnedModels, body: BatchRequest) -> None:
+    """Raise RequestValidationError where columns are renamed to fields that the model lacks.
+
+    A job with a pin of its own is checked by the worker, which loads that version.
+    """
+    if not body.rename or body.pin is not None:
+        return
+    known = models.get(body.model).contract.by_name
+    for name in body.rename.values():
+        if name is not None and name not in known:
+            detail = f"The model has no field {ascii(name)}"
+            raise RequestValidationError(
+                [{"type": "unknown_field", "loc": ("body", "rename"), "msg": detail}]
+            )

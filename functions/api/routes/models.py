@@ -1,5 +1,6 @@
 """GET /v1/models: the models that are served, and how they were trained."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ class ModelSummary(BaseModel):
 
     model: str
     title: str
+    task: str = Field(description="`binary`, `multiclass` or `regression`.")
     model_version: str
     digest: str = Field(description="Digest of the version's manifest, `sha256:…`.")
     trained_at: datetime
@@ -34,6 +36,9 @@ class ModelDetail(ModelSummary):
         description="JSON Schema of a request, with fields, categories and ranges."
     )
     response: dict[str, Any] = Field(description="JSON Schema of an answer.")
+    contract: dict[str, Any] = Field(
+        description="The contract, as it is in the version: fields, rules, answer, examples."
+    )
 
 
 def models_router(models: PinnedModels) -> APIRouter:
@@ -58,6 +63,7 @@ def models_router(models: PinnedModels) -> APIRouter:
             metrics=dict(served.manifest.metrics),
             features=served.contract.request.model_json_schema(),
             response=served.contract.response.model_json_schema(mode="serialization"),
+            contract=json.loads(served.contract.to_json()),
         )
 
     return router
@@ -67,6 +73,7 @@ def _summary(served: ServedModel) -> dict[str, Any]:
     return {
         "model": served.contract.model,
         "title": served.contract.title,
+        "task": served.contract.task,
         "model_version": served.version,
         "digest": served.pin.digest,
         "trained_at": served.manifest.provenance.trained_at,

@@ -1,11 +1,11 @@
 """POST /v1/predict/<model>: one request, one prediction."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from functions.api.body import read_model
@@ -14,91 +14,113 @@ from functions.api.telemetry import Telemetry
 from mlops.errors import ArtifactError, ModelNotFound
 from mlops.inference.pinned import PinnedModels
 from mlops.models.contract import Contract
+from mlops.models.validation import MAX_NAME
 
 DIGEST_HEADER = "Model-Digest"
 RELEASE_HEADER = "Release"
 
 
-class _WholeRoute(APIRoute):
-    """A route that FastAPI describes, but that the endpoint handles alone.
-
-    The endpoint takes the request and returns the response. FastAPI would look for dependencies at
-    each request, and read the endpoint's source at the first. Errors reach the application's
-    handlers as they do from other routes.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]],
-        **described: Any,
-    ) -> None:
-        super().__init__(path, endpoint, **described)
-
-        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-            response = await endpoint(Request(scope, receive, send))
-            await response(scope, receive, send)
-
-        self.app = answered
+def predict_path(model: str) -> str:
+    return f"/v1/predict/{model}"
 
 
-def predict_path(contract: Contract) -> str:
-    return f"/v1/predict/{contract.model}"
-
-
-def add_predict_route(
-    router: APIRouter,
-    contract: Contract,
+def predict_route(
+    model: str,
     models: PinnedModels,
     telemetry: Telemetry,
     *,
     release: str,
     new_prediction_id: Callable[[], str],
-) -> None:
+) -> Route:
+    """Return the route that predicts with one model.
+
+    FastAPI only describes it (see `describe_predict_routes`): for each request it would look for
+    dependencies, and validate the answer again.
+    """
+
     async def predict(request: Request) -> Response:
+        served = models.get(model)
+        contract = served.contract
         body = await read_model(request, contract.request)
-        served = models.get(contract.model)
         telemetry.predicting(
-            request.scope, subject=contract.subject(body), model_version=served.version
+            request.scope,
+            model=model,
+            model_version=served.version,
+            subject=contract.subject_of(body),
         )
-        prediction = served.predictor.predict_one(contract.columns([body]))
-        telemetry.predicted(request.scope, prediction)
-        answer = contract.answer(
-            body, prediction, model_version=served.version, prediction_id=new_prediction_id()
+        numbers = served.predictor.predict_one(contract.encoder.tensors([body]))
+        telemetry.predicted(request.scope, contract.watched_one(numbers))
+        answer = contract.answer_to(
+            body, numbers, model_version=served.version, prediction_id=new_prediction_id()
         )
-        # It is validated already; FastAPI would do so again.
         return Response(
             answer.model_dump_json(),
             headers={DIGEST_HEADER: served.pin.digest, RELEASE_HEADER: release},
             media_type="application/json",
         )
 
-    router.add_api_route(
-        predict_path(contract),
-        predict,
-        route_class_override=_WholeRoute,
-        tags=["predict"],
-        methods=["POST"],
-        name=f"predict_{contract.model}",
-        summary=f"{contract.title}: make one prediction",
-        responses={
-            200: {
-                "content": {"application/json": {"schema": _reference(contract.response)}},
-                "headers": {
-                    DIGEST_HEADER: {
-                        "description": "Digest of the manifest of the model that answered.",
-                        "schema": {"type": "string"},
-                    },
-                    RELEASE_HEADER: {
-                        "description": "Release that answered, which is a Lambda version.",
-                        "schema": {"type": "string"},
+    return _LoggedRoute(predict_path(model), predict, methods=["POST"])
+
+
+class _LoggedRoute(Route):
+    """A route that the log line of a request names, as it does those of FastAPI."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
+
+
+def unknown_model_route(models: PinnedModels) -> Route:
+    """Return the route that answers for models that are not served."""
+
+    return Route(predict_path("{model}"), _UnknownModel(models))
+
+
+class _UnknownModel:
+    """An ASGI application, so that it answers every method."""
+
+    def __init__(self, models: PinnedModels) -> None:
+        self._models = models
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise ModelNotFound(scope["path_params"]["model"][:MAX_NAME], tuple(self._models))
+
+
+def describe_predict_routes(contracts: Iterable[Contract]) -> list[BaseRoute]:
+    """Return the routes that FastAPI describes in place of those that predict."""
+    router = APIRouter()
+    for contract in contracts:
+        router.add_api_route(
+            predict_path(contract.model),
+            _described_elsewhere,
+            tags=["predict"],
+            methods=["POST"],
+            name=f"predict_{contract.model}",
+            summary=f"{contract.title}: make one prediction",
+            generate_unique_id_function=lambda route: route.name,
+            responses={
+                200: {
+                    "content": {"application/json": {"schema": _reference(contract.response)}},
+                    "headers": {
+                        DIGEST_HEADER: {
+                            "description": "Digest of the manifest of the model that answered.",
+                            "schema": {"type": "string"},
+                        },
+                        RELEASE_HEADER: {
+                            "description": "Release that answered, which is a Lambda version.",
+                            "schema": {"type": "string"},
+                        },
                     },
                 },
+                **documented(*BODY_PROBLEMS, ModelNotFound, ArtifactError),
             },
-            **documented(*BODY_PROBLEMS, ModelNotFound, ArtifactError),
-        },
-        openapi_extra={"requestBody": _described(contract)},
-    )
+            openapi_extra={"requestBody": _described(contract)},
+        )
+    return router.routes
+
+
+def _described_elsewhere() -> Response:
+    raise NotImplementedError
 
 
 def _described(contract: Contract) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import numpy as np
 import pytest
 from moto import mock_aws
 
@@ -83,7 +82,7 @@ def register(
     """The version, with a holdout of these rows."""
     files = version_files()
     if holdout:
-        held_out = Holdout(tuple(map(dict, rows)), np.zeros(len(rows), dtype=np.int64))
+        held_out = Holdout(tuple(map(dict, rows)), (0,) * len(rows))
         files[HOLDOUT] = holdout_to_bytes(held_out)
     registry = open_registry(store)
     registry.register(version, files, provenance())

@@ -1,5 +1,6 @@
 """The API on the loopback, as far as `mlops smoke` asks it."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -10,6 +11,7 @@ from tests.integration.batch_command.fake_api import Answer, FakeApi, Seen, of
 
 VERSION, DIGEST = "churn-model-v1.0.0", f"sha256:{'0' * 64}"
 PREDICT = "POST /v1/predict/churn"
+CONTRACT = "GET /v1/models/churn"
 
 
 class PredictionApi(FakeApi):
@@ -28,6 +30,8 @@ class PredictionApi(FakeApi):
     def answer(self, seen: Seen) -> Answer:
         request = f"{seen.method} {seen.path}"
         with self.lock:  # as many at once as the command sends
+            if not self.script.get(request) and request == CONTRACT:
+                return of({"contract": json.loads(CHURN.to_json())})
             if self.script.get(request) or request != PREDICT:
                 return super().answer(seen)
             self.seen.append(seen)
@@ -36,7 +40,7 @@ class PredictionApi(FakeApi):
 
     def predicted(self, document: Any, **replaced: object) -> Answer:
         request = CHURN.request.model_validate(document)
-        made = CHURN.answer(request, 0.5, model_version=VERSION, prediction_id="pred_1")
+        made = CHURN.answer_to(request, [0.5], model_version=VERSION, prediction_id="pred_1")
         document = {**made.model_dump(mode="json"), **replaced}
         return of(document, Model_Digest=self.digest, Release=next(self.releases))
 

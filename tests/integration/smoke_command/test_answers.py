@@ -9,6 +9,7 @@ from mlops.models.churn.contract import CHURN
 from tests.integration.batch_command.fake_api import CUT, Answer, of, problem
 from tests.integration.smoke_command.conftest import Smoke, pinned
 from tests.integration.smoke_command.prediction_api import (
+    CONTRACT,
     DIGEST,
     PREDICT,
     VERSION,
@@ -63,7 +64,7 @@ def test_a_wrong_answer_is_a_failure(
     ("replaced", "reason"),
     [
         ({"churn_probability": "0.5"}, "these fields of the answer are wrong: churn_probability"),
-        ({"customer_id": "somebody"}, "it answers for another customer"),
+        ({"customer_id": "somebody"}, "it answers for another customer_id"),
         (
             {"model_version": OTHER_VERSION},
             f"{OTHER_VERSION} answered with the digest of {VERSION}",
@@ -78,6 +79,23 @@ def test_a_wrong_field_is_a_failure(
     ran = run()
     assert ran.code == 1
     assert ran.out.splitlines()[1:] == [f"- churn: {reason}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (problem(404, "Model not found"), "churn: Model not found"),
+        (of({}), "churn: "),
+        (of({"contract": {"model": "churn"}}), "churn: The contract of churn: "),
+    ],
+)
+def test_a_model_whose_contract_cannot_be_had_is_a_failure(
+    run: Smoke, api: PredictionApi, answer: Answer, reason: str
+) -> None:
+    api.play(CONTRACT, answer)
+    ran = run()
+    assert ran.code == 1
+    assert ran.out.splitlines()[1].startswith(f"- {reason}")
 
 
 def test_a_connection_that_breaks_is_tried_again_once(run: Smoke, api: PredictionApi) -> None:

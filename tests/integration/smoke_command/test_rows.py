@@ -134,5 +134,5 @@ def test_what_is_too_little_follows_from_the_stack_s_settings() -> None:
 
 def test_a_version_that_is_pinned_and_live_is_one() -> None:
     pin, other = (Pin.parse(f"churn-model-v1.{minor}.0@{DIGEST}") for minor in (0, 1))
-    unknown = Pin.parse(f"gone-model-v1.0.0@{DIGEST}")
-    assert by_model([other, pin, unknown, other]) == {"churn": [other, pin]}
+    loans = Pin.parse(f"loans-model-v1.0.0@{DIGEST}")
+    assert by_model([other, loans, pin, other]) == {"churn": [other, pin], "loans": [loans]}

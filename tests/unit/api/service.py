@@ -21,7 +21,6 @@ from mlops.inference.manifest import MANIFEST, digest_of
 from mlops.inference.pinned import PinnedModels
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
 from tests.unit.inference.building import V1, manifest_of, version_files
 
 PREDICT = "/v1/predict/churn"
@@ -50,7 +49,7 @@ class FailingLoader(ModelLoader):
     """Loads models that predict nothing but this error."""
 
     def __init__(self, source: FakeSource, error: Exception) -> None:
-        super().__init__([source], CONTRACTS)
+        super().__init__([source])
         self._error = error
 
     def load(self, pin: Pin) -> ServedModel:
@@ -61,7 +60,7 @@ class _FailingPredictor(Predictor):
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def predict_one(self, columns: object) -> Any:
+    def predict_one(self, tensors: object) -> Any:
         raise self._error
 
 
@@ -160,9 +159,7 @@ def service(
     log = io.BytesIO()
     app = create_app(
         settings or Settings(),
-        models=PinnedModels(
-            [source.pin] if pinned else [], loader or ModelLoader([source], CONTRACTS)
-        ),
+        models=PinnedModels([source.pin] if pinned else [], loader or ModelLoader([source])),
         logger=open_logger("test", log),
         **ports,
     )

@@ -19,7 +19,6 @@ from mlops.bootstrap.logs import open_logger
 from mlops.errors import StoreUnavailable
 from mlops.inference.loading import ModelLoader
 from mlops.inference.pinned import PinnedModels
-from mlops.models.catalogue import CONTRACTS
 from tests.unit.api.service import (
     AWS_REQUEST_ID,
     CUSTOMER,
@@ -74,6 +73,7 @@ def test_a_prediction_is_one_line() -> None:
     assert line["method"] == "POST"
     assert line["route"] == PREDICT
     assert line["status"] == 200
+    assert line["model"] == "churn"
     assert line["model_version"] == "churn-model-v1.0.0"
     assert line["duration_ms"] == 250.0
     assert line["release"] == "17"
@@ -266,7 +266,7 @@ def test_a_request_that_fails_before_its_route_is_known_counts_as_a_prediction()
 
 def test_health_checks_are_logged_and_not_counted() -> None:
     api = service(settings=Settings(metrics_namespace="mlops-test"))
-    router = health_router(PinnedModels([], ModelLoader([], CONTRACTS)))
+    router = health_router(PinnedModels([], ModelLoader([])))
     paths = [route.path for route in router.routes if isinstance(route, APIRoute)]
     assert len(paths) == 2
     for path in paths:

@@ -1,11 +1,12 @@
 """GET /v1/models: what is served, and what it is made of."""
 
-from mlops.models.churn.contract import CHURN
+from tests.churn import CATEGORIES
 from tests.unit.api.service import Service
 
 SUMMARY = {
     "model": "churn",
     "title": "Customer churn",
+    "task": "binary",
     "model_version": "churn-model-v1.0.0",
     "trained_at": "2026-01-02T03:04:05Z",
 }
@@ -31,7 +32,7 @@ def test_the_features_have_their_categories_and_ranges(api: Service) -> None:
     fields = features["properties"]
     assert features["required"] == ["customer_id", "tenure", "monthly_charges"]
     assert (fields["tenure"]["minimum"], fields["tenure"]["maximum"]) == (0, 1_200)
-    for field, categories in CHURN.categories.items():
+    for field, categories in CATEGORIES.items():
         choices, nothing = fields[field]["anyOf"]
         assert choices["enum"] == list(categories)
         assert nothing == {"type": "null"}

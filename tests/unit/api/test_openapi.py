@@ -10,7 +10,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from functions.api.settings import Settings
-from mlops.models.churn.contract import CHURN, ChurnRequest
+from mlops.models.churn.contract import CHURN
 from tests.project.files import ROOT
 from tests.tools.openapi import COMMITTED, described
 from tests.unit.api.batch_service import (
@@ -133,7 +133,7 @@ def test_the_request_is_strict_and_its_options_may_be_null() -> None:
     request = SCHEMAS["ChurnRequest"]
     assert request["additionalProperties"] is False
     assert request["required"] == ["customer_id", "tenure", "monthly_charges"]
-    for field in ChurnRequest.model_fields.keys() - set(request["required"]):
+    for field in CHURN.request.model_fields.keys() - set(request["required"]):
         assert fits("ChurnRequest", CUSTOMER | {field: None})
     assert not fits("ChurnRequest", CUSTOMER | {"unknown": None})
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mlops.models.churn.contract import CHURN, ChurnRequest
+from mlops.models.churn.contract import CHURN
+from tests.churn import CATEGORIES
 from tests.unit.api.service import (
     CUSTOMER,
     PREDICT,
@@ -31,12 +32,23 @@ def errors(api: Service, **changed: Any) -> list[tuple[str, str]]:
     return [(error["field"], error["type"]) for error in refuse(api, **changed)["errors"]]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/predict/churn/", "/v1/predict/unknown", "/v2/models"])
+@pytest.mark.parametrize("path", ["/", "/v1/predict/churn/", "/v1/unknown", "/v2/models"])
 def test_unknown_routes_are_problems(api: Service, path: str) -> None:
     for answer in (api.asgi("GET", path), api.through_lambda("GET", path)):
         assert answer.status == 404
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["type"] == "urn:mlops-pipeline:problem:not-found"
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_a_model_that_is_not_served_is_named(api: Service, method: str) -> None:
+    for answer in (
+        api.asgi(method, "/v1/predict/fraud"),
+        api.through_lambda(method, "/v1/predict/fraud"),
+    ):
+        assert answer.status == 404
+        assert answer.json()["type"] == "urn:mlops-pipeline:problem:model-not-found"
+        assert answer.json()["detail"] == "GET /v1/models lists all models."
 
 
 @pytest.mark.parametrize(
@@ -76,11 +88,11 @@ def test_each_wrong_field_is_named(api: Service) -> None:
     ]
 
 
-@pytest.mark.parametrize("field", CHURN.categorical)
+@pytest.mark.parametrize("field", [*CATEGORIES])
 def test_an_unknown_category_is_answered_with_the_known_ones(api: Service, field: str) -> None:
     (error,) = refuse(api, **{field: "Weekly"})["errors"]
     assert error["field"] == field
-    assert [name for name in CHURN.categories[field] if f"'{name}'" not in error["detail"]] == []
+    assert [name for name in CATEGORIES[field] if f"'{name}'" not in error["detail"]] == []
 
 
 def test_a_contradiction_names_both_fields(api: Service) -> None:
@@ -124,7 +136,7 @@ def test_a_list_is_told_in_words_of_json(api: Service) -> None:
     assert (error["field"], error["detail"]) == ("body", "Input should be an object")
 
 
-@pytest.mark.parametrize("field", ChurnRequest.model_fields)
+@pytest.mark.parametrize("field", CHURN.request.model_fields)
 @pytest.mark.parametrize(
     "wrong",
     [MARKER * 20, [MARKER], {"a": MARKER}, {"a": [{"b": MARKER}]}],
@@ -134,7 +146,7 @@ def test_values_are_never_repeated(api: Service, field: str, wrong: object) -> N
     assert_unrepeated(api.predict(**{field: wrong}), 422)
 
 
-@pytest.mark.parametrize("field", [*ChurnRequest.model_fields, "unknown"])
+@pytest.mark.parametrize("field", [*CHURN.request.model_fields, "unknown"])
 def test_numbers_are_never_repeated(api: Service, field: str) -> None:
     answer = api.predict(**{field: -98765432123})
     assert answer.status == 422

@@ -99,16 +99,20 @@ def test_a_wrong_command_line_is_exit_code_2(mlops: Mlops, arguments: list[str])
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "reason"),
     [
-        ["train", "fraud"],
-        ["register", "fraud"],
-        ["models", "fraud"],
-        ["pin", "fraud", "fraud-model-v1.0.0"],
+        (["register", "fraud"], "there is no trained candidate here"),
+        (["show", "fraud"], "There is no version of fraud in the store"),
+        (["pin", "fraud"], "There is no version of fraud in the store"),
+        (["pin", "fraud", "fraud-model-v1.0.0"], "There is no version fraud-model-v1.0.0"),
     ],
 )
-def test_an_unknown_model_is_named(mlops: Mlops, arguments: list[str]) -> None:
-    assert mlops(*arguments).refusal == "There is no model 'fraud' here. Known: churn."
+def test_a_model_without_versions_is_named(mlops: Mlops, arguments: list[str], reason: str) -> None:
+    assert reason in mlops(*arguments).refusal
+
+
+def test_no_versions_of_a_model_are_listed_as_none(mlops: Mlops) -> None:
+    assert mlops("models", "fraud").out == "No version of fraud is registered in .mlops.\n"
 
 
 @pytest.mark.parametrize(

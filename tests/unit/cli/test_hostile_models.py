@@ -28,7 +28,7 @@ BUILDS = [external_weights, external_weights_in_a_function, endless_loop]
 
 def hostile_files(model: bytes) -> dict[str, bytes]:
     """The files of a version whose golden rows are what such a model answers: always 0.5."""
-    rows = [GoldenRow(dict(request), 0.5) for request in CHURN.examples.values()]
+    rows = [GoldenRow(dict(request), (0.5,)) for request in CHURN.examples.values()]
     return version_files(model_onnx=model, golden_json=golden_to_bytes(rows))
 
 

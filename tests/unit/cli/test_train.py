@@ -1,8 +1,10 @@
 """`mlops train`: what the gate refuses leaves nothing behind; what it prints where."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from mlops.cli.training import code_sha, training_date
 from mlops.errors import ConfigInvalid
+from mlops.models.churn.training import CHURN_PLAN
+from mlops.models.plan import Bounds
 from tests.unit.cli.conftest import Mlops
 from tests.unit.models.telco import telco_rows, write_csv
 
@@ -55,7 +59,7 @@ def test_noise_is_refused_for_every_reason(mlops: Mlops, tmp_path: Path) -> None
 def test_a_few_rows_are_refused(mlops: Mlops, tmp_path: Path) -> None:
     ran = mlops("train", "churn", "--data", write_csv(tmp_path / "data.csv", ROWS[:20]))
     assert ran.code == 3
-    assert "too few to judge by" in ran.err
+    assert "too few rows to judge by" in ran.err
 
 
 def test_bad_data_is_named(mlops: Mlops, tmp_path: Path) -> None:
@@ -68,6 +72,34 @@ def test_outside_the_project_its_data_is_missed_by_name(mlops: Mlops) -> None:
     refusal = mlops("train", "churn").refusal
     assert "data/telco_churn.csv.gz" in refusal
     assert "No such file" in refusal
+
+
+def test_a_model_without_a_plan_is_sent_to_the_import(mlops: Mlops) -> None:
+    refusal = mlops("train", "loans").refusal
+    assert refusal == (
+        "loans: it has no training plan; those that have one: churn. To serve a model that was"
+        " trained elsewhere: mlops import PIPELINE.joblib SAMPLE.csv --model loans"
+    )
+
+
+def test_bounds_are_proposed_as_a_plan_has_them(mlops: Mlops, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "data.csv", telco_rows()[:300])
+    ran = mlops("train", "churn", "--propose-bounds", "--data", data)
+    assert ran.code == 0
+    first, *lines, last, note = ran.out.splitlines()
+    assert (first, last) == ("bounds={", "},")
+    assert note.startswith("Nothing was written.")
+    bounds = eval(f"{{{' '.join(lines)}}}", {"Bounds": Bounds})  # noqa: S307 -- what was printed
+    assert bounds.keys() == CHURN_PLAN.bounds.keys()
+    assert bounds["full"].minimum.keys() == {"roc_auc"}
+    assert bounds["full"].maximum.keys() == {"roc_auc", "brier", "ece"}
+    assert list(tmp_path.iterdir()) == [data]
+
+    again = json.loads(mlops("train", "churn", "--propose-bounds", "--data", data, "--json").out)
+    assert again == {
+        "model": "churn",
+        "bounds": {view: asdict(found) for view, found in bounds.items()},
+    }
 
 
 def test_a_folder_with_other_things_is_refused_before_training(

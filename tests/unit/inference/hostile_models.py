@@ -6,8 +6,8 @@ from pathlib import Path
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto, helper
 
-from mlops.inference.predictor import INPUT, OUTPUT
-from tests.unit.inference.building import serialized
+from mlops.models.tabular import INPUT
+from tests.unit.inference.building import OUTPUT, serialized
 
 WEIGHTS = "weights.bin"
 

@@ -8,18 +8,19 @@ import pytest
 
 from mlops.errors import ModelUnusable
 from mlops.inference.holdout import MAX_BYTES, Holdout, holdout_from_bytes, holdout_to_bytes
+from mlops.models.churn.contract import CHURN
 
-HOLDOUT = Holdout(
-    ({"customer_id": "Ä \u2028 \r", "tenure": 1.5}, {"gender": None}), np.array([1, 0])
-)
+HOLDOUT = Holdout(({"customer_id": "Ä \u2028 \r", "tenure": 1.5}, {"gender": None}), (1, 0))
 ROW = {"request": {}, "label": 1}
 
 
 def test_what_is_written_is_read() -> None:
     found = holdout_from_bytes("churn", holdout_to_bytes(HOLDOUT))
     assert found.requests == HOLDOUT.requests
-    assert found.labels.tolist() == [1, 0]
-    assert found.labels.dtype == np.int64
+    assert found.labels == (1, 0)
+    numbers = found.numbers("churn", CHURN.outcome)
+    assert numbers.tolist() == [1, 0]
+    assert numbers.dtype == np.float64
 
 
 def test_the_bytes_do_not_depend_on_the_clock() -> None:
@@ -40,13 +41,10 @@ def zipped(*lines: object) -> bytes:
         (holdout_to_bytes(HOLDOUT)[:20] + bytes(40), "its holdout cannot be read: "),
         (gzip.compress(b""), "its holdout has no rows"),
         (gzip.compress(b"{"), "its holdout, line 1: "),
-        (zipped(ROW, []), "its holdout, line 2: no request with a label of 0 or 1"),
+        (zipped(ROW, []), "its holdout, line 2: no request with a label"),
         (zipped({"request": {}}), "line 1: no request with a label"),
         (zipped({"label": 1}), "line 1: no request with a label"),
         (zipped({"request": [], "label": 1}), "line 1: no request with a label"),
-        (zipped(ROW | {"label": 2}), "line 1: no request with a label"),
-        (zipped(ROW | {"label": True}), "line 1: no request with a label"),
-        (zipped(ROW | {"label": 1.0}), "line 1: no request with a label"),
         (zipped(ROW | {"label": float("nan")}), "line 1: "),
         (zipped(ROW | {"weight": 1}), "line 1: no request with a label"),
     ],
@@ -55,6 +53,13 @@ def test_what_is_no_holdout(content: bytes, reason: str) -> None:
     with pytest.raises(ModelUnusable) as caught:
         holdout_from_bytes("churn", content)
     assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize("label", [2, True, 1.0, "1", None, [1]])
+def test_a_label_that_the_task_does_not_have_is_refused_by_its_line(label: object) -> None:
+    holdout = Holdout(({}, {}), (1, label))
+    with pytest.raises(ModelUnusable, match="its holdout, line 2: the label is none"):
+        holdout.numbers("churn", CHURN.outcome)
 
 
 def test_a_holdout_that_unpacks_to_gigabytes_is_refused_before_it_is_unpacked() -> None:

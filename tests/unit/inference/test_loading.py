@@ -13,7 +13,6 @@ from mlops.errors import (
     ArtifactMissing,
     ManifestInvalid,
     MlopsError,
-    ModelNotFound,
     ModelUnusable,
     PinMismatch,
     StoreThrottled,
@@ -21,9 +20,8 @@ from mlops.errors import (
     VersionNotFound,
 )
 from mlops.inference.loading import ArtifactSource, ModelLoader
-from mlops.inference.manifest import GOLDEN, MANIFEST, MODEL, digest_of
+from mlops.inference.manifest import CONTRACT, GOLDEN, MANIFEST, MODEL, digest_of
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.models.churn.contract import CHURN
 from mlops.registry.objects import ObjectStore
 from mlops.registry.versions import StoredVersions
@@ -46,16 +44,16 @@ def written(objects: ObjectStore, version: ModelVersion = V1, **files: bytes) ->
 
 
 def load(pin: Pin, *sources: ObjectStore) -> None:
-    loaded = ModelLoader([StoredVersions(source) for source in sources], CONTRACTS).load(pin)
+    loaded = ModelLoader([StoredVersions(source) for source in sources]).load(pin)
     assert loaded.version == str(pin.version)
 
 
 def test_a_good_version_is_loaded_and_answers(objects: ObjectStore) -> None:
     pin = written(objects)
-    served = ModelLoader([StoredVersions(objects)], CONTRACTS).load(pin)
+    served = ModelLoader([StoredVersions(objects)]).load(pin)
     assert (served.pin, served.version) == (pin, "churn-model-v1.0.0")
     assert served.manifest == manifest_of(version_files())
-    assert served.contract is CHURN
+    assert served.contract == CHURN
     assert served.golden == tuple(golden_rows())
     served.check()
 
@@ -63,7 +61,7 @@ def test_a_good_version_is_loaded_and_answers(objects: ObjectStore) -> None:
 def test_a_model_that_forgot_its_answers_does_not_pass_its_check() -> None:
     objects = MemoryObjects()
     pin = written(objects, model_onnx=onnx_model(slope=0.06))
-    served = ModelLoader([StoredVersions(objects)], CONTRACTS).load(pin)
+    served = ModelLoader([StoredVersions(objects)]).load(pin)
     with pytest.raises(ModelUnusable):
         served.check()
 
@@ -171,10 +169,32 @@ def test_a_version_that_is_not_there(objects: ObjectStore) -> None:
     assert caught.value.version == "churn-model-v1.1.0"
 
 
-def test_a_model_without_contract() -> None:
-    with pytest.raises(ModelNotFound) as caught:
-        load(Pin(ModelVersion("fraud", 1, 0, 0), digest_of(b"")), MemoryObjects())
-    assert (caught.value.model, caught.value.known) == ("fraud", ("churn",))
+def test_a_version_without_a_contract_has_to_be_trained_again() -> None:
+    objects = MemoryObjects()
+    files = version_files()
+    del files[CONTRACT]
+    pin = StoredVersions(objects).write(manifest_of(files), files)
+    with pytest.raises(ModelUnusable, match=r"it has no contract\.json.*train it again"):
+        load(pin, objects)
+
+
+@pytest.mark.parametrize(
+    ("contract", "reason"),
+    [
+        (b"", "contract.json: "),
+        (b"{}", "contract.json: .*model: Field required"),
+        (CHURN.to_json().replace(b'"binary"', b'"ternary"'), "contract.json: task"),
+        (CHURN.to_json().replace(b'"le": 1200', b'"le": -1'), "no number lies between its bounds"),
+        (CHURN.to_json().replace(b'"Male"', b'"Males"'), "train it again"),
+        (CHURN.to_json().replace(b'"churn"', b'"fraud"', 1), "is that of the model 'fraud'"),
+    ],
+    ids=["empty", "no fields", "unknown task", "bounds", "other categories", "another model"],
+)
+def test_a_version_with_an_unusable_contract_is_refused(contract: bytes, reason: str) -> None:
+    objects = MemoryObjects()
+    pin = written(objects, contract_json=contract)
+    with pytest.raises(ModelUnusable, match=reason):
+        load(pin, objects)
 
 
 @pytest.mark.parametrize("model", [b"", b"garbage", onnx_model(columns=3), onnx_model(classes=3)])
@@ -228,7 +248,7 @@ def test_code_inside_an_artifact_is_never_run(
         with pytest.raises(ModelUnusable):
             load(pin, watched)
     assert not mark.exists()
-    assert read == [FOLDER + MANIFEST, FOLDER + MODEL, FOLDER + GOLDEN]
+    assert read == [FOLDER + MANIFEST, FOLDER + CONTRACT, FOLDER + MODEL, FOLDER + GOLDEN]
 
 
 def test_bytes_are_verified_before_anything_is_made_of_them() -> None:
@@ -263,7 +283,7 @@ def test_the_first_source_that_has_the_version_is_the_only_one_asked() -> None:
     baked = MemoryObjects()
     pin = written(baked)
     sources: list[ArtifactSource] = [StoredVersions(baked), Untouchable()]
-    assert ModelLoader(sources, CONTRACTS).load(pin).pin == pin
+    assert ModelLoader(sources).load(pin).pin == pin
 
 
 def test_the_next_source_is_asked_where_the_version_is_not_in_the_first() -> None:
@@ -290,4 +310,4 @@ def test_a_source_that_fails_is_an_error(error: MlopsError) -> None:
     store = MemoryObjects()
     pin = written(store)
     with pytest.raises(type(error)):
-        ModelLoader([Failing(error), StoredVersions(store)], CONTRACTS).load(pin)
+        ModelLoader([Failing(error), StoredVersions(store)]).load(pin)

@@ -5,7 +5,6 @@ from mlops.inference.loading import ModelLoader
 from mlops.inference.manifest import digest_of
 from mlops.inference.pinned import PinnedModels
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.registry.versions import StoredVersions
 from tests.unit.fakes import MemoryObjects
 from tests.unit.inference.building import V1, manifest_of, version_files
@@ -29,7 +28,7 @@ class Outage:
 
 
 def pinned(source: Outage, *more: Pin) -> PinnedModels:
-    return PinnedModels([source.pin, *more], ModelLoader([source], CONTRACTS))
+    return PinnedModels([source.pin, *more], ModelLoader([source]))
 
 
 def test_a_model_is_loaded_at_its_first_use_and_kept() -> None:

@@ -315,19 +315,19 @@ import numpy as np
 from mlops.errors import ModelUnusable
 from mlops.inference.predictor import Predictor
 from mlops.models.churn.contract import CHURN
-from mlops.models.columns import Columns
+from mlops.models.tabular import INPUT
 from tests.unit.inference import hostile_models
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 model = getattr(hostile_models, sys.argv[1])()
-row = CHURN.columns([CHURN.request.model_validate(next(iter(CHURN.examples.values())))])
+row = CHURN.encoder.tensors([CHURN.request.model_validate(next(iter(CHURN.examples.values())))])
 before = peak()
 try:
     predictor = Predictor("churn-model-v1.0.0", model, CHURN)
     predictor.predict_one(row)
-    row.values[0, 0] = 1e9
+    row[INPUT][0, 0] = 1e9
     predictor.predict_one(row)
 except ModelUnusable as error:
     print(error.reason[:500].replace("\\n", " "))

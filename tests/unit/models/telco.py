@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from mlops.models.churn.contract import CHURN
+from mlops.training.csv_data import load
+from mlops.training.data import Dataset
+
 TELCO = Path(__file__).resolve().parents[3] / "data" / "telco_churn.csv.gz"
 
 Row = Mapping[str, str]
@@ -16,6 +20,11 @@ Row = Mapping[str, str]
 def telco_rows() -> tuple[Row, ...]:
     with gzip.open(TELCO, "rt", encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))
+
+
+@cache
+def telco_data() -> Dataset:
+    return load(TELCO, CHURN)
 
 
 def as_csv(rows: Iterable[Row], header: Iterable[str] | None = None) -> str:

@@ -1,40 +1,39 @@
 """What the churn model takes, refuses and answers."""
 
+import gzip
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from mlops.models.churn.contract import (
-    CHURN,
-    INTERNET_EXTRAS,
-    NO_INTERNET,
-    NO_PHONE,
-    ChurnRequest,
-    risk_category,
-)
+from mlops.models.churn.contract import CHURN
+from mlops.models.schemas import Request
+from mlops.models.validation import validate
+from tests.churn import CATEGORIES, INTERNET_EXTRAS, NO_INTERNET, NO_PHONE
 
 CUSTOMER: dict[str, Any] = {"customer_id": "C12345", "tenure": 24, "monthly_charges": 79.50}
-OPTIONAL = [name for name, field in ChurnRequest.model_fields.items() if not field.is_required()]
+OPTIONAL = [field.name for field in CHURN.fields if not field.required]
+NUMERIC = ("tenure", "monthly_charges", "total_charges", "senior_citizen")
 
 
 def refusals(**changed: Any) -> list[tuple[str, str]]:
     """Field and type of what is wrong."""
     try:
-        ChurnRequest.model_validate(CUSTOMER | changed)
+        CHURN.request.model_validate(CUSTOMER | changed)
     except ValidationError as error:
         return [(str(found["loc"][0]), found["type"]) for found in error.errors()]
     return []
 
 
-def accepted(**changed: Any) -> ChurnRequest:
-    return ChurnRequest.model_validate(CUSTOMER | changed)
+def accepted(**changed: Any) -> Request:
+    return CHURN.request.model_validate(CUSTOMER | changed)
 
 
 def test_three_fields_are_required() -> None:
-    required = ChurnRequest.model_fields.keys() - set(OPTIONAL)
+    required = CHURN.request.model_fields.keys() - set(OPTIONAL)
     assert required == CUSTOMER.keys()
     assert refusals() == []
     assert all(getattr(accepted(), name) is None for name in OPTIONAL)
@@ -60,7 +59,7 @@ def test_ranges_include_their_bounds(field: str, lowest: int, highest: int) -> N
     assert refusals(**{field: highest + 1}) == [(field, "less_than_equal")]
 
 
-@pytest.mark.parametrize("field", CHURN.numeric)
+@pytest.mark.parametrize("field", NUMERIC)
 @pytest.mark.parametrize(
     "value", [True, False, "1", "", [1], {}, float("nan"), float("inf"), -float("inf")], ids=repr
 )
@@ -86,11 +85,11 @@ def test_ids_are_texts_of_1_to_128_characters(customer_id: object) -> None:
     assert [name for name, _ in refusals(customer_id=customer_id)] == ["customer_id"]
 
 
-@pytest.mark.parametrize("field", CHURN.categorical)
+@pytest.mark.parametrize("field", CATEGORIES)
 def test_categories_are_those_of_the_data(field: str) -> None:
-    for category in CHURN.categories[field]:
+    for category in CATEGORIES[field]:
         assert refusals(**{field: category}) == []
-    for wrong in ("", "weekly", CHURN.categories[field][0].lower(), 1, True, ["Yes"]):
+    for wrong in ("", "weekly", CATEGORIES[field][0].lower(), 1, True, ["Yes"]):
         assert refusals(**{field: wrong}) == [(field, "literal_error")]
 
 
@@ -166,12 +165,12 @@ def test_a_category_that_is_wrong_is_no_contradiction_too() -> None:
     ],
 )
 def test_risk_categories_begin_at_their_bounds(probability: float, category: str) -> None:
-    assert risk_category(probability) == category
+    assert CHURN.outcome.answer([probability])["risk_category"] == category
 
 
 def test_the_answer_has_five_keys_in_the_promised_order() -> None:
-    answer = CHURN.answer(
-        accepted(), 0.73, model_version="churn-model-v1.3.2", prediction_id="pred_8f9a2b1c"
+    answer = CHURN.answer_to(
+        accepted(), [0.73], model_version="churn-model-v1.3.2", prediction_id="pred_8f9a2b1c"
     )
     assert list(answer.model_dump().items()) == [
         ("customer_id", "C12345"),
@@ -183,28 +182,43 @@ def test_the_answer_has_five_keys_in_the_promised_order() -> None:
 
 
 def test_columns_are_all_fields_but_the_id() -> None:
-    assert {*CHURN.numeric, *CHURN.categorical, CHURN.subject_field} == set(
-        ChurnRequest.model_fields
-    )
-    columns = CHURN.columns([accepted(senior_citizen=1, contract="One year")])
-    names = (*CHURN.numeric, *CHURN.categorical)
-    row = dict(zip(names, columns.values[0].tolist(), strict=True))
-    place = CHURN.categories["contract"].index("One year")
+    names = [field.name for field in CHURN.encoder.fields]
+    assert {*names, "customer_id"} == set(CHURN.request.model_fields)
+    (columns,) = CHURN.encoder.tensors([accepted(senior_citizen=1, contract="One year")]).values()
+    row = dict(zip(names, columns[0].tolist(), strict=True))
     assert {name: value for name, value in row.items() if not math.isnan(value)} == {
         "tenure": 24.0,
         "monthly_charges": 79.5,
         "senior_citizen": 1.0,
-        "contract": place,
+        "contract": CATEGORIES["contract"].index("One year"),
     }
 
 
 def test_the_layout_says_which_column_is_what() -> None:
-    assert json.loads(CHURN.layout) == {
-        "numeric": [*CHURN.numeric],
-        "categorical": {name: [*CHURN.categories[name]] for name in CHURN.categorical},
-    }
-    assert list(json.loads(CHURN.layout)["categorical"]) == [*CHURN.categorical]
+    layout = json.loads(CHURN.encoder.layout)
+    assert layout["numeric"] == [*NUMERIC]
+    assert layout["categorical"] == {name: [*choices] for name, choices in CATEGORIES.items()}
+    assert list(layout["categorical"]) == [*CATEGORIES]
 
 
 def test_the_subject_is_the_customer() -> None:
-    assert CHURN.subject(accepted()) == "C12345"
+    assert CHURN.subject_of(accepted()) == "C12345"
+
+
+RECORDED = Path(__file__).with_name("churn_outcomes.json.gz")
+"""Requests, valid and not, with what churn's hand-written request class made of them before its
+contract became a document: the answer to it, or the faults."""
+
+
+def test_recorded_requests_have_the_same_outcome_to_the_byte() -> None:
+    recorded = json.loads(gzip.decompress(RECORDED.read_bytes()))
+    assert len(recorded) == 3_000
+    assert [case for case in recorded if outcome(case["request"]) != case["outcome"]] == []
+
+
+def outcome(request: object) -> object:
+    found = validate(CHURN, request)
+    if isinstance(found, tuple):
+        return [[fault.field, fault.type, fault.detail] for fault in found]
+    (columns,) = CHURN.encoder.tensors([found]).values()
+    return {"request": found.model_dump_json(), "columns": columns.tobytes().hex()}

@@ -1,77 +1,77 @@
 """What the churn model is trained on: every row, and copies as sparse as clients' requests."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlops.models.churn.contract import CHURN, ChurnRequest
-from mlops.models.churn.data import load
+from mlops.models.churn.contract import CHURN
 from mlops.models.churn.training import (
     CHURN_PLAN,
     MASKED_COPIES,
     THREE_FIELDS_SHARE,
-    three_fields,
+    fit,
     with_masked_copies,
 )
-from mlops.models.columns import Columns
-from tests.unit.models.telco import TELCO
+from mlops.models.tabular import INPUT
+from tests.unit.models.telco import TELCO, telco_data
 
-FIELDS = (*CHURN.numeric, *CHURN.categorical)
+FIELDS = [field.name for field in CHURN.encoder.fields]
 REQUIRED = [FIELDS.index(name) for name in ("tenure", "monthly_charges")]
 OPTIONAL = [index for index in range(len(FIELDS)) if index not in REQUIRED]
 
+Matrix = NDArray[np.float32]
+
 
 @pytest.fixture(scope="module")
-def columns() -> Columns:
-    return load(TELCO).columns
+def matrix() -> Matrix:
+    found: Matrix = telco_data().tensors[INPUT]
+    return found
 
 
 @pytest.fixture(scope="module")
 def labels() -> NDArray[np.int64]:
-    return load(TELCO).labels
+    return telco_data().targets
 
 
 @pytest.fixture(scope="module")
-def copied(columns: Columns, labels: NDArray[np.int64]) -> Columns:
-    rows, _ = with_masked_copies(columns, labels, np.random.default_rng(7))
+def copied(matrix: Matrix, labels: NDArray[np.int64]) -> Matrix:
+    rows, _ = with_masked_copies(matrix, labels, np.random.default_rng(7))
     return rows
 
 
 def test_the_projects_own_data_is_the_default() -> None:
     assert TELCO.parents[1] / CHURN_PLAN.default_data == TELCO
-    assert CHURN_PLAN.card.sample.digest == load(TELCO).digest
+    assert CHURN_PLAN.sample.digest == telco_data().digest
 
 
-def missing(columns: Columns) -> NDArray[np.bool_]:
+def missing(matrix: Matrix) -> NDArray[np.bool_]:
     """For each optional field; shape (n, 17)."""
-    blank: NDArray[np.bool_] = np.isnan(columns.values[:, OPTIONAL])
+    blank: NDArray[np.bool_] = np.isnan(matrix[:, OPTIONAL])
     return blank
 
 
-def test_the_originals_come_first_and_stay_as_they_are(columns: Columns, copied: Columns) -> None:
-    assert len(copied) == len(columns) * (1 + MASKED_COPIES)
-    np.testing.assert_array_equal(copied.values[: len(columns)], columns.values)
-    assert missing(columns).sum() == 11, "the blank totals of the first month"
+def test_the_originals_come_first_and_stay_as_they_are(matrix: Matrix, copied: Matrix) -> None:
+    assert len(copied) == len(matrix) * (1 + MASKED_COPIES)
+    np.testing.assert_array_equal(copied[: len(matrix)], matrix)
+    assert missing(matrix).sum() == 11, "the blank totals of the first month"
 
 
-def test_required_fields_are_never_masked(columns: Columns, copied: Columns) -> None:
-    repeated = np.tile(columns.values[:, REQUIRED], (1 + MASKED_COPIES, 1))
-    np.testing.assert_array_equal(copied.values[:, REQUIRED], repeated)
+def test_required_fields_are_never_masked(matrix: Matrix, copied: Matrix) -> None:
+    repeated = np.tile(matrix[:, REQUIRED], (1 + MASKED_COPIES, 1))
+    np.testing.assert_array_equal(copied[:, REQUIRED], repeated)
 
 
-def test_what_is_not_masked_is_not_changed(columns: Columns, copied: Columns) -> None:
-    whole = np.tile(columns.values, (1 + MASKED_COPIES, 1))
-    kept = ~np.isnan(copied.values)
+def test_what_is_not_masked_is_not_changed(matrix: Matrix, copied: Matrix) -> None:
+    whole = np.tile(matrix, (1 + MASKED_COPIES, 1))
+    kept = ~np.isnan(copied)
     assert 0 < kept.sum() < kept.size
-    np.testing.assert_array_equal(copied.values[kept], whole[kept])
+    np.testing.assert_array_equal(copied[kept], whole[kept])
 
 
-def test_masked_shares_are_as_documented(columns: Columns, copied: Columns) -> None:
-    masked = missing(copied)[len(columns) :]
+def test_masked_shares_are_as_documented(matrix: Matrix, copied: Matrix) -> None:
+    masked = missing(copied)[len(matrix) :]
     # A row's rate is uniform in [0, 1), so half of the fields go; and rates near 1 leave nothing
     # of 17 fields in one row of 18.
     nothing_left = THREE_FIELDS_SHARE + (1 - THREE_FIELDS_SHARE) / 18
@@ -82,45 +82,40 @@ def test_masked_shares_are_as_documented(columns: Columns, copied: Columns) -> N
     assert set(masked.sum(axis=1)) == set(range(18))
 
 
-def test_labels_follow_their_rows(columns: Columns, labels: NDArray[np.int64]) -> None:
-    _, targets = with_masked_copies(columns, labels, np.random.default_rng(7))
+def test_labels_follow_their_rows(matrix: Matrix, labels: NDArray[np.int64]) -> None:
+    _, targets = with_masked_copies(matrix, labels, np.random.default_rng(7))
     np.testing.assert_array_equal(targets.reshape(-1, len(labels)), [labels] * (1 + MASKED_COPIES))
 
 
 def test_the_same_seed_masks_the_same_fields(
-    columns: Columns, labels: NDArray[np.int64], copied: Columns
+    matrix: Matrix, labels: NDArray[np.int64], copied: Matrix
 ) -> None:
-    again, _ = with_masked_copies(columns, labels, np.random.default_rng(7))
-    other, _ = with_masked_copies(columns, labels, np.random.default_rng(8))
+    again, _ = with_masked_copies(matrix, labels, np.random.default_rng(7))
+    other, _ = with_masked_copies(matrix, labels, np.random.default_rng(8))
     np.testing.assert_array_equal(missing(again), missing(copied))
     assert (missing(other) != missing(copied)).any()
 
 
-def test_three_fields_is_what_such_a_client_sends(columns: Columns) -> None:
-    requests = [
-        ChurnRequest(customer_id="1", tenure=int(tenure), monthly_charges=float(charges))
-        for tenure, charges in columns.values[:5, REQUIRED]
-    ]
-    sent, reduced = CHURN.columns(requests), three_fields(columns.take(np.arange(5)))
-    np.testing.assert_array_equal(sent.values, reduced.values)
-
-
-@pytest.mark.parametrize("view", [view.reduce for view in CHURN_PLAN.views])
-def test_views_leave_their_input_alone(
-    columns: Columns, view: Callable[[Columns], Columns]
+def test_the_trees_are_fitted_to_the_masked_copies_too(
+    matrix: Matrix, labels: NDArray[np.int64]
 ) -> None:
-    before = columns.values.copy()
-    view(columns)
-    np.testing.assert_array_equal(columns.values, before)
+    """Fitted to whole rows only, they would give a request with three fields another answer."""
+    rows = np.arange(0, len(matrix), 10)
+    trees = fit({INPUT: matrix[rows]}, labels[rows], seed=7)
+    whole = type(trees)(**trees.get_params()).fit(matrix[rows], labels[rows])
+    sparse = matrix[rows].copy()
+    sparse[:, OPTIONAL] = np.nan
+    found, other = (it.predict_proba(sparse)[:, 1] for it in (trees, whole))
+    assert np.abs(found.mean() - labels[rows].mean()) < np.abs(other.mean() - labels[rows].mean())
 
 
 @given(st.integers(0, 2**32), st.integers(1, 30))
 def test_masking_works_for_any_seed_and_size(seed: int, rows: int) -> None:
     values = np.arange(rows * len(FIELDS), dtype=np.float32).reshape(rows, -1)
     copied, targets = with_masked_copies(
-        Columns(values), np.ones(rows, dtype=np.int64), np.random.default_rng(seed)
+        values, np.ones(rows, dtype=np.int64), np.random.default_rng(seed)
     )
     assert len(copied) == len(targets) == rows * (1 + MASKED_COPIES)
-    assert not np.isnan(copied.values[:, REQUIRED]).any()
-    kept = ~np.isnan(copied.values)
-    assert (copied.values[kept] == np.tile(values, (1 + MASKED_COPIES, 1))[kept]).all()
+    assert not np.isnan(copied[:, REQUIRED]).any()
+    kept = ~np.isnan(copied)
+    assert (copied[kept] == np.tile(values, (1 + MASKED_COPIES, 1))[kept]).all()

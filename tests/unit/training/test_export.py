@@ -1,6 +1,7 @@
 """The ONNX graph answers as the pipeline that it was made of, whatever a row holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,18 +12,24 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
-from mlops.inference.predictor import INPUT, Predictor
+from mlops.inference.predictor import Predictor
 from mlops.models.churn.contract import CHURN
-from mlops.models.churn.data import load
 from mlops.models.churn.training import fit
-from mlops.models.columns import Columns
+from mlops.models.contract import Contract
 from mlops.models.plan import Estimator
-from mlops.training.evaluation import probabilities
-from mlops.training.export import OPSET, to_onnx
-from mlops.training.gate import MAX_PARITY_DIFFERENCE
-from tests.unit.models.telco import TELCO
+from mlops.models.tabular import INPUT
+from mlops.training.data import take
+from mlops.training.export import OPSET, predict_numbers, to_onnx
+from mlops.training.gate import MAX_PARITY_DIFFERENCE, parity_difference
+from tests.unit.models.telco import telco_data
+from tests.unit.training.plans import BIKES, FRUIT, change
 
 NUMBERS = [
     # Wider than the data, which ends at 72 months and 8,685 dollars
@@ -32,8 +39,9 @@ NUMBERS = [
     st.sampled_from([0.0, 1.0, float("nan")]),
 ]
 CODES = [
-    st.sampled_from([*map(float, range(len(CHURN.categories[name]))), float("nan")])
-    for name in CHURN.categorical
+    st.sampled_from([*map(float, range(len(field.choices))), float("nan")])
+    for field in CHURN.encoder.fields
+    if not field.is_numeric
 ]
 ROWS = st.lists(st.tuples(*NUMBERS, *CODES), min_size=1, max_size=8)
 
@@ -47,10 +55,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def estimator(one_thread: None) -> Estimator:
-    data = load(TELCO)
-    rows = np.arange(0, len(data.labels), 7)
-    fitted: Estimator = fit(data.columns.take(rows), data.labels[rows], 7)
-    return fitted
+    data = telco_data()
+    rows = np.arange(0, len(data), 7)
+    return fit(take(data.tensors, rows), data.targets[rows], 7)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +72,9 @@ def test_the_graph_equals_the_pipeline(
     predictor: Predictor,
     rows: list[tuple[float, ...]],
 ) -> None:
-    columns = Columns(np.array(rows, dtype=np.float32))
-    difference = np.abs(predictor.predict(columns) - probabilities(estimator, columns))
-    assert difference.max() <= MAX_PARITY_DIFFERENCE
+    tensors = {INPUT: np.array(rows, dtype=np.float32)}
+    found, expected = predictor.predict(tensors), predict_numbers(estimator, CHURN, tensors)
+    assert parity_difference(found, expected, 6) <= MAX_PARITY_DIFFERENCE
 
 
 def test_the_same_pipeline_gives_the_same_bytes(estimator: Estimator) -> None:
@@ -80,7 +87,7 @@ def test_the_same_pipeline_gives_the_same_bytes(estimator: Estimator) -> None:
 
 def test_plain_attributes_are_still_needed(estimator: Estimator) -> None:
     """Fails when skl2onnx converts by itself: then remove `_plain_attributes` and this test."""
-    types = [(INPUT, FloatTensorType([None, len(CHURN.numeric) + len(CHURN.categorical)]))]
+    types = [(INPUT, FloatTensorType([None, len(CHURN.encoder.fields)]))]
     try:
         convert_sklearn(
             estimator, initial_types=types, options={"zipmap": False}, target_opset=OPSET
@@ -109,6 +116,42 @@ class NotConvertible:
 
     def predict_proba(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.zeros((len(features), 2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("contract", "build"),
+    [
+        (BIKES, lambda: make_pipeline(StandardScaler(), LinearRegression())),
+        (BIKES, lambda: DecisionTreeRegressor(max_depth=4, random_state=1)),
+        (BIKES, lambda: HistGradientBoostingRegressor(max_iter=20)),
+        (FRUIT, lambda: make_pipeline(StandardScaler(), LogisticRegression())),
+        (FRUIT, lambda: DecisionTreeClassifier(max_depth=4, random_state=1)),
+        (FRUIT, lambda: HistGradientBoostingClassifier(max_iter=20)),
+        (CHURN, lambda: DecisionTreeClassifier(max_depth=4, random_state=1)),
+    ],
+    ids=lambda value: value.model if isinstance(value, Contract) else "",
+)
+def test_the_graph_has_the_inputs_and_outputs_of_each_contract(
+    contract: Contract, build: Callable[[], Any], dtype: str
+) -> None:
+    """Integers only, which are the same in either type."""
+    contract = change(contract, inputs={"dtype": dtype})
+    generator = np.random.default_rng(8)
+    width = len(contract.encoder.fields)
+    matrix = generator.integers(0, 20, (200, width)).astype(contract.encoder.dtype)
+    sums = matrix.sum(axis=1)
+    classes = max(2, len(contract.answer.classes))
+    is_number = contract.task == "regression"
+    labels = sums if is_number else np.argsort(np.argsort(sums)) * classes // len(sums)
+    estimator = build().fit(matrix, labels)
+
+    predictor = Predictor("it", to_onnx(estimator, contract), contract)
+    found = predictor.predict({INPUT: matrix})
+    expected = predict_numbers(estimator, contract, {INPUT: matrix})
+    assert found.shape == (200, 1 if contract.task != "multiclass" else classes)
+    digits = contract.outcome.output.decimals
+    assert parity_difference(found, expected, digits) <= MAX_PARITY_DIFFERENCE
 
 
 def loaded(model: bytes) -> Predictor:

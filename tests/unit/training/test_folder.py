@@ -64,7 +64,7 @@ def test_an_error_on_the_way_changes_nothing(tmp_path: Path) -> None:
 def test_an_incomplete_one_is_refused(tmp_path: Path, lost: str) -> None:
     save(CANDIDATE, tmp_path)
     (tmp_path / lost).unlink()
-    with pytest.raises(DataInvalid, match="no trained candidate") as caught:
+    with pytest.raises(DataInvalid, match="no whole candidate") as caught:
         read(tmp_path)
     assert caught.value.source == str(tmp_path)
     assert lost in caught.value.reason
@@ -84,7 +84,7 @@ def test_an_incomplete_one_is_refused(tmp_path: Path, lost: str) -> None:
 def test_a_damaged_one_is_refused(tmp_path: Path, text: str) -> None:
     save(CANDIDATE, tmp_path)
     (tmp_path / "candidate.json").write_text(text)
-    with pytest.raises(DataInvalid, match="no trained candidate"):
+    with pytest.raises(DataInvalid, match="no whole candidate"):
         read(tmp_path)
 
 
@@ -98,7 +98,7 @@ def test_a_name_that_no_version_may_have_is_refused(tmp_path: Path, name: object
     origin = tmp_path / "candidate/candidate.json"
     document = json.loads(origin.read_text())
     origin.write_text(json.dumps({**document, "files": [*document["files"], name]}))
-    with pytest.raises(DataInvalid, match="no trained candidate") as caught:
+    with pytest.raises(DataInvalid, match="no whole candidate") as caught:
         read(tmp_path / "candidate")
     assert caught.value.field == "candidate.json"
 

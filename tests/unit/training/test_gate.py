@@ -7,31 +7,38 @@ import pytest
 
 from mlops.errors import GateRefused
 from mlops.models.churn.training import CHURN_PLAN
-from mlops.models.columns import Columns
-from mlops.models.plan import Dataset
-from mlops.training.candidate import train
-from mlops.training.evaluation import CrossValidation, Figures
+from mlops.models.plan import Bounds, TrainingPlan
+from mlops.training.evaluation import Figures, MulticlassEvaluation, RegressionEvaluation
+from mlops.training.evidence import CrossValidation
 from mlops.training.gate import (
     MAX_PARITY_DIFFERENCE,
-    MIN_CLASS_ROWS,
-    refusals,
-    too_few_rows,
+    find_leaks,
+    find_refusals,
+    parity_difference,
+    propose_bounds,
 )
-from tests.unit.inference.building import TRAINED_AT
+from tests.unit.training.plans import BIKES_PLAN
 
-NOISE = Figures(roc_auc=0.01, brier=0.01, ece=0.01)
+NOISE = {"roc_auc": 0.01, "brier": 0.002, "ece": 0.006}
 GOOD = {
-    "full": Figures(roc_auc=0.85, brier=0.135, ece=0.01),
-    "three_fields": Figures(roc_auc=0.82, brier=0.145, ece=0.01),
+    "full": {"roc_auc": 0.85, "brier": 0.135, "ece": 0.01},
+    "three_fields": {"roc_auc": 0.82, "brier": 0.145, "ece": 0.01},
 }
 NAN = float("nan")
 
 
+def validated(found: dict[str, Figures]) -> dict[str, CrossValidation]:
+    return {name: CrossValidation(figures, NOISE) for name, figures in found.items()}
+
+
 def judged(view: str = "full", *, parity: float = 0.0, **changed: float) -> list[str]:
     """The reasons against a good candidate of which some figures of one view are changed."""
-    found = GOOD | {view: replace(GOOD[view], **changed)}
-    results = {name: CrossValidation(it, NOISE, it.ece) for name, it in found.items()}
-    return refusals(CHURN_PLAN, results, parity)
+    found = GOOD | {view: GOOD[view] | changed}
+    return find_refusals(CHURN_PLAN, validated(found), parity)
+
+
+def judged_by(bounds: dict[str, Bounds]) -> list[str]:
+    return find_refusals(replace(CHURN_PLAN, bounds=bounds), validated(GOOD), 0.0)
 
 
 def test_a_good_candidate_passes() -> None:
@@ -39,12 +46,11 @@ def test_a_good_candidate_passes() -> None:
 
 
 def test_the_bounds_are_those_promised() -> None:
-    bounds = {view.name: view.bounds for view in CHURN_PLAN.views}
-    full = bounds["full"]
-    assert (full.min_roc_auc, full.max_brier, full.max_ece) == (0.84, 0.137, 0.02)
-    three = bounds["three_fields"]
-    assert (three.min_roc_auc, three.max_brier, three.max_ece) == (0.815, 0.1465, None)
-    assert {bound.leak_roc_auc for bound in bounds.values()} == {0.87}
+    full, three = CHURN_PLAN.bounds["full"], CHURN_PLAN.bounds["three_fields"]
+    assert full.minimum == {"roc_auc": 0.84}
+    assert full.maximum == {"roc_auc": 0.87, "brier": 0.137, "ece": 0.02}
+    assert three.minimum == {"roc_auc": 0.815}
+    assert three.maximum == {"roc_auc": 0.87, "brier": 0.1465}
     assert MAX_PARITY_DIFFERENCE == 1e-5
 
 
@@ -93,29 +99,90 @@ def test_all_reasons_are_told_at_once() -> None:
     assert all(reason in told for reason in reasons)
 
 
+def test_a_view_without_bounds_is_refused_with_the_command_that_proposes_some() -> None:
+    (reason,) = judged_by({"full": CHURN_PLAN.bounds["full"]})
+    assert reason == (
+        "three_fields: its plan has no bounds for this view; to find some:"
+        " mlops train churn --propose-bounds"
+    )
+
+
+def test_bounds_that_nothing_is_compared_with_are_refused() -> None:
+    good = dict(CHURN_PLAN.bounds)
+    assert judged_by(good | {"ful": Bounds()}) == [
+        "ful: its plan has bounds for this view, which the contract does not have"
+    ]
+    assert judged_by(good | {"full": Bounds(minimum={"auc": 0.8})}) == [
+        "full: there is no figure auc; those of the task: roc_auc, brier, ece"
+    ]
+
+
+def test_without_a_bound_of_its_own_a_figure_may_not_be_perfect() -> None:
+    bounds = dict(CHURN_PLAN.bounds) | {"full": Bounds(minimum={"roc_auc": 0.5})}
+    plan = replace(CHURN_PLAN, bounds=bounds)
+    for roc_auc, count in ((0.999, 0), (0.9991, 1)):
+        found = GOOD | {"full": GOOD["full"] | {"roc_auc": roc_auc}}
+        assert len(find_refusals(plan, validated(found), 0.0)) == count
+    allowed = bounds | {"full": Bounds(maximum={"roc_auc": 1})}
+    found = GOOD | {"full": GOOD["full"] | {"roc_auc": 1.0}}
+    assert find_refusals(replace(plan, bounds=allowed), validated(found), 0.0) == []
+
+
+def test_a_loss_may_be_too_good_to_be_true_too() -> None:
+    found = {name: {"mae": 1.0, "rmse": 2.0, "r2": 0.9} for name in ("all", "some")}
+    bounds = {"all": Bounds(minimum={"mae": 3}), "some": Bounds()}
+    (reason,) = find_refusals(replace(BIKES_PLAN, bounds=bounds), validated(found), 0.0)
+    assert reason == (
+        "all: mean absolute error 1 is below 3, too good to be true:"
+        " does a column give the label away?"
+    )
+
+
 @pytest.mark.parametrize(
-    ("stay", "leave", "refused"),
+    ("evaluation", "figures", "leaks"),
     [
-        (MIN_CLASS_ROWS, MIN_CLASS_ROWS, False),
-        (1000, MIN_CLASS_ROWS - 1, True),
-        (MIN_CLASS_ROWS - 1, 1000, True),
-        (1000, 0, True),
+        (MulticlassEvaluation(("a", "b")), {"accuracy": 1.0}, 1),
+        (MulticlassEvaluation(("a", "b")), {"accuracy": 0.99}, 0),
+        (RegressionEvaluation(), {"r2": 1.0}, 1),
+        (RegressionEvaluation(), {"r2": 0.99}, 0),
     ],
 )
-def test_too_few_rows_of_a_class(stay: int, leave: int, refused: bool) -> None:
-    assert bool(too_few_rows(dataset(stay, leave))) is refused
+def test_each_task_knows_what_is_too_good(
+    evaluation: MulticlassEvaluation | RegressionEvaluation, figures: Figures, leaks: int
+) -> None:
+    found = find_leaks(evaluation, figures)
+    assert len(found) == leaks
+    assert all("too good to be true: does a column give the label away?" in it for it in found)
 
 
-def test_too_few_rows_are_refused_before_anything_is_trained() -> None:
-    with pytest.raises(GateRefused, match="one class has 3 rows, too few"):
-        train(CHURN_PLAN, dataset(100, 3), at=TRAINED_AT, code_sha=None)
-
-
-def dataset(stay: int, leave: int) -> Dataset:
-    return Dataset(
-        columns=Columns(np.zeros((stay + leave, 19), np.float32)),
-        requests=(),
-        labels=np.repeat([0, 1], [stay, leave]),
-        segments={},
-        digest="sha256:none",
+def test_proposed_bounds_let_the_run_pass_that_they_come_from() -> None:
+    found = propose_bounds(CHURN_PLAN, validated(GOOD))
+    assert found["full"] == Bounds(
+        minimum={"roc_auc": 0.84}, maximum={"roc_auc": 0.88, "brier": 0.137, "ece": 0.016}
     )
+    plan: TrainingPlan = replace(CHURN_PLAN, bounds=found)
+    assert find_refusals(plan, validated(GOOD), 0.0) == []
+    worse = GOOD | {"full": GOOD["full"] | {"brier": 0.138}}
+    assert len(find_refusals(plan, validated(worse), 0.0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "decimals", "difference"),
+    [
+        ([0.5], [0.5], 6, 0),
+        ([0.5], [0.50001], 6, 0.00001 - 0.0000005),
+        ([250.0], [250.4], 0, 0),  # it is rounded to whole numbers
+        ([250.0], [251.5], 0, 1 / 251.5),  # a share of large numbers
+        ([0.0], [0.2], 6, 0.2 - 0.0000005),
+    ],
+)
+def test_parity_is_measured_apart_from_rounding(
+    found: list[float], expected: list[float], decimals: int, difference: float
+) -> None:
+    both = np.array([found]), np.array([expected])
+    assert parity_difference(*both, decimals) == pytest.approx(difference, abs=1e-12)
+
+
+def test_one_nan_makes_the_parity_nan() -> None:
+    rows = np.array([[0.1], [NAN], [0.3]])
+    assert np.isnan(parity_difference(rows, np.nan_to_num(rows), 6))

@@ -20,16 +20,17 @@ from mlops.bootstrap.registry import open_registry
 from mlops.inference.golden import golden_from_bytes
 from mlops.inference.holdout import holdout_from_bytes
 from mlops.inference.loading import ModelLoader
-from mlops.inference.manifest import GOLDEN, HOLDOUT, METRICS, MODEL
+from mlops.inference.manifest import CARD, GOLDEN, HOLDOUT, METRICS, MODEL, REFERENCE
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.models.churn.contract import CHURN
-from mlops.models.churn.data import load
-from mlops.models.churn.training import CHURN_PLAN
-from mlops.training.evaluation import figures, probabilities, split
+from mlops.models.tabular import INPUT
+from mlops.training.data import take
+from mlops.training.evaluation import BinaryEvaluation
+from mlops.training.export import predict_numbers
 from mlops.training.folder import read
-from tests.unit.models.telco import TELCO
+from mlops.training.gate import parity_difference
+from tests.unit.models.telco import TELCO, telco_data
 
 # Whoever comes first waits for the model of the whole session to be trained.
 pytestmark = pytest.mark.timeout(300)
@@ -49,6 +50,7 @@ def metrics(files: dict[str, bytes]) -> dict[str, Any]:
 
 def test_a_version_has_all_its_files(files: dict[str, bytes]) -> None:
     assert files.keys() == {
+        "contract.json",
         "golden.json",
         "holdout.jsonl.gz",
         "manifest.json",
@@ -66,7 +68,7 @@ def test_figures_reach_what_is_promised(metrics: dict[str, Any]) -> None:
     assert found["full"]["mean"]["brier"] <= 0.135
     assert found["three_fields"]["mean"]["roc_auc"] >= 0.818
     assert found["three_fields"]["mean"]["brier"] <= 0.145
-    assert found["full"]["ece"] <= 0.02
+    assert found["full"]["pooled"]["ece"] <= 0.02
 
 
 def test_metrics_hold_the_holdout_too(metrics: dict[str, Any]) -> None:
@@ -86,11 +88,12 @@ def test_onnx_equals_scikit_learn_over_the_holdout(
         warnings.simplefilter("error", InconsistentVersionWarning)
         estimator = joblib.load(io.BytesIO(files["model.joblib"]))
     predictor = Predictor("churn", files[MODEL], CHURN)
-    data = load(TELCO)
-    held_out = data.columns.take(split(data)[1])
-    for view in CHURN_PLAN.views:
-        rows = view.reduce(held_out)
-        worst = np.abs(predictor.predict(rows) - probabilities(estimator, rows)).max()
+    data = telco_data()
+    held_out = BinaryEvaluation().split(data)[1]
+    for tensors in data.by_view.values():
+        rows = take(tensors, held_out)
+        expected = predict_numbers(estimator, CHURN, rows)
+        worst = parity_difference(predictor.predict(rows), expected, 6)
         assert worst <= 1e-5
         assert worst <= metrics["onnx_parity"]["max_difference"] * 1.1
 
@@ -98,12 +101,12 @@ def test_onnx_equals_scikit_learn_over_the_holdout(
 def test_golden_rows_reproduce(
     trained_store: Path, churn_pin: Pin, files: dict[str, bytes]
 ) -> None:
-    served = ModelLoader([open_registry(str(trained_store)).versions], CONTRACTS).load(churn_pin)
+    served = ModelLoader([open_registry(str(trained_store)).versions]).load(churn_pin)
     served.check()
     golden = golden_from_bytes("churn", files[GOLDEN])
     sizes = {len(row.request) for row in golden}
     assert {3, 20} <= sizes
-    assert len({row.prediction for row in golden}) > len(golden) / 2
+    assert len({row.numbers for row in golden}) > len(golden) / 2
 
 
 def test_the_holdout_has_the_figures_that_are_promised_of_it(
@@ -111,28 +114,29 @@ def test_the_holdout_has_the_figures_that_are_promised_of_it(
 ) -> None:
     """Its rows are those held out: another row would give other figures."""
     holdout = holdout_from_bytes("churn", files[HOLDOUT])
-    data = load(TELCO)
-    rows = split(data)[1]
+    data = telco_data()
+    rows = BinaryEvaluation().split(data)[1]
     assert [request["customer_id"] for request in holdout.requests] == [
         f"row {row}" for row in rows.tolist()
     ]
-    assert holdout.labels.tolist() == data.labels[rows].tolist()
-    columns = CHURN.columns([CHURN.request.model_validate(row) for row in holdout.requests])
-    np.testing.assert_array_equal(columns.values, data.columns.take(rows).values)
-    predictions = Predictor("churn", files[MODEL], CHURN).predict(columns)
-    found = figures(holdout.labels, predictions).rounded()
+    labels = holdout.numbers("churn", CHURN.outcome)
+    assert labels.tolist() == data.targets[rows].tolist()
+    tensors = CHURN.encoder.tensors([CHURN.request.model_validate(row) for row in holdout.requests])
+    np.testing.assert_array_equal(tensors[INPUT], data.tensors[INPUT][rows])
+    numbers = Predictor("churn", files[MODEL], CHURN).predict(tensors)
+    found = BinaryEvaluation().compute(labels, numbers)
     assert found == pytest.approx(metrics["holdout"]["full"], abs=2e-4)
 
 
 def test_no_file_names_a_customer(files: dict[str, bytes]) -> None:
     customer = re.compile(rb"[0-9]{4}-[A-Z]{5}")
-    assert all(customer.fullmatch(row["customer_id"].encode()) for row in load(TELCO).requests)
+    assert all(customer.fullmatch(row["customer_id"].encode()) for row in telco_data().requests)
     plain = files | {HOLDOUT: gzip.decompress(files[HOLDOUT])}
     assert [name for name, content in plain.items() if customer.search(content)] == []
 
 
 def test_model_card(files: dict[str, bytes], metrics: dict[str, Any]) -> None:
-    card = files["model_card.md"].decode()
+    card = files[CARD].decode()
     headings = [line for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
         "## What it is for",
@@ -141,13 +145,20 @@ def test_model_card(files: dict[str, bytes], metrics: dict[str, Any]) -> None:
         "## By segment",
         "## Limits",
     ]
-    for provenance in ("IBM", "`evalml`", "`modeldata`", load(TELCO).digest, "7,043"):
+    for provenance in ("IBM", "`evalml`", "`modeldata`", telco_data().digest, "7,043"):
         assert provenance in card
     segments = [line.split("|")[1].strip() for line in card.splitlines() if line.count("|") == 7]
     assert segments[2:] == [
         "contract Month-to-month",
         "contract One year",
         "contract Two year",
+        "internet_service DSL",
+        "internet_service Fiber optic",
+        "internet_service No",
+        "payment_method Bank transfer (automatic)",
+        "payment_method Credit card (automatic)",
+        "payment_method Electronic check",
+        "payment_method Mailed check",
         "senior_citizen 0",
         "senior_citizen 1",
         "gender Female",
@@ -159,13 +170,13 @@ def test_model_card(files: dict[str, bytes], metrics: dict[str, Any]) -> None:
 
 
 def test_reference_describes_every_feature_and_the_prediction(files: dict[str, bytes]) -> None:
-    reference = json.loads(files["reference.json"])
-    assert tuple(sorted(reference["numeric"])) == tuple(sorted(CHURN.numeric))
-    assert tuple(sorted(reference["categorical"])) == tuple(sorted(CHURN.categorical))
+    reference = json.loads(files[REFERENCE])
+    assert [*reference["features"]] == [field.name for field in CHURN.encoder.fields]
     assert reference["rows"] == 7043
-    features = {**reference["numeric"], **reference["categorical"]}
-    for profile in (*features.values(), reference["prediction"]):
-        assert sum(profile["shares"]) == pytest.approx(1, abs=1e-5)
+    views = reference["views"]
+    assert views.keys() == {"full", "three_fields"}
+    profiles = (*reference["features"].values(), reference["prediction"], *views.values())
+    assert {sum(profile["counts"]) for profile in profiles} == {7043}
 
 
 def test_another_process_makes_the_same_bytes(

@@ -17,7 +17,6 @@ from mlops.inference.pinned import PinnedModels
 from mlops.inference.version import ModelVersion, Pin
 from mlops.local.cache import CachedSource
 from mlops.local.files import FolderObjects
-from mlops.models.catalogue import CONTRACTS
 from mlops.registry.objects import ObjectStore
 from mlops.registry.versions import StoredVersions
 
@@ -105,4 +104,4 @@ def _loader(
         sources.append(StoredVersions(FolderObjects(baked), prefix=""))
     if store:  # an empty setting is none
         sources.append(CachedSource(_StoreOnDemand(store, patient), cache))
-    return ModelLoader(sources, CONTRACTS)
+    return ModelLoader(sources)

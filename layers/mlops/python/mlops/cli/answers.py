@@ -1,6 +1,7 @@
 """What the command line relies on in the API's answers: another service's are told by it."""
 
 import re
+from typing import Any
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -53,6 +54,10 @@ class Job(Answered):
 class Served(Answered):
     model_version: str
     digest: str
+
+
+class ServedContract(Answered):
+    contract: dict[str, Any]
 
 
 class Models(Answered):

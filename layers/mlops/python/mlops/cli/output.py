@@ -16,9 +16,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from mlops.errors import ConfigInvalid, ModelNotFound, VersionNotFound
+from mlops.errors import ConfigInvalid, VersionNotFound
 from mlops.inference.version import ModelVersion
-from mlops.models.catalogue import CONTRACTS
 from mlops.models.characters import find_control_character
 from mlops.registry.catalog import Entry
 from mlops.registry.registry import Registry
@@ -76,18 +75,12 @@ STATE = Path(".mlops")
 DEFAULT_STORE = str(STATE)
 
 
-def require_model(name: str) -> None:
-    """Raises ModelNotFound."""
-    if name not in CONTRACTS:
-        raise ModelNotFound(name, tuple(CONTRACTS))
-
-
 def find_entry(registry: Registry, text: str) -> Entry:
     """Return a version by its name, or the newest version of a model by the model's name.
 
     Raises VersionInvalid, VersionNotFound, RegistryCorrupt.
     """
-    if text not in CONTRACTS:
+    if "-model-v" in text:
         return registry.entry(ModelVersion.parse(text))
     entries = registry.entries(text)
     if not entries:

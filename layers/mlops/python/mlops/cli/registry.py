@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -22,7 +23,6 @@ from mlops.cli.output import (
     find_entry,
     notes,
     printable,
-    require_model,
     table,
     version_of,
 )
@@ -33,7 +33,6 @@ from mlops.files import write_file
 from mlops.inference.loading import SERVED_FILES, read_listed, read_manifest, read_version
 from mlops.inference.manifest import MANIFEST
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.registry.catalog import Entry
 from mlops.registry.versions import StoredVersions
 from mlops.training.folder import read, replacing, require_candidate
@@ -72,7 +71,6 @@ def register(
     A version never changes after that. A candidate that cannot be loaded, or that does not
     reproduce its golden rows, is refused.
     """
-    require_model(model)
     named = None if version is None else version_of(model, version)
     folder = candidate or CANDIDATES / model
     require_candidate(folder, model)
@@ -83,7 +81,7 @@ def register(
             f"this is a candidate of {found.model}, not of {model}; to register it: {register_it}"
         )
         raise ConfigInvalid(str(folder), reason)
-    require_servable(found, CONTRACTS, str(folder))
+    require_servable(found, str(folder))
     registry = open_registry(store)
     if named is None:
         pinned = registry.register_next(model, found.files, found.provenance)
@@ -104,13 +102,11 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List the registered versions."""
-    if model is not None:
-        require_model(model)
     entries = open_registry(store).entries(model)
     text = (
         table([_row(entry) for entry in entries])
         if entries
-        else f"No version is registered in {store}."
+        else f"No version{f' of {model}' if model else ''} is registered in {store}."
     )
     answer([entry_document(entry) for entry in entries], as_json, text)
 
@@ -167,7 +163,6 @@ def pin(
     as_json: AsJson = False,
 ) -> None:
     """Write a version and its digest into samconfig.toml: a change of one line to review."""
-    require_model(model)
     registry = open_registry(store)
     named = model if version is None else str(version_of(model, version))
     pinned = find_entry(registry, named).pin
@@ -311,15 +306,21 @@ def _row(entry: Entry) -> dict[str, str]:
         "version": str(entry.version),
         "stage": entry.stage,
         "trained": f"{entry.trained_at:%Y-%m-%d %H:%M}",
-        "ROC-AUC": _figure(entry, "roc_auc"),
-        "Brier": _figure(entry, "brier"),
+        "figures": _figures(entry),
         "commit": (entry.code_sha or "-")[:12],
         "deployed": (entry.deployed_sha or "-")[:12],
     }
 
 
-def _figure(entry: Entry, name: str) -> str:
-    found: Any = entry.metrics
-    for key in ("cross_validation", "full", "mean", name):  # as they are, whatever that is
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return "-" if found is None else str(found)
+def _figures(entry: Entry) -> str:
+    """Return the first figures of a version: cross-validated ones, or those of its holdout."""
+    found = _nested(entry.metrics, "cross_validation", "full", "mean")
+    found = found or _nested(entry.metrics, "holdout", "full")
+    # As they are, whatever that is.
+    return ", ".join(f"{name} {value}" for name, value in islice(found.items(), 2)) or "-"
+
+
+def _nested(document: Any, *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document if isinstance(document, Mapping) else {}

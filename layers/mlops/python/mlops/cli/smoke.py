@@ -1,5 +1,6 @@
 """`mlops smoke`: check the answers of a deployed API."""
 
+import json
 import math
 import signal
 import time
@@ -18,7 +19,7 @@ from rich.live import Live
 from rich.text import Text
 from urllib3.util import Retry
 
-from mlops.cli.answers import Models, wrong_fields
+from mlops.cli.answers import Models, ServedContract, wrong_fields
 from mlops.cli.api_client import ApiClient, Http, client
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer, notes
 from mlops.cli.release import StackName, find_stack
@@ -26,7 +27,7 @@ from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.cli.traffic import Case, by_model, examples, rows, too_little
 from mlops.errors import MlopsError
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
+from mlops.models.contract import Contract
 
 if TYPE_CHECKING:
     from mlops.aws.stacks import Stack
@@ -61,9 +62,17 @@ class Tally:
             if release is not None:
                 self.answers[release] += 1
             if faults:
-                self.failed += 1
-                if len(self.reasons) < _REASONS:
-                    self.reasons.append(f"{case.model}: {'; '.join(faults)}")
+                self._fail(case.contract.model, faults)
+
+    def fail(self, model: str, fault: str) -> None:
+        """Count a model that cannot be asked at all."""
+        with self._lock:
+            self._fail(model, [fault])
+
+    def _fail(self, model: str, faults: Sequence[str]) -> None:
+        self.failed += 1
+        if len(self.reasons) < _REASONS:
+            self.reasons.append(f"{model}: {'; '.join(faults)}")
 
     def __str__(self) -> str:
         answers = [f"{number:,} by version {release}" for release, number in self._by_release()]
@@ -139,8 +148,8 @@ def smoke(
         notes.print(f"No model is pinned or live, so no request is sent to {address}.")
     elif rate is None:
         api = _client(address)
-        for case in examples(pins):
-            tally.ask(api, case)
+        for model, of_model in pins.items():
+            _ask_examples(api, model, of_model, tally)
     else:
         if found is not None and (warning := too_little(rate, found.parameters)):
             notes.print(warning)
@@ -183,10 +192,22 @@ def _served(api: ApiClient) -> list[Pin]:
     ]
 
 
+def _ask_examples(api: ApiClient, model: str, pins: Sequence[Pin], tally: Tally) -> None:
+    """Send the examples of the contract that the API shows for the model."""
+    try:
+        shown = api.call("GET", f"/v1/models/{model}", ServedContract)["contract"]
+        contract = Contract.from_json(json.dumps(shown).encode(), f"The contract of {model}")
+    except MlopsError as error:
+        tally.fail(model, str(error))
+        return
+    for case in examples(contract, pins):
+        tally.ask(api, case)
+
+
 def _answered(api: ApiClient, case: Case) -> tuple[str, list[str]]:
     """Who answered, and what is wrong with it. Raises ApiRefused, ApiUnreachable, ConfigInvalid."""
-    contract = CONTRACTS[case.model]
-    answer = api.ask("POST", f"/v1/predict/{case.model}", case.request)
+    contract = case.contract
+    answer = api.ask("POST", f"/v1/predict/{contract.model}", case.request)
     faults = []
     if answer.status != 200:
         faults.append(f"the status is {answer.status}")
@@ -195,8 +216,9 @@ def _answered(api: ApiClient, case: Case) -> tuple[str, list[str]]:
     except ValidationError as error:
         faults.append(f"these fields of the answer are wrong: {wrong_fields(error)}")
         found = {}
-    if found and found[contract.subject_field] != case.request[contract.subject_field]:
-        faults.append("it answers for another customer")
+    subject = contract.subject
+    if found and subject is not None and found[subject] != case.request[subject]:
+        faults.append(f"it answers for another {subject}")
     digest = answer.headers.get(_DIGEST, "no digest")
     pin = case.pins.get(digest)
     if pin is None:

@@ -8,11 +8,11 @@ from typing import Any
 from mlops.bootstrap import open_objects
 from mlops.errors import ConfigInvalid, ModelUnusable, PinMismatch, VersionNotFound
 from mlops.inference.holdout import holdout_from_bytes
-from mlops.inference.loading import read_listed, read_manifest
+from mlops.inference.loading import read_contract, read_listed, read_manifest
 from mlops.inference.manifest import HOLDOUT
 from mlops.inference.version import Pin
-from mlops.models.catalogue import CONTRACTS
-from mlops.models.contract import Request
+from mlops.models.contract import Contract
+from mlops.models.schemas import Request
 from mlops.models.validation import validate
 from mlops.registry.versions import StoredVersions
 
@@ -25,24 +25,20 @@ too few. A fifth more is three standard deviations of 300."""
 class Case:
     """One request. pins: the versions that may answer it, by their digests."""
 
-    model: str
+    contract: Contract
     request: Mapping[str, Any]
     pins: Mapping[str, Pin]
 
 
 def by_model(pins: Iterable[Pin]) -> dict[str, list[Pin]]:
-    """The pins, in their order, of each model that there is a contract of."""
+    """Return the pins of each model, in their order."""
     found = list(dict.fromkeys(pins))
-    models = sorted({pin.version.model for pin in found} & CONTRACTS.keys())
+    models = sorted({pin.version.model for pin in found})
     return {model: [pin for pin in found if pin.version.model == model] for model in models}
 
 
-def examples(pins: Mapping[str, Sequence[Pin]]) -> list[Case]:
-    return [
-        Case(model, request, _by_digest(of_model))
-        for model, of_model in pins.items()
-        for request in CONTRACTS[model].examples.values()
-    ]
+def examples(contract: Contract, pins: Sequence[Pin]) -> list[Case]:
+    return [Case(contract, request, _by_digest(pins)) for request in contract.examples.values()]
 
 
 def rows(pins: Mapping[str, Sequence[Pin]], store: str) -> list[list[Case]]:
@@ -54,18 +50,18 @@ def rows(pins: Mapping[str, Sequence[Pin]], store: str) -> list[list[Case]]:
     Raises ConfigInvalid where no version of a model has one, any ArtifactError, any StoreError.
     """
     versions = StoredVersions(open_objects(store, patient=True))
-    return [
-        [Case(model, row, _by_digest(of_model)) for row in _rows(versions, store, of_model)]
-        for model, of_model in pins.items()
-    ]
+    return [_cases(versions, store, of_model) for of_model in pins.values()]
 
 
 def _by_digest(pins: Sequence[Pin]) -> dict[str, Pin]:
     return {pin.digest: pin for pin in pins}
 
 
-def _rows(versions: StoredVersions, store: str, pins: Sequence[Pin]) -> Sequence[Mapping[str, Any]]:
-    """Of the first of these versions that has a holdout. Golden rows are too few, too."""
+def _cases(versions: StoredVersions, store: str, pins: Sequence[Pin]) -> list[Case]:
+    """Return the rows of the first of these versions that has a holdout.
+
+    Golden rows are too few, too.
+    """
     for pin in pins:
         try:
             manifest = read_manifest(versions, pin)
@@ -75,11 +71,11 @@ def _rows(versions: StoredVersions, store: str, pins: Sequence[Pin]) -> Sequence
             continue
         name = str(pin.version)
         holdout = holdout_from_bytes(name, read_listed(versions, manifest, HOLDOUT))
-        contract = CONTRACTS[pin.version.model]
+        contract = read_contract(versions, manifest)
         found = [row for row in holdout.requests if isinstance(validate(contract, row), Request)]
         if not found:
             raise ModelUnusable(name, "the contract refuses all rows of its holdout")
-        return found
+        return [Case(contract, row, _by_digest(pins)) for row in found]
     missing = " or ".join(str(pin.version) for pin in pins)
     raise ConfigInvalid("MLOPS_STORE", f"{store} has no holdout of {missing} for --rate to send")
 

@@ -123,6 +123,9 @@ def read_listed(source: ArtifactSource, manifest: Manifest, file: str) -> bytes:
 
 def read_contract(source: ArtifactSource, manifest: Manifest) -> Contract:
     """Raise ArtifactMissing, ArtifactCorrupt, ModelUnusable, any StoreError."""
+    if CONTRACT not in manifest.files:
+        reason = f"it has no {CONTRACT}, which versions of an older mlops lack; train it again"
+        raise ModelUnusable(str(manifest.version), reason)
     return contract_from_bytes(manifest.version, read_listed(source, manifest, CONTRACT))
 
 

@@ -22,6 +22,9 @@ class PinnedModels:
     def __iter__(self) -> Iterator[str]:
         return iter(self._pins)
 
+    def __len__(self) -> int:
+        return len(self._pins)
+
     def get(self, model: str) -> ServedModel:
         """Raises ModelNotFound where none is pinned, and whatever `ModelLoader.load` raises."""
         served = self._loaded.get(model)

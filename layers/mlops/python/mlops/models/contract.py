@@ -6,10 +6,11 @@ requests, checks columns, describes the API or writes answers is derived from th
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlops.errors import ContractInvalid, MalformedJson
@@ -23,6 +24,9 @@ MAX_CHOICES = 1_000
 FLOAT32_MAX = 3.4028235e38
 _FIELD_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _MODEL_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+_RESERVED = frozenset({"batch"})
+"""Names that /v1/predict/ has another use for."""
 
 Number = int | float
 FieldType = Literal["integer", "number", "boolean", "category", "text", "date", "list of numbers"]
@@ -274,6 +278,19 @@ class Contract(_Document):
         """Return whom a request is about, or None where the model asks for nobody."""
         return None if self.subject is None else str(getattr(request, self.subject))
 
+    def watched_one(self, numbers: Sequence[float]) -> float:
+        """Return the number of one prediction that is logged; see `Task.watched`."""
+        return float(self.outcome.watched(np.array([numbers]))[0])
+
+    def answer_to(
+        self, request: Request, numbers: Sequence[float], *, model_version: str, prediction_id: str
+    ) -> Response:
+        """Return the answer to one request; numbers: of its row."""
+        fields = {} if self.subject is None else {self.subject: getattr(request, self.subject)}
+        fields |= self.outcome.answer(numbers)
+        fields |= {"model_version": model_version, "prediction_id": prediction_id}
+        return self.response(**fields)
+
     @property
     def required(self) -> frozenset[str]:
         return frozenset(field.name for field in self.fields if field.required)
@@ -328,6 +345,8 @@ class Contract(_Document):
 
 def _problems(contract: Contract) -> Iterator[str]:
     """Yield what parts of a contract say against each other."""
+    if contract.model in _RESERVED:
+        yield f"model: {contract.model!r} is a path of the API; choose another name"
     names = [field.name for field in contract.fields]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"fields: there are two named {name!r}"

@@ -5,7 +5,6 @@ Training and `mlops import` both end here, so that their versions have the same 
 
 import importlib.metadata
 import json
-import math
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -120,8 +119,8 @@ def _without_subject(data: Dataset, row: int) -> dict[str, Any]:
 def _stand_in(field: RequestField, row: int) -> str | int:
     """Return a subject that the contract allows, and that says nothing but the row's number."""
     if field.type == "integer":
-        low = math.ceil(field.ge) if field.ge is not None else math.floor(field.gt or 0) + 1
-        high = math.floor(field.le) if field.le is not None else math.ceil(field.lt or 0) - 1
+        low = int(field.ge if field.ge is not None else (field.gt or 0) + 1)
+        high = int(field.le if field.le is not None else (field.lt or 0) - 1)
         return row if low <= row <= high else low + row % (high - low + 1)
     text = f"row {row}".rjust(field.min_length or 0, ".")
     return text[-field.max_length :] if field.max_length else text

@@ -23,8 +23,7 @@ def model_card(data: Dataset, text: CardText, evidence: Evidence) -> bytes:
         "## Data",
         text.data,
         "",
-        f"Rows: {len(data):,}, of which {evaluation.summarize(data.targets)}."
-        f" Digest: `{data.digest}`.",
+        f"Rows: {len(data):,}; {evaluation.summarize(data.targets)}. Digest: `{data.digest}`.",
         "",
         "## Figures",
         *_cross_validation(data, evidence),

@@ -80,7 +80,8 @@ def read(folder: Path) -> Candidate:
         provenance = Provenance(trained_at=trained_at, **origin)
         metrics = files[METRICS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, MalformedJson) as error:
-        reason = f"this is no candidate ({_cause(error)}); make it again with mlops train or mlops import"
+        again = "make it again with mlops train or mlops import"
+        reason = f"this is no whole candidate ({_cause(error)}); {again}"
         raise DataInvalid(str(folder), None, PROVENANCE, reason) from error
     return Candidate(model, files, provenance, _object(metrics, str(folder)))
 
