@@ -1,7 +1,7 @@
 """Trees of XGBoost and LightGBM, read from what these libraries write of themselves."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,9 +42,7 @@ def read_xgboost(model: Any) -> Boosted:
     trained = document["gradient_booster"]
     objective = str(document["objective"]["name"])
     if trained["name"] != "gbtree" or objective not in _OBJECTIVES:
-        raise NotConvertible(
-            name_of(model), f"{trained['name']} with {objective} is not converted"
-        )
+        raise NotConvertible(name_of(model), f"{trained['name']} with {objective} is not converted")
     content = trained["model"]
     start, stop = 0, len(content["trees"])
     targets = max(1, int(document["learner_model_param"]["num_class"]))
@@ -55,15 +53,17 @@ def read_xgboost(model: Any) -> Boosted:
     for number in range(start, stop):
         tree = content["trees"][number]
         if any(tree["split_type"]):
-            raise NotConvertible(name_of(model), "splits by categories: encode them in the pipeline")
+            raise NotConvertible(
+                name_of(model), "splits by categories: encode them in the pipeline"
+            )
         left = np.array(tree["left_children"], np.int64)
         leaf = left < 0
         values = np.zeros((len(left), targets))
-        values[:, content["tree_info"][number]] = np.float32(tree["split_conditions"])
+        values[:, content["tree_info"][number]] = np.array(tree["split_conditions"], np.float32)
         trees.append(
             Tree(
                 np.array(tree["split_indices"], np.int64),
-                np.float32(tree["split_conditions"]).astype(np.float64),
+                np.array(tree["split_conditions"], np.float32).astype(np.float64),
                 left,
                 np.where(leaf, -1, np.array(tree["right_children"], np.int64)),
                 np.array(tree["default_left"], bool),
@@ -80,7 +80,7 @@ def _logit(base: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(base / (1 - base)))
 
 
-_OBJECTIVES = {
+_OBJECTIVES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "binary:logistic": _logit,
     "multi:softprob": np.asarray,
     "multi:softmax": np.asarray,
@@ -97,7 +97,9 @@ def read_lightgbm(model: Any) -> Boosted:
     document = model.booster_.dump_model(num_iteration=model.best_iteration_ or None)
     objective = str(document["objective"]).partition(" ")[0]
     if objective not in _LIGHTGBM_OBJECTIVES or document.get("average_output"):
-        raise NotConvertible(name_of(model), f"the objective {document['objective']!r} is not converted")
+        raise NotConvertible(
+            name_of(model), f"the objective {document['objective']!r} is not converted"
+        )
     targets = int(document["num_tree_per_iteration"])
     trees = tuple(
         _lightgbm_tree(model, entry["tree_structure"], place % targets, targets)
@@ -135,13 +137,15 @@ def _lightgbm_tree(model: Any, root: Mapping[str, Any], target: int, targets: in
             missing.append(False)
             continue
         if node["decision_type"] != "<=":
-            raise NotConvertible(name_of(model), "splits by categories: encode them in the pipeline")
+            raise NotConvertible(
+                name_of(model), "splits by categories: encode them in the pipeline"
+            )
         if node["missing_type"] == "Zero":
             raise NotConvertible(name_of(model), "zero_as_missing is not converted")
         feature.append(int(node["split_feature"]))
         threshold.append(float(node["threshold"]))
         # Without missing values in training, one counts as zero.
-        as_zero = 0.0 <= float(node["threshold"])
+        as_zero = float(node["threshold"]) >= 0.0
         missing.append(bool(node["default_left"]) if node["missing_type"] == "NaN" else as_zero)
     left, right = (np.array(side, np.int64) for side in zip(*below, strict=True))
     return Tree(

@@ -183,7 +183,10 @@ def as_fitted(step: Any, columns: Sequence[NDArray[Any]]) -> Any:
     """Return columns as a frame if the step knows their names, or else as an array."""
     names = getattr(step, "feature_names_in_", None)
     if names is not None:
-        frame = {name: pandas.Series(column).infer_objects() for name, column in zip(names, columns, strict=True)}
+        frame = {
+            name: pandas.Series(column).infer_objects()
+            for name, column in zip(names, columns, strict=True)
+        }
         return pandas.DataFrame(frame)
     if any(column.dtype == object for column in columns):
         return np.stack([column.astype(object) for column in columns], axis=1)
@@ -206,7 +209,10 @@ def _parts(columns: Iterable[Column]) -> list[list[Column]]:
 
 def _array(values: Sequence[Any]) -> NDArray[Any]:
     """Return numbers as float64, and anything else as objects."""
-    if all(isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values):
+    if all(
+        isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        for value in values
+    ):
         return np.array(values, dtype=np.float64)
     found = np.empty(len(values), dtype=object)
     found[:] = values

@@ -50,9 +50,8 @@ def describe_changes(inferred: Contract, edited: Contract) -> list[str]:
             continue
         for key in sorted({*old[name], *new[name]}):
             if old[name].get(key) != new[name].get(key):
-                lines.append(
-                    f"{name}.{key}: {_shown(new[name].get(key))} instead of {_shown(old[name].get(key))}"
-                )
+                now, then = _shown(new[name].get(key)), _shown(old[name].get(key))
+                lines.append(f"{name}.{key}: {now} instead of {then}")
     return lines
 
 

@@ -47,15 +47,16 @@ def convert(estimator: Any, contract: Contract, origin: Origin, target: Target) 
     numbers = _numbers(build, estimator, columns, target)
     inputs = {INPUT: (encoder.dtype, len(encoder.fields))}
     properties = {LAYOUT: encoder.layout}
-    output = {contract.outcome.output.name: graph.cast(numbers, np.float32)}
+    wanted = contract.outcome.output
+    output = {wanted.name: (graph.cast(numbers, np.float32), wanted.width)}
     content = graph.to_bytes(contract.model, inputs, output, properties)
     features = _features(build, estimator, columns)
-    outputs = {
-        f"cut{number}": graph.cast(matrices.matrix([place]), np.float32)
+    outputs: dict[str, tuple[str, int | None]] = {
+        f"cut{number}": (graph.cast(matrices.matrix([place]), np.float32), 1)
         for number, (place, _) in enumerate(build.cuts)
     }
     if features is not None:
-        outputs["features"] = graph.cast(features, np.float32)
+        outputs["features"] = graph.cast(features, np.float32), None
     probe = graph.to_bytes(contract.model, inputs, outputs, properties)
     return Converted(
         content,
@@ -65,12 +66,14 @@ def convert(estimator: Any, contract: Contract, origin: Origin, target: Target) 
     )
 
 
-def _numbers(
-    build: Estimators, estimator: Any, columns: Sequence[Column], target: Target
-) -> str:
+def _numbers(build: Estimators, estimator: Any, columns: Sequence[Column], target: Target) -> str:
     if target.kind in ("probability", "probabilities"):
         found = build.probabilities(estimator, columns)
-        return found if target.order == tuple(range(len(target.order))) else build.graph.gather(found, target.order)
+        return (
+            found
+            if target.order == tuple(range(len(target.order)))
+            else build.graph.gather(found, target.order)
+        )
     if target.kind == "shares":
         return build.softmax(build.decision(estimator, columns))
     if target.kind == "score":

@@ -93,9 +93,7 @@ def _require_usable(source: str, estimator: Any) -> None:
     try:
         check_is_fitted(estimator)
     except (NotFittedError, TypeError) as error:
-        raise EstimatorUnusable(
-            source, "it is not fitted. Call fit before you save it"
-        ) from error
+        raise EstimatorUnusable(source, "it is not fitted. Call fit before you save it") from error
     if not hasattr(estimator, "classes_") and not is_regressor(estimator):
         raise EstimatorUnusable(
             source, f"{_noun(estimator)} is neither a classifier nor a regressor"

@@ -29,7 +29,9 @@ class Estimators(Transformers):
         """Return what decision_function does, shape (n, 1) for two classes, else (n, classes)."""
         estimator, columns = self._inside(estimator, columns)
         if name_of(estimator) not in _DECISIONS and hasattr(estimator, "coef_"):
-            return self._convert({name_of(estimator): _linear_decision}, estimator, columns, "decision_function")
+            return self._convert(
+                {name_of(estimator): _linear_decision}, estimator, columns, "decision_function"
+            )
         return self._convert(_DECISIONS, estimator, columns, "decision_function")
 
     def value(self, estimator: Any, columns: Sequence[Column]) -> str:
@@ -104,8 +106,13 @@ class Estimators(Transformers):
 
     def logistic(self, score: str) -> str:
         """Return the probabilities of two classes."""
-        positive = self.graph.add("Sigmoid", score)
+        positive = self.sigmoid(score)
         return self.graph.concat([self.complement(positive), positive])
+
+    def sigmoid(self, score: str) -> str:
+        """Return 1 / (1 + exp(-score)). ONNX Runtime's own is cut off where it is small."""
+        powers = self.graph.add("Exp", self.graph.add("Neg", score))
+        return self.graph.add("Div", 1.0, self.graph.add("Add", powers, 1.0))
 
     def softmax(self, scores: str) -> str:
         return self.graph.add("Softmax", scores, axis=1)
@@ -186,7 +193,7 @@ def _one_against_rest(c: Estimators, model: Any, columns: Sequence[Column]) -> s
     scores = _linear_decision(c, model, columns)
     if len(model.classes_) == 2:
         return c.logistic(scores)
-    return c.shares(c.graph.add("Sigmoid", scores), uniform=len(model.classes_))
+    return c.shares(c.sigmoid(scores), uniform=len(model.classes_))
 
 
 def _sgd(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
@@ -202,12 +209,16 @@ def _sgd(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
 
 def _perceptron_layers(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
     tensor = c.matrix_of(model, columns)
-    operators = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid", "identity": "Identity"}
+    operators = {"relu": "Relu", "tanh": "Tanh", "identity": "Identity"}
     layers = [*zip(model.coefs_, model.intercepts_, strict=True)]
     for number, (weights, intercept) in enumerate(layers, start=1):
         tensor = c.linear(tensor, weights.T, intercept)
         if number < len(layers):
-            tensor = c.graph.add(operators[model.activation], tensor)
+            tensor = (
+                c.sigmoid(tensor)
+                if model.activation == "logistic"
+                else c.graph.add(operators[model.activation], tensor)
+            )
     return tensor
 
 
@@ -389,7 +400,7 @@ def _svc(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
     """Return libsvm's probabilities, which it couples from those of each pair of classes."""
     graph, classes = c.graph, len(model.classes_)
     score = graph.add("Mul", _pairwise_decision(c, model, columns), model.probA_[None])
-    first = graph.add("Sigmoid", graph.add("Neg", graph.add("Add", score, model.probB_[None])))
+    first = c.sigmoid(graph.add("Neg", graph.add("Add", score, model.probB_[None])))
     first = graph.add("Min", graph.add("Max", first, 1e-7), 1 - 1e-7)
     wins, signed = _incidence(classes)
     ahead, behind = (np.zeros((len(wins), classes, classes)) for _ in range(2))
@@ -435,9 +446,7 @@ def _coupled(c: Estimators, pairs: str, classes: int) -> str:
         tried = found
         for place, row in enumerate(rows):
             here = graph.gather(row, [place])
-            change = graph.add(
-                "Div", graph.add("Sub", total, graph.gather(product, [place])), here
-            )
+            change = graph.add("Div", graph.add("Sub", total, graph.gather(product, [place])), here)
             scale = graph.add("Add", change, 1.0)
             slope = graph.add(
                 "Add",
@@ -731,8 +740,10 @@ def _calibrated_fold(c: Estimators, fold: Any, columns: Sequence[Column]) -> str
     for place, calibrator in enumerate(fold.calibrators):
         score = graph.gather(scores, [place])
         if fold.method == "sigmoid":
-            moved = graph.add("Add", graph.add("Mul", score, float(calibrator.a_)), float(calibrator.b_))
-            found.append(graph.add("Sigmoid", graph.add("Neg", moved)))
+            moved = graph.add(
+                "Add", graph.add("Mul", score, float(calibrator.a_)), float(calibrator.b_)
+            )
+            found.append(c.sigmoid(graph.add("Neg", moved)))
         else:
             found.append(_interpolate(c, score, calibrator))
     if classes == 2:
@@ -775,9 +786,7 @@ def _transformed_target(c: Estimators, model: Any, columns: Sequence[Column]) ->
             return found
         from sklearn.preprocessing import FunctionTransformer
 
-        (column,) = c.apply(
-            FunctionTransformer(step.inverse_func), c.matrices.numbers(found, 1)
-        )
+        (column,) = c.apply(FunctionTransformer(step.inverse_func), c.matrices.numbers(found, 1))
         return c.matrix_of(model, [column])
     if is_of(step, "StandardScaler") or is_of(step, "MinMaxScaler") or is_of(step, "RobustScaler"):
         zero, one = step.inverse_transform(np.array([[0.0], [1.0]])).ravel()
@@ -790,7 +799,9 @@ def _ransac(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
 
 
 def _dummy_classifier(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
-    zero = c.graph.add("Mul", c.graph.truth(c.graph.add("IsNaN", c.graph.gather(c.matrices.raw, [0]))), 0.0)
+    zero = c.graph.add(
+        "Mul", c.graph.truth(c.graph.add("IsNaN", c.graph.gather(c.matrices.raw, [0]))), 0.0
+    )
     return c.graph.add("Add", zero, np.asarray(model.class_prior_, dtype=np.float64)[None])
 
 

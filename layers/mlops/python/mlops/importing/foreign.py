@@ -13,7 +13,7 @@ from mlops.importing.steps import NotConvertible, name_of
 
 
 def convert_foreign(step: Any, width: int, graph: Graph, tensor: str) -> list[str]:
-    """Add what skl2onnx makes of a step, and return its outputs as float64. Raise NotConvertible."""
+    """Add what skl2onnx makes of a step; return float64 outputs. Raise NotConvertible."""
     # It takes half a second to import, and most pipelines do not need it.
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType

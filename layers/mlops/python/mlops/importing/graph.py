@@ -109,17 +109,20 @@ class Graph:
         self,
         name: str,
         inputs: Mapping[str, tuple[Any, int]],
-        outputs: Mapping[str, str],
+        outputs: Mapping[str, tuple[str, int | None]],
         properties: Mapping[str, str],
     ) -> bytes:
         """Return the model: the same nodes give the same bytes.
 
-        inputs: dtype and width of each, by name. outputs: float32 tensors, by the names that
-        they get.
+        inputs: dtype and width of each, by name. outputs: a float32 tensor and
+        its width for each name that they get.
         """
         nodes = [
             *self._nodes,
-            *(helper.make_node("Identity", [found], [wanted]) for wanted, found in outputs.items()),
+            *(
+                helper.make_node("Identity", [found], [wanted])
+                for wanted, (found, _) in outputs.items()
+            ),
         ]
         graph = helper.make_graph(
             nodes,
@@ -131,8 +134,8 @@ class Graph:
                 for place, (dtype, width) in inputs.items()
             ],
             [
-                helper.make_tensor_value_info(place, TensorProto.FLOAT, None)
-                for place in outputs
+                helper.make_tensor_value_info(place, TensorProto.FLOAT, [None, width])
+                for place, (_, width) in outputs.items()
             ],
             self._initializers,
         )

@@ -21,8 +21,8 @@ from mlops.importing.conversion import Converted, convert
 from mlops.importing.estimator_file import load_estimator
 from mlops.importing.inference import infer_contract
 from mlops.importing.origin import Origin
-from mlops.importing.process import Imported, Order
 from mlops.importing.parity import Difference, Group, Row, compare, differences, generate_rows
+from mlops.importing.process import Imported, Order
 from mlops.importing.sample import MANY_ROWS, Sample, looks_like_numbers, read_sample
 from mlops.importing.steps import NotConvertible, name_of, unwrap
 from mlops.importing.structure import Structure, read_structure
@@ -57,7 +57,11 @@ def import_estimator(
     sample, notes = _prepare(sample, structure, order)
     names = structure.columns or tuple(map(str, sample.rows.columns))
     used = {name for place, name in enumerate(names) if place in structure.used}
-    fillers = {name: sample.rows[name].iloc[0] for name in names if name in sample.rows and name not in used}
+    fillers = {
+        name: sample.rows[name].iloc[0]
+        for name in names
+        if name in sample.rows and name not in used
+    }
     origin = Origin(names, structure.columns is not None, fillers)
 
     def predict(rows: pandas.DataFrame) -> NDArray[np.float64]:
@@ -129,28 +133,47 @@ def _prepare(sample: Sample, structure: Structure, order: Order) -> tuple[Sample
         return _with_rows(sample, rows), notes
     known = structure.columns
     if order.label in known and known.index(order.label) in structure.used:
-        reason = "it is the label, and the estimator was fitted with it as a feature; fit again without"
+        reason = (
+            "it is the label, and the estimator was fitted with it as a feature; fit again without"
+        )
         raise DataInvalid(sample.source, None, order.label, reason)
     needed = [name for place, name in enumerate(known) if place in structure.used]
     missing = [name for name in needed if name not in rows.columns]
     if missing:
-        fault = find_fault([*map(str, rows.columns)], frozenset(needed), frozenset(map(str, rows.columns)) | set(needed))
-        raise DataInvalid(sample.source, 1, "header", f"{fault}; the estimator was fitted with them")
+        fault = find_fault(
+            [*map(str, rows.columns)],
+            frozenset(needed),
+            frozenset(map(str, rows.columns)) | set(needed),
+        )
+        raise DataInvalid(
+            sample.source, 1, "header", f"{fault}; the estimator was fitted with them"
+        )
     for name in known:
         if name not in rows.columns:
             rows[name] = np.nan
     for place, name in enumerate(known):
         column = rows[name]
         texts = column.dtype == object or pandas.api.types.is_string_dtype(column)
-        if place in structure.used and place not in structure.categories and texts and looks_like_numbers(column):
+        if (
+            place in structure.used
+            and place not in structure.categories
+            and texts
+            and looks_like_numbers(column)
+        ):
             numbers = pandas.to_numeric(column, errors="coerce")
             lost = int((numbers.isna() & column.notna()).sum())
             rows[name] = numbers
-            notes.append(f"{name}: numbers kept as text; {lost} values that are none, such as blanks, count as missing")
+            notes.append(
+                f"{name}: numbers kept as text; {lost} values that are none, such as blanks, count"
+                " as missing"
+            )
     extra = [name for name in rows.columns if name not in known and name != order.subject]
     index = [str(name) for name in extra if str(name).startswith("Unnamed: ")]
     if index:
-        notes.append(f"{index[0]} is the index that to_csv wrote; it is left out. Write files with index=False")
+        notes.append(
+            f"{index[0]} is the index that to_csv wrote; it is left out. Write files with"
+            " index=False"
+        )
     return _with_rows(sample, rows), notes
 
 
@@ -228,15 +251,12 @@ def _require_fit(given: Contract, inferred: Contract, order: Order, target: Targ
     ]
     if given.task == "multiclass" and given.answer.classes != inferred.answer.classes:
         reasons.append(f"answer.classes: they should be {list(inferred.answer.classes)}")
-    if given.task == "binary" and given.label is not None and inferred.label is not None:
-        if (given.label.positive, given.label.negative) != (
-            inferred.label.positive,
-            inferred.label.negative,
-        ):
-            reasons.append(
-                f"label: the positive class is {inferred.label.positive!r} and the other one"
-                f" {inferred.label.negative!r}; --positive says which"
-            )
+    if given.task == "binary" and _classes_of(given) != _classes_of(inferred):
+        positive, negative = _classes_of(inferred)
+        reasons.append(
+            f"label: the positive class is {positive!r} and the other one {negative!r};"
+            " --positive says which"
+        )
     for field in given.features:
         other = next((item for item in inferred.features if item.column == field.column), None)
         if other is not None and field.is_numeric != other.is_numeric:
@@ -247,13 +267,21 @@ def _require_fit(given: Contract, inferred: Contract, order: Order, target: Targ
         raise ContractInvalid(order.contract_source, reasons)
 
 
+def _classes_of(contract: Contract) -> tuple[str, str]:
+    label = contract.label
+    return ("", "") if label is None else (label.positive, label.negative)
+
+
 def _requests(contract: Contract, sample: Sample) -> list[dict[str, Any]]:
     """Return the sample as clients would send it. Raise DataInvalid, which names the row."""
-    columns = {}
+    columns: dict[str, list[Any]] = {}
     for field in contract.fields:
         source = field.column
         if field.name == contract.subject and source not in sample.rows.columns:
-            columns[field.name] = [f"row {number}" for number in range(len(sample.rows))]
+            rows = range(len(sample.rows))
+            columns[field.name] = [
+                number if field.type == "integer" else f"row {number}" for number in rows
+            ]
             continue
         convert_cell = _CELLS[field.type]
         values = sample.rows[source]
@@ -313,7 +341,9 @@ def _prove(
         try:
             made = target.numbers(estimator, origin.rows(contract, rows[known:]))
         except Exception as error:  # an estimator may raise anything
-            raise ImportRefused(order.model, _failing(error, groups[1:], estimator, origin, contract, target)) from error
+            raise ImportRefused(
+                order.model, _failing(error, groups[1:], estimator, origin, contract, target)
+            ) from error
         return np.concatenate([predict(sample.rows), made])
 
     parity, differing = compare(contract, predictor, groups, expect, target)
@@ -345,8 +375,9 @@ def _failing(
         except Exception as found:  # noqa: BLE001 -- an estimator may raise anything
             text = str(found).strip().splitlines() or [type(found).__name__]
             return (
-                f"the estimator itself fails for rows {group.about}: {text[0]}. Change contract.toml"
-                f" so that clients cannot send them, for example {_narrower(group, contract)}"
+                f"the estimator itself fails for rows {group.about}: {text[0]}. Change"
+                " contract.toml so that clients cannot send them, for example"
+                f" {_narrower(group, contract)}"
             )
     return f"the estimator itself fails: {error}"
 
@@ -406,7 +437,7 @@ def _remedy(found: Difference, contract: Contract, step: str) -> str:
     if "Neighbors" in step:
         return (
             "Remedy: several training rows are equally far from these rows, and which of them count"
-            " is arbitrary. Use weights=\"distance\", or trees."
+            ' is arbitrary. Use weights="distance", or trees.'
         )
     return (
         f"Remedy: replace {step} by a step that docs/own-model.md lists, or compute its columns"
@@ -417,26 +448,32 @@ def _remedy(found: Difference, contract: Contract, step: str) -> str:
 def _single_columns(
     sample: Sample, used: set[str], labels: Sequence[Any], target: Target
 ) -> list[str]:
-    """Return notes on columns that give the label away by themselves."""
-    from sklearn.metrics import roc_auc_score
-
+    """Return notes on columns that tell two classes apart by themselves."""
     if target.kind not in ("probability", "score"):
         return []
     truth = np.array([label == 1 for label in labels])
+    positive, negative = int(truth.sum()), int((~truth).sum())
+    if not positive or not negative:
+        return []
     notes = []
     for name in sorted(used):
         column = sample.rows[name]
-        codes = column if pandas.api.types.is_numeric_dtype(column) else column.map(
-            pandas.Series(truth, index=column.index).groupby(column.astype(str)).mean()
-        )
-        numbers = codes.astype(float).fillna(float(codes.astype(float).min()))
-        if len(set(truth.tolist())) < 2 or column.nunique() > len(column) // 2 and not pandas.api.types.is_numeric_dtype(column):
-            continue
-        auc = roc_auc_score(truth, numbers.fillna(0))
-        if max(auc, 1 - auc) > 0.999:
+        if pandas.api.types.is_numeric_dtype(column):
+            numbers = column.astype(float)
+        elif column.nunique() > len(column) // 10:
+            continue  # each value is rare, so its rate says nothing
+        else:
+            texts = column.astype(str)
+            numbers = texts.map(pandas.Series(truth).groupby(texts).mean())
+        ranks = numbers.rank(na_option="top").to_numpy()
+        area = (ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * negative)
+        if max(area, 1 - area) > _GIVES_AWAY:
             notes.append(
-                f"{name}: alone it tells the classes apart (ROC-AUC {max(auc, 1 - auc):.4f}). Is it"
-                " known only after the fact? Then the estimator cannot predict"
+                f"{name}: alone it tells the classes apart (ROC-AUC {max(area, 1 - area):.4f}). Is"
+                " it known only afterwards? Then leave it out and fit again"
             )
     return notes
 
+
+_GIVES_AWAY = 0.999
+"""ROC-AUC of a single column."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas
 
-
 from mlops.errors import DataInvalid
 from mlops.importing.sample import Sample, looks_like_dates, looks_like_numbers
 from mlops.importing.structure import Structure
@@ -21,6 +20,8 @@ from mlops.models.schemas import Request
 
 _TAKEN = frozenset({"model_version", "prediction_id", "category", "probabilities"})
 _FLOAT32_EXACT = 2**24
+_LARGEST = 1e30
+"""Of a prediction at the bounds: float32 ends at 3e38, and the terms of a sum are larger."""
 _INDEX = re.compile(r"Unnamed: \d+")
 
 
@@ -69,7 +70,9 @@ def infer_contract(
         unknown -= {name, column}
         if (may_miss or wanted) and not _bears_missing(predict, rows, column):
             if wanted:
-                reason = "it cannot be optional: the estimator fails or predicts no number without it"
+                reason = (
+                    "it cannot be optional: the estimator fails or predicts no number without it"
+                )
                 raise DataInvalid(sample.source, None, column, reason)
             said.append("The sample lacks some values, but the estimator cannot predict without.")
             may_miss = False
@@ -80,7 +83,9 @@ def infer_contract(
         if said:
             comments[name] = said
     if unknown:
-        raise DataInvalid(sample.source, None, sorted(unknown)[0], "it cannot be optional: no such field")
+        raise DataInvalid(
+            sample.source, None, sorted(unknown)[0], "it cannot be optional: no such field"
+        )
     _narrow_bounds(fields, rows, predict)
     document: dict[str, Any] = {
         "model": model,
@@ -97,7 +102,9 @@ def infer_contract(
         "fields": [*([subject_field] if subject_field else []), *fields],
     }
     document["examples"] = _examples(rows, fields, subject_field)
-    return Inferred(document, comments, tuple(_notes(sample, columns, structure, fields, comments)))
+    return Inferred(
+        document, comments, tuple(_notes(sample, columns, structure, fields, comments, subject))
+    )
 
 
 class _Names:
@@ -171,7 +178,7 @@ def _field(
     if pandas.api.types.is_datetime64_any_dtype(present):
         reason = (
             "it holds times. Make a number of them before the pipeline, such as days since"
-            " 1970-01-01; then type = \"date\" in contract.toml lets clients send dates"
+            ' 1970-01-01; then type = "date" in contract.toml lets clients send dates'
         )
         raise DataInvalid(source, None, column, reason)
     if pandas.api.types.is_numeric_dtype(present):
@@ -213,7 +220,7 @@ def _category(
     elif looks_like_numbers(present):
         said.append(
             "Looks like numbers, is text: probably blanks among them. Numbers need to be numbers"
-            " when the pipeline is fitted: pandas.to_numeric(column, errors=\"coerce\")."
+            ' when the pipeline is fitted: pandas.to_numeric(column, errors="coerce").'
         )
     choices = [item for item in known or () if isinstance(item, str)]
     more = sorted(set(present) - set(choices))
@@ -263,31 +270,46 @@ def _narrow_bounds(
 ) -> None:
     """Draw bounds closer where the estimator predicts no number that a graph can hold."""
     numeric = [field for field in fields if "ge" in field]
-    base = rows.head(1)
+    if _fits(numeric, rows, predict):
+        return
     for field in numeric:
-        column = field.get("source", field["name"])
-        present = rows[column].dropna().astype(float)
-        span = float(present.max() - present.min()) or 1.0
-        low, high = float(present.min()) - span, float(present.max()) + span
-        for narrower in ((low, high), (float(present.min()), float(present.max()))):
-            tried = pandas.concat([base, base], ignore_index=True)
-            tried[column] = [field["ge"], field["le"]]
-            try:
-                numbers = np.abs(predict(tried))
-                fits = bool((numbers < 1e30).all())
-            except Exception:  # noqa: BLE001 -- an estimator may raise anything
-                fits = False
-            if fits:
+        present = rows[field.get("source", field["name"])].dropna().astype(float)
+        low, high = float(present.min()), float(present.max())
+        span = (high - low) or 1.0
+        kind = int if field["type"] == "integer" else float
+        for start, end in ((low - span, high + span), (low, high)):
+            if _fits([field], rows, predict):
                 break
-            kind = int if field["type"] == "integer" else float
-            start = max(narrower[0], 0.0) if field["ge"] == 0 else narrower[0]
-            field["ge"], field["le"] = kind(math.floor(start)), kind(math.ceil(narrower[1]))
+            start = max(start, 0.0) if field["ge"] == 0 else start
+            field["ge"], field["le"] = kind(math.floor(start)), kind(math.ceil(end))
+
+
+def _fits(
+    fields: Sequence[Mapping[str, Any]], rows: pandas.DataFrame, predict: Callable[[Any], Any]
+) -> bool:
+    """Tell whether predictions are numbers with each of these fields at its bounds."""
+    if not fields:
+        return True
+    tried = pandas.concat([rows.head(1)] * (2 * len(fields)), ignore_index=True)
+    for place, field in enumerate(fields):
+        column = field.get("source", field["name"])
+        tried[column] = tried[column].astype(float)
+        tried.loc[2 * place, column] = field["ge"]
+        tried.loc[2 * place + 1, column] = field["le"]
+    try:
+        return bool((np.abs(predict(tried)) < _LARGEST).all())
+    except Exception:  # noqa: BLE001 -- an estimator may raise anything
+        return False
 
 
 def _dtype(fields: Sequence[Mapping[str, Any]]) -> str:
     wide = any(
-        field["type"] == "number" or max(abs(field.get("ge", 0)), field.get("le", 0)) > _FLOAT32_EXACT
-        or any(isinstance(item, int) and abs(item) > _FLOAT32_EXACT for item in field.get("choices", ()))
+        field["type"] == "number"
+        or max(abs(field.get("ge", 0)), field.get("le", 0)) > _FLOAT32_EXACT
+        or any(
+            isinstance(item, int) and abs(item) > _FLOAT32_EXACT
+            for item in field.get("choices", ())
+        )
         for field in fields
     )
     return "float64" if wide else "float32"
@@ -296,7 +318,7 @@ def _dtype(fields: Sequence[Mapping[str, Any]]) -> str:
 def _examples(
     rows: pandas.DataFrame, fields: Sequence[Mapping[str, Any]], subject: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return a typical row: no person's, but the middle or the most frequent value of each field."""
+    """Return a typical row: the middle or the most frequent value of each field, no real row."""
     about: dict[str, Any] = {}
     if subject:
         about[subject["name"]] = 1 if subject["type"] == "integer" else "A1"
@@ -327,12 +349,13 @@ def _notes(
     structure: Structure,
     fields: Sequence[Mapping[str, Any]],
     comments: Mapping[str, Sequence[str]],
+    subject: str | None,
 ) -> list[str]:
     notes = []
-    unused = [name for place, name in enumerate(columns) if place not in structure.used]
-    extra = [name for name in map(str, sample.rows.columns) if name not in columns]
-    if unused or extra:
-        notes.append(f"Not inputs of the model: {', '.join([*unused, *extra])}")
+    read = {columns[place] for place in structure.used}
+    unused = [name for name in map(str, sample.rows.columns) if name not in read | {subject}]
+    if unused:
+        notes.append(f"The estimator does not read {', '.join(unused)}")
     named = {field["name"]: field.get("source", field["name"]) for field in fields}
     for name, said in comments.items():
         notes += [f"{named[name]}: {text}" for text in said]

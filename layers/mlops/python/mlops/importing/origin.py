@@ -35,7 +35,10 @@ class Origin:
             else:
                 values = [request.get(field.name) for request in requests]
                 if field.type == "date":
-                    values = [None if day is None else days_since_1970(date.fromisoformat(str(day))) for day in values]
+                    values = [
+                        None if day is None else days_since_1970(date.fromisoformat(str(day)))
+                        for day in values
+                    ]
             frame[column] = _series(values, None if field is None else field.type)
         return self.shape(pandas.DataFrame(frame))
 

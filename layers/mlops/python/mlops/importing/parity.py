@@ -18,6 +18,7 @@ from mlops.importing.conversion import Converted
 from mlops.inference.predictor import Predictor
 from mlops.models.contract import Contract, RequestField
 from mlops.models.tabular import INPUT, days_since_1970
+from mlops.models.validation import validate
 
 TOLERANCE = 1e-5
 """Largest difference of a number, as a share of it where it is above 1."""
@@ -101,7 +102,18 @@ def generate_rows(
             if values:
                 groups.append(Group(about, vary(field, values, 1), field.name))
     groups += _without_fields(contract, base, generator)
-    return groups
+    allowed = (
+        Group(
+            group.about, tuple(row for row in group.rows if _is_allowed(contract, row)), group.field
+        )
+        for group in groups
+    )
+    return [group for group in allowed if group.rows]
+
+
+def _is_allowed(contract: Contract, row: Row) -> bool:
+    """Tell whether clients may send a row: rules between fields can forbid it."""
+    return not isinstance(validate(contract, row), tuple)
 
 
 def _without_fields(

@@ -172,7 +172,7 @@ def _run(connection: Connection, document: str, limits: Limits) -> None:
         with threadpool_limits(limits=1):
             imported, graph = import_estimator(order, lambda step: send({"step": step}))
         content = json.dumps({"imported": asdict(imported)}, allow_nan=False).encode()
-    except tuple(_RAISED) as error:
+    except _RAISED as error:
         send({"error": type(error).__name__, "arguments": _arguments(error)})
     except MemoryError:
         send(_refusal(order, f"it needs more than {limits.bytes // 2**20:,} MB of memory"))

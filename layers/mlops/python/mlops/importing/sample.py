@@ -45,7 +45,10 @@ def read_sample(path: Path, label: str, labels: Path | None = None) -> Sample:
         others.columns = [label]
     column = _label_column(str(labels), others, label)
     if len(others) != len(frame):
-        reason = f"it has {len(others):,} rows, but {path} has {len(frame):,}; there must be one label for each row"
+        reason = (
+            f"it has {len(others):,} rows, but {path} has {len(frame):,}; there must be one label"
+            " for each row"
+        )
         raise DataInvalid(str(labels), None, label, reason)
     if label in frame.columns:
         frame = frame.drop(columns=label)
@@ -56,7 +59,10 @@ def _label_column(source: str, frame: pandas.DataFrame, label: str) -> pandas.Se
     if label not in frame.columns:
         similar = suggest([label], {str(name) for name in frame.columns})
         hint = f" (did you mean {similar[label]}?)" if similar else ""
-        reason = f"there is no such column{hint}; name the label's column with --label, or its file with --labels"
+        reason = (
+            f"there is no such column{hint}; name the label's column with --label, or its file with"
+            " --labels"
+        )
         raise DataInvalid(source, None, label, reason)
     column = frame[label]
     if column.isna().any():

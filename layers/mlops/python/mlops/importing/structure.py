@@ -44,7 +44,10 @@ def read_structure(estimator: Any, width: int) -> Structure:
                 known = categories.get(place, ())
                 categories[place] = (*known, *(item for item in found if item not in known))
     return Structure(
-        None if names is None else tuple(map(str, names)), frozenset(used), categories, frozenset(texts)
+        None if names is None else tuple(map(str, names)),
+        frozenset(used),
+        categories,
+        frozenset(texts),
     )
 
 
@@ -71,7 +74,9 @@ def _walk(part: Any, places: tuple[int, ...]) -> Iterator[_Finding]:
             yield from _walk(step, places)
     elif inner := _members(part):
         for member, inside in inner:
-            yield from _walk(member, tuple(places[place] for place in inside) if inside is not None else places)
+            yield from _walk(
+                member, tuple(places[place] for place in inside) if inside is not None else places
+            )
     else:
         yield "used", places, ()
         if name_of(part) in _ENCODERS and len(part.categories_) == len(places):
@@ -86,7 +91,11 @@ def _after(step: Any, places: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return the places of the columns after a step that keeps them apart, or else None."""
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return places
-    if is_of(step, "SimpleImputer") and not step.add_indicator and len(step.statistics_) == len(places):
+    if (
+        is_of(step, "SimpleImputer")
+        and not step.add_indicator
+        and len(step.statistics_) == len(places)
+    ):
         return places
     if is_of(step, "FunctionTransformer") and step.func is None:
         return places
@@ -99,7 +108,13 @@ def _members(part: Any) -> list[tuple[Any, Any]]:
         return [(fold.estimator, None) for fold in part.calibrated_classifiers_]
     if hasattr(part, "estimators_features_"):
         return [*zip(part.estimators_, part.estimators_features_, strict=True)]
-    if name_of(part) in ("StackingClassifier", "StackingRegressor", "VotingClassifier", "VotingRegressor", "OneVsRestClassifier"):
+    if name_of(part) in (
+        "StackingClassifier",
+        "StackingRegressor",
+        "VotingClassifier",
+        "VotingRegressor",
+        "OneVsRestClassifier",
+    ):
         return [(member, None) for member in part.estimators_]
     for name in ("regressor_", "estimator_"):
         member = getattr(part, name, None)

@@ -107,13 +107,20 @@ class Target:
         if self.kind == "value":
             numbers = pandas.to_numeric(values, errors="coerce")
             if numbers.isna().any():
-                raise DataInvalid(source, None, column, "the estimator predicts numbers, but the label holds others")
+                raise DataInvalid(
+                    source,
+                    None,
+                    column,
+                    "the estimator predicts numbers, but the label holds others",
+                )
             return [float(number) for number in numbers]
         texts = [text_of(value) for value in values]
         unknown = sorted(set(texts) - set(self.classes))
         if unknown:
             raise DataInvalid(
-                source, None, column,
+                source,
+                None,
+                column,
                 f"it holds {_list(unknown)}, but the classes of the estimator are"
                 f" {_list(self.classes)}. Give the labels as the estimator knows them, in the"
                 " sample or with --labels FILE",
@@ -141,7 +148,7 @@ def find_target(source: str, estimator: Any, positive: str | None) -> Target:
         raise EstimatorUnusable(
             source,
             f"{name} has neither probabilities nor decision scores, only labels. Use one that has,"
-            " for example voting=\"soft\", or put it into CalibratedClassifierCV",
+            ' for example voting="soft", or put it into CalibratedClassifierCV',
         )
     if len(classes) < 2:
         raise EstimatorUnusable(source, "it knows one class only; fit it with two at least")
@@ -167,4 +174,3 @@ def text_of(value: Any) -> str:
 def _list(values: Sequence[str]) -> str:
     shown = ", ".join(repr(value) for value in values[:10])
     return shown + (f" and {len(values) - 10} more" if len(values) > 10 else "")
-

@@ -106,7 +106,10 @@ class Transformers:
                 made.append(Table(column.field, values))
             else:
                 filled = _fill(
-                    self.matrices.matrix([column]), step.missing_values, np.array([value]), self.graph
+                    self.matrices.matrix([column]),
+                    step.missing_values,
+                    np.array([value]),
+                    self.graph,
                 )
                 made += self.matrices.numbers(filled, 1)
         return made
@@ -343,4 +346,3 @@ _CONVERTERS: dict[str, Convert] = {
     "StandardScaler": _standard_scaler,
     "TruncatedSVD": _truncated_svd,
 }
-
