@@ -4,6 +4,8 @@ MlopsError
 ├── DataInvalid             training data that breaks the contract
 ├── ConfigInvalid           a configuration file that cannot be used
 ├── ContractInvalid         a contract that no model could be served with
+├── EstimatorUnusable       a file that holds no estimator which could be served
+├── ImportRefused           an estimator whose graph would not predict the same
 ├── GateRefused             a candidate whose figures are not good enough
 ├── ModelNotFound           no such model
 ├── PinInvalid              text that is not a pin
@@ -79,6 +81,18 @@ class GateRefused(MlopsError):
     def __init__(self, model: str, reasons: Sequence[str]) -> None:
         super().__init__(f"The gate refuses this {model} candidate: {'; '.join(reasons)}")
         self.model, self.reasons = model, tuple(reasons)
+
+
+class EstimatorUnusable(MlopsError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class ImportRefused(MlopsError):
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"{model} is not imported: {reason}")
+        self.model, self.reason = model, reason
 
 
 class ModelNotFound(MlopsError):

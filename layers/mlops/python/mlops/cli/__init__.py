@@ -7,10 +7,20 @@ from typing import Annotated
 
 import typer
 
-from mlops.cli import batch, doctor, gate, registry, release, smoke, stores, training
+from mlops.cli import (
+    batch,
+    doctor,
+    gate,
+    importing,
+    registry,
+    release,
+    smoke,
+    stores,
+    training,
+)
 from mlops.cli.examples import add_examples
 from mlops.cli.output import print_error
-from mlops.errors import GateRefused, MlopsError, ReleaseRefused
+from mlops.errors import GateRefused, ImportRefused, MlopsError, ReleaseRefused
 from mlops.files import describe_os_error
 
 REFUSED, FAILED = 3, 1
@@ -18,13 +28,14 @@ REFUSED, FAILED = 3, 1
 
 app = typer.Typer(
     name="mlops",
-    help="Train, register, pin and release models. MLOPS_STORE names the store: a folder, or"
+    help="Train or import, register, pin and release models. MLOPS_STORE names the store: a folder, or"
     " s3://bucket with the credentials and region of the AWS CLI.",
     no_args_is_help=True,
     rich_markup_mode=None,  # brackets in help texts are just brackets
     pretty_exceptions_enable=False,
 )
 training.add_to(app)
+importing.add_to(app)
 registry.add_to(app)
 batch.add_to(app)
 stores.add_to(app)
@@ -62,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments)
     except (MlopsError, OSError) as error:
         print_error(_describe(error))
-        sys.exit(REFUSED if isinstance(error, (GateRefused, ReleaseRefused)) else FAILED)
+        refused = isinstance(error, (GateRefused, ImportRefused, ReleaseRefused))
+        sys.exit(REFUSED if refused else FAILED)
 
 
 def _describe(error: Exception) -> str:

@@ -11,6 +11,10 @@ import typer
 EXAMPLES: Mapping[str, Sequence[str]] = {
     "": ("mlops train churn", "mlops register churn", "mlops show churn", "mlops pin churn"),
     "train": ("mlops train churn", "mlops train churn --data customers.csv --output my-candidate"),
+    "import": (
+        "mlops import pipeline.joblib sample.csv --model loans --label default --positive bad",
+        "mlops import prices.joblib sales.parquet --model house-prices --label price --id sale",
+    ),
     "register": (
         "mlops register churn",
         "mlops register churn --version churn-model-v1.1.0 --candidate my-candidate",

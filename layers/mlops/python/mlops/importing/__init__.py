@@ -1,0 +1,1 @@
+"""From a trained scikit-learn estimator to a candidate: contract, graph, proof of parity."""
