@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import zipfile
+import zlib
 from typing import Any
 
 import pytest
@@ -87,6 +88,16 @@ def zipped(name: str) -> bytes:
         (CSV.decode().encode("utf-16"), Format.CSV, "The input is UTF-16. Save it as UTF-8"),
         (CSV.decode().encode("utf-16-le"), Format.CSV, "The input is UTF-16 (without a byte order"),
         (CSV.decode().encode("utf-16-be"), Format.JSONL, "The input is UTF-16 (without a byte ord"),
+        *(
+            (content, format, f"The input is {kind}. {advice}")
+            for format in (Format.CSV, Format.JSONL)
+            for content, kind, advice in (
+                (CSV.decode().encode("cp037"), "EBCDIC", "Save it as UTF-8"),
+                (zlib.compress(CSV), "compressed with zlib", "Give CSV, JSON lines (both plain"),
+                (b"<p>Access denied</p>", "an HTML or XML page", "Give CSV, JSON lines (both"),
+            )
+        ),
+        (gzipped(CSV.decode().encode("cp037")), Format.CSV_GZIP, "The input is compressed, and"),
         (b'{"customer_id": "a"}\n', Format.CSV, "The input looks like JSON, not CSV. Give JSON"),
         (CSV, Format.JSONL, "The input is not JSON lines: none of its first 10 rows is a JSON obj"),
         (

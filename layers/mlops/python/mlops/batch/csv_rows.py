@@ -24,7 +24,7 @@ from mlops.batch.reading import (
     require_columns,
 )
 from mlops.batch.records import Positions, csv_records
-from mlops.batch.splitting import Chunk
+from mlops.batch.splitting import NO_ROWS, Chunk
 from mlops.errors import InputRefused
 from mlops.models.cells import BLANK, NUMBER, is_blank, parse_number
 from mlops.models.rules import Rules
@@ -35,11 +35,13 @@ _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
 def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
-    """Raises InputRefused for a header that does not fit."""
+    """Raises InputRefused for a header that does not fit, and for one without rows."""
     content = chunk.content
     header, start = _header(content)
     names = [renamed(name, renames) for name in header]
     require_columns([name for name in names if name is not None], rules, line=1)
+    if chunk.rows == 0:
+        raise InputRefused(NO_ROWS)
 
     @cache
     def lines() -> Positions:

@@ -1,7 +1,7 @@
 """An input, cut into chunks by rows. What cannot be cut is refused before any row is predicted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,8 @@ MAX_CHUNK_BYTES = 16 * 1024 * 1024
 """Of 10,000 rows. A real row has some hundred bytes; without this, a small archive could hold
 rows that fill all memory."""
 
+NO_ROWS = "The input has no rows"
+
 _BLOCK = 4 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
 
@@ -55,9 +57,10 @@ class Chunk:
 def split(
     content: bytes, format: Format, limits: Limits, drop: Sequence[str] = ()
 ) -> Iterator[Chunk]:
-    """Yield the chunks of an input in its order.
+    """Yield the chunks of an input in its order; one without rows for a CSV of a header alone.
 
     Raises InputRefused for an input without rows, beyond a limit, or that is not of its format.
+    A CSV without rows is left to its reader: its header may show that it is another file.
 
     Args:
         drop: Columns that nobody reads. Those of Parquet are left out of the chunks.
@@ -68,7 +71,7 @@ def split(
     else:
         blocks = _blocks(content, format, limits.bytes)
         chunks = _split_text(blocks, format.plain, ROWS_PER_CHUNK)
-    rows = 0
+    chunk, rows = None, 0
     for chunk in chunks:
         if rows == 0 and format.plain is Format.JSONL:
             _require_some_object(chunk)
@@ -76,14 +79,15 @@ def split(
         if rows > limits.rows:
             raise InputRefused(f"The input has more than {limits.rows:,} rows")
         yield chunk
-    if rows == 0:
-        raise InputRefused("The input has no rows")
+    if chunk is None:
+        raise InputRefused(NO_ROWS)
 
 
 def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
     """Cut a chunk of text into smaller ones of at most so many rows; Parquet is left whole.
 
-    Those of text say how many rows they have, whatever the chunk says.
+    Those of text say how many rows they have, whatever the chunk says. A header without rows is one
+    of them.
     """
     if format is Format.PARQUET:
         return [chunk]
@@ -103,7 +107,7 @@ def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
                 first_line=int(lines[begin - body]),
             )
         )
-    return found
+    return found or [replace(chunk, rows=0)]
 
 
 def _require_kind(content: bytes, format: Format) -> None:
@@ -296,7 +300,8 @@ class _Growing:
         self._parts.append(text)
 
     def end(self, header: bytes) -> Iterator[Chunk]:
-        if self._rows:
+        """Yield the last chunk; for a header without rows it is the only one."""
+        if self._rows or (header and self._first_row == 1):
             yield self._chunk(header)
 
     def _chunk(self, header: bytes) -> Chunk:
