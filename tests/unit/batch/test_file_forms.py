@@ -191,20 +191,35 @@ def test_renames_hold_for_each_chunk_of_a_job(format: Format) -> None:
     assert bench.status().rows_done == 20_001
 
 
-@pytest.mark.parametrize("format", [Format.CSV, Format.PARQUET])
-def test_two_columns_renamed_to_one_field_are_refused(format: Format) -> None:
-    content = as_format([{"a": "x", "b": "x", "tenure": 1, "monthly_charges": 1.5}], format)
-    renames = {"a": "customer_id", "b": "customer_id"}
-    assert "columns that appear twice: customer_id" in reason_of(content, format, rename=renames)
+@pytest.mark.parametrize("format", Format)
+@pytest.mark.parametrize("others", [0, 10_000])
+@pytest.mark.parametrize("name", ["b", "customer_id"])
+def test_two_columns_renamed_to_one_field_fail_the_job(
+    format: Format, others: int, name: str
+) -> None:
+    row = {"tenure": 1, "monthly_charges": 1.5, "a": "x", name: "y"}
+    line = {Format.CSV: "Line 1: ", Format.JSONL: "Line 1: ", Format.PARQUET: ""}[format.plain]
+    assert reason_of(
+        as_format([row] * (others + 1), format),
+        format,
+        rename={"a": "customer_id", "b": "customer_id"},
+    ) == (
+        f"{line}the columns a and {name} both become customer_id. Leave out one of them with"
+        " --drop NAME"
+    )
 
 
-def test_two_members_renamed_to_one_field_are_an_error_of_the_row() -> None:
-    content = b'{"a": "x", "customer_id": "y", "tenure": 1, "monthly_charges": 1}\n'
-    bench = Bench()
-    bench.submit(content, Format.JSONL, rename={"a": "customer_id"})
-    bench.drain()
-    (error,) = as_rows(bench.errors(format=Format.JSONL), Format.JSONL)
-    assert error["detail"] == "customer_id and another name both stand for customer_id"
+def test_a_later_row_with_two_members_renamed_to_one_field_fails_the_job() -> None:
+    content = as_format(rows(20_000), Format.JSONL)
+    content += b'{"a": "x", "customer_id": "y", "tenure": 1, "monthly_charges": 1}\n'
+    reason = reason_of(content, Format.JSONL, rename={"a": "customer_id"})
+    assert reason.startswith("Line 20001: the columns a and customer_id both become customer_id.")
+
+
+def test_columns_of_one_name_are_no_matter_of_a_rename() -> None:
+    content = b"a,a,tenure,monthly_charges\nx,x,1,1\n"
+    reason = reason_of(content, rename={"a": "customer_id"})
+    assert reason == "Line 1: columns that appear twice: customer_id"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", '""', '" "', "\u00a0"])

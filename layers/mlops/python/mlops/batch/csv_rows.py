@@ -14,13 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as arrow_csv
 
-from mlops.batch.job import Renames, renamed
+from mlops.batch.job import Renames
 from mlops.batch.reading import (
     Numbers,
     Rows,
     by_row,
     codes_by_name,
     numbers_by_name,
+    rename_columns,
     require_columns,
 )
 from mlops.batch.records import Positions, csv_records
@@ -38,7 +39,7 @@ def read_csv(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     """Raises InputRefused for a header that does not fit, and for one without rows."""
     content = chunk.content
     header, start = _header(content)
-    names = [renamed(name, renames) for name in header]
+    names = rename_columns(header, renames, line=1)
     require_columns([name for name in names if name is not None], rules, line=1)
     if chunk.rows == 0:
         raise InputRefused(NO_ROWS)

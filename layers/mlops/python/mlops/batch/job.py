@@ -67,11 +67,6 @@ MAX_COLUMN_NAME = 256
 """Characters of a column's name that is renamed or left out."""
 
 
-def renamed(name: str, renames: Renames) -> str | None:
-    """Return what a column is called in the contract, or None for one to leave out."""
-    return renames.get(name, name)
-
-
 @dataclass(frozen=True)
 class Job:
     """A job, written once at submission and never changed.

@@ -7,12 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlops.batch.job import Renames, renamed
-from mlops.batch.reading import Numbers, Rows
+from mlops.batch.job import Renames
+from mlops.batch.reading import Numbers, Rows, rename_columns
 from mlops.batch.records import json_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
-from mlops.models.column_names import quote
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
 from mlops.models.strict_json import parse_line
@@ -23,8 +22,10 @@ _NONE = type(None)
 
 
 def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
+    """Raises InputRefused for a row in which two members become the same field."""
     content = chunk.content
     records = json_records(content)
+    lines = chunk.lines(records.lines)
     rows: list[Any] = []
     faults: dict[int, Fault] = {}
     for row, (start, end) in enumerate(
@@ -32,13 +33,15 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     ):
         try:
             found = parse_line(content[start:end])
-            rows.append(_rename(found, renames) if renames and type(found) is dict else found)
         except MalformedJson as error:
-            rows.append(None)
+            found = None
             faults[row] = Fault("row", "malformed_json", str(error))
+        if renames and type(found) is dict:
+            found = _rename(found, renames, int(lines[row]))
+        rows.append(found)
     objects = [row if type(row) is dict else {} for row in rows]
     names = rules.names
-    # `{}` stands for what is no object. It lacks the required fields, so it is looked at anew.
+    # `{}` stands for what is no object. It lacks the required fields, so it is checked again.
     well_formed = np.array([row.keys() <= names for row in objects], dtype=np.bool_)
     well_formed[list(faults)] = False
     return Rows(
@@ -53,20 +56,15 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
-        lines=lambda: chunk.lines(records.lines),
+        lines=lambda: lines,
     )
 
 
-def _rename(row: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
-    """Raises MalformedJson where two members would have the same name."""
-    found: dict[str, Any] = {}
-    for name, value in row.items():
-        field = renamed(name, renames)
-        if field in found:
-            raise MalformedJson(f"{quote(name)} and another name both stand for {quote(field)}")
-        if field is not None:
-            found[field] = value
-    return found
+def _rename(row: Mapping[str, Any], renames: Renames, line: int) -> dict[str, Any]:
+    fields = rename_columns([*row], renames, line)
+    return {
+        field: value for field, value in zip(fields, row.values(), strict=True) if field is not None
+    }
 
 
 def _subjects(values: Sequence[object]) -> pa.Array:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
+from mlops.batch.job import Renames
 from mlops.batch.records import Positions
 from mlops.errors import InputRefused
-from mlops.models.column_names import MAX_NAMED, find_fault, suggest
+from mlops.models.column_names import MAX_NAMED, find_fault, quote, suggest
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
 from mlops.models.validation import MAX_NAME, Fault
@@ -54,6 +55,25 @@ class Rows:
 _HINT = (
     "Rename columns in the file, or submit it with {options}; leave out a column with --drop NAME"
 )
+
+
+def rename_columns(
+    names: Sequence[str], renames: Renames, line: int | None = None
+) -> list[str | None]:
+    """Return what each column is called in the contract, None for one to leave out.
+
+    Raises InputRefused where two of them become the same field: nobody could tell which one counts.
+    """
+    fields = [renames.get(name, name) for name in names]
+    columns: dict[str | None, str] = {}
+    for name, field in zip(names, fields, strict=True):
+        if field is not None and columns.setdefault(field, name) != name:
+            raise InputRefused(
+                f"the columns {quote(columns[field])} and {quote(name)} both become {quote(field)}."
+                " Leave out one of them with --drop NAME",
+                line,
+            )
+    return fields
 
 
 def require_columns(names: Sequence[str], rules: Rules, line: int | None = None) -> None:
