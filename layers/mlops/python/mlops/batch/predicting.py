@@ -5,7 +5,6 @@ accept is asked of the contract itself, as the API does with a request: so both 
 and say the same words about it.
 """
 
-import csv
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from mlops.batch.csv_rows import read_csv
 from mlops.batch.job import NO_RENAMES, ROWS_PER_CHUNK, Format, Renames
 from mlops.batch.json_rows import read_json
 from mlops.batch.parquet_rows import read_parquet
-from mlops.batch.reading import Rows
+from mlops.batch.reading import Rows, refuse_unreadable
 from mlops.batch.row_errors import ERRORS_PER_CHUNK, ErrorCounts, RowErrors, intersect
 from mlops.batch.splitting import Chunk, slices
 from mlops.batch.tables import merge, to_bytes
@@ -58,6 +57,15 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class _Checked:
+    """valid: bool of shape (n,); the rows that keep the contract."""
+
+    columns: Columns
+    valid: NDArray[np.bool_]
+    errors: RowErrors
+
+
+@dataclass(frozen=True)
 class _Slice:
     """What a thread made of its part of a chunk."""
 
@@ -86,8 +94,11 @@ def predict_chunk(
     rules = rules_of(served.contract)
 
     def predict(part: Chunk) -> _Slice:
-        rows = read(part, input, rules, rename)
-        return _predict(part, rows, output, job_id, served, rules, escape_formulas)
+        with refuse_unreadable(input):
+            rows = _READERS[input.plain](part, rules, rename)
+            _require_rows(len(rows), part, job_id)
+            checked = _check(rows, rules, served.contract)
+        return _predict(part, rows, checked, output, job_id, served, rules, escape_formulas)
 
     cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
     _require_rows(sum(part.rows for part in cut), chunk, job_id)
@@ -131,27 +142,31 @@ def _require_rows(found: int, chunk: Chunk, job_id: str) -> None:
         raise JobDamaged(job_id, f"a chunk does not have its rows, {at}")
 
 
+def _check(rows: Rows, rules: Rules, contract: Contract) -> _Checked:
+    sure = accepted(rows, rules, contract)
+    columns = _columns(rows, rules)
+    errors = RowErrors()
+    for position in np.flatnonzero(~sure).tolist():
+        found = _asked(rows, position, contract)
+        if isinstance(found, Columns):
+            columns.values[position] = found.values[0]
+            sure[position] = True
+        else:
+            errors.add(position, found)
+    return _Checked(columns, sure, errors)
+
+
 def _predict(
     chunk: Chunk,
     rows: Rows,
+    checked: _Checked,
     output: Format,
     job_id: str,
     served: ServedModel,
     rules: Rules,
     escape_formulas: bool,
 ) -> _Slice:
-    _require_rows(len(rows), chunk, job_id)
-    sure = accepted(rows, rules, served.contract)
-    columns = _columns(rows, rules)
-    errors = RowErrors()
-    for position in np.flatnonzero(~sure).tolist():
-        found = _asked(rows, position, served.contract)
-        if isinstance(found, Columns):
-            columns.values[position] = found.values[0]
-            sure[position] = True
-        else:
-            errors.add(position, found)
-    kept = np.flatnonzero(sure)
+    kept, columns, errors = np.flatnonzero(checked.valid), checked.columns, checked.errors
     predictions = served.predictor.predict(
         columns if len(kept) == len(rows) else columns.take(kept)
     )
@@ -170,15 +185,6 @@ def _predict(
         failed=len(rows) - len(kept),
         found=errors,
     )
-
-
-def read(chunk: Chunk, format: Format, rules: Rules, rename: Renames = NO_RENAMES) -> Rows:
-    """Raises InputRefused, whatever a reader makes of a caller's bytes."""
-    try:
-        return _READERS[format.plain](chunk, rules, rename)
-    except (pa.ArrowException, csv.Error, ValueError) as error:
-        reason = f"The input cannot be read as {format.plain} ({type(error).__name__})"
-        raise InputRefused(reason) from error
 
 
 def accepted(rows: Rows, rules: Rules, contract: Contract) -> NDArray[np.bool_]:

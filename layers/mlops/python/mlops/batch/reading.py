@@ -1,7 +1,8 @@
 """A chunk's rows as columns, one reader a format. Nothing is checked here but the rows' form."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
-from mlops.batch.job import Renames
+from mlops.batch.job import Format, Renames
 from mlops.batch.records import Positions
-from mlops.errors import InputRefused
+from mlops.errors import InputRefused, MlopsError
 from mlops.models.column_names import MAX_NAMED, find_fault, quote, suggest
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
 from mlops.models.rules import CategoryRule, Rules
@@ -50,6 +51,22 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.well_formed)
+
+
+@contextmanager
+def refuse_unreadable(format: Format) -> Iterator[None]:
+    """Raise InputRefused for whatever a reader raises about a caller's bytes.
+
+    Errors that say what is wrong already are left alone, and so are those of the machine: a lack of
+    memory, and whatever the system refuses.
+    """
+    try:
+        yield
+    except (MlopsError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        reason = f"The input cannot be read as {format.plain} ({type(error).__name__})"
+        raise InputRefused(reason) from error
 
 
 _HINT = (

@@ -9,6 +9,7 @@ from mlops.batch.gzip_blocks import decompress
 from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
 from mlops.batch.parquet_input import MEMORY, SECONDS, read_chunks
 from mlops.batch.parquet_reader import Request
+from mlops.batch.reading import refuse_unreadable
 from mlops.batch.records import Positions, Records, csv_records, is_open, json_records
 from mlops.errors import InputRefused, MalformedJson
 from mlops.models.column_names import find_header_fault
@@ -69,12 +70,9 @@ def split(
     if format is Format.PARQUET:
         chunks = _split_parquet(content, limits, drop)
     else:
-        blocks = _blocks(content, format, limits.bytes)
-        chunks = _split_text(blocks, format.plain, ROWS_PER_CHUNK)
+        chunks = _split_text(content, format, limits.bytes)
     chunk, rows = None, 0
     for chunk in chunks:
-        if rows == 0 and format.plain is Format.JSONL:
-            _require_some_object(chunk)
         rows += chunk.rows
         if rows > limits.rows:
             raise InputRefused(f"The input has more than {limits.rows:,} rows")
@@ -164,7 +162,17 @@ def _too_long(limit: int) -> InputRefused:
     return InputRefused(f"The input has more than {limit:,} bytes uncompressed")
 
 
-def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chunk]:
+def _split_text(content: bytes, format: Format, limit: int) -> Iterator[Chunk]:
+    """Raises InputRefused, whatever the bytes make their reader raise."""
+    with refuse_unreadable(format):
+        blocks = _blocks(content, format, limit)
+        for chunk in _chunks(blocks, format.plain, ROWS_PER_CHUNK):
+            if chunk.first_row == 1 and format.plain is Format.JSONL:
+                _require_some_object(chunk)
+            yield chunk
+
+
+def _chunks(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chunk]:
     is_csv = format is Format.CSV
     header = b""
     growing = _Growing(rows)
