@@ -12,6 +12,13 @@ from mlops.errors import InputForbidden, JobNotFound
 from mlops.inference.version import Pin
 
 ROWS_PER_CHUNK = 10_000
+MAX_RECORD_BYTES = 64 * 1024
+"""Of one row of CSV or JSON, without its line feed."""
+
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+"""Of 10,000 rows. A real row has some hundred bytes; without this, a small archive could hold
+rows that fill all memory."""
+
 UPLOADS = "batch/uploads/"
 JOBS = "batch/jobs/"
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlops.batch.gzip_blocks import decompress
-from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
+from mlops.batch.job import (
+    MAX_CHUNK_BYTES,
+    MAX_RECORD_BYTES,
+    ROWS_PER_CHUNK,
+    Format,
+    Limits,
+)
 from mlops.batch.parquet_input import MEMORY, SECONDS, read_chunks
 from mlops.batch.parquet_reader import Request
 from mlops.batch.reading import refuse_unreadable
@@ -25,11 +31,6 @@ from mlops.models.file_kinds import (
     table_in_object,
 )
 from mlops.models.strict_json import parse_line
-
-MAX_RECORD_BYTES = 64 * 1024
-MAX_CHUNK_BYTES = 16 * 1024 * 1024
-"""Of 10,000 rows. A real row has some hundred bytes; without this, a small archive could hold
-rows that fill all memory."""
 
 NO_ROWS = "The input has no rows"
 
@@ -247,9 +248,13 @@ def _records_of(text: bytes, format: Format, line: int = 1) -> Records:
 
 
 def _until_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The last line counts too where no line feed ends it; one more makes a blank line."""
-    yield from blocks
-    yield b"\n"
+    """Yield the blocks, and the line feed that the last line lacks, as it counts all the same."""
+    end = b""
+    for block in blocks:
+        yield block
+        end = block[-1:]
+    if end != b"\n":
+        yield b"\n"
 
 
 def _require_short(text: bytes, records: Records, line: int, format: Format) -> None:
