@@ -18,6 +18,7 @@ MlopsError
 │       └── GoldenRowsFailed  it does not answer as it did when it was trained
 ├── StoreError              the object store did not do as asked
 │   ├── ObjectNotFound
+│   │   └── ObjectBlocked   something else lies in its place, such as a folder
 │   ├── ObjectExists        create-only write to a key that is taken
 │   ├── ObjectChanged       replacing a state that is no longer the current one
 │   ├── StoreThrottled      still throttled after the last retry
@@ -156,8 +157,12 @@ class StoreError(MlopsError):
 
 
 class ObjectNotFound(StoreError):
-    def __init__(self, key: str) -> None:
-        super().__init__(key, "there is no such object")
+    def __init__(self, key: str, reason: str = "there is no such object") -> None:
+        super().__init__(key, reason)
+
+
+class ObjectBlocked(ObjectNotFound):
+    pass
 
 
 class ObjectExists(StoreError):
