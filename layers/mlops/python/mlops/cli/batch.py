@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,7 @@ from rich.progress import (
 )
 
 from mlops.batch.job import Format, format_of
+from mlops.batch.jobs import MAX_INPUT_BYTES
 from mlops.cli.answers import JOB_ID, Job, Upload
 from mlops.cli.api_client import ApiClient, client
 from mlops.cli.column_renames import read_renames
@@ -36,6 +38,7 @@ from mlops.models.characters import find_other_than_visible_ascii
 _PATH = "/v1/predict/batch"
 _FIRST_POLL_SECONDS, _LAST_POLL_SECONDS = 0.2, 5.0
 _INTERRUPTED = 130
+_BLOCK = 1024 * 1024
 _FILES = ("results", "errors", "summary")
 
 
@@ -84,7 +87,10 @@ def submit(
     file: Annotated[
         Path,
         typer.Argument(
-            exists=True, dir_okay=False, readable=True, help="The file of rows to predict."
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="The file of rows to predict, or a pipe.",
         ),
     ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
@@ -217,28 +223,43 @@ def _path(job_id: str, below: str = "") -> str:
 
 def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | None) -> str:
     """Return the URL of the uploaded file, the same for the same key and content."""
-    if not file.is_file():
-        raise ConfigInvalid(
-            str(file), "its size is not known, as it is a pipe or a device. Save it to a file first"
-        )
-    size = file.stat().st_size
-    headers = {}
-    if idempotency_key is not None:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256")
-        digest.update(idempotency_key.encode())
-        headers["Idempotency-Key"] = digest.hexdigest()
-    if size == 0:
-        raise ConfigInvalid(str(file), "it is empty")
-    request = {"format": format, "bytes": size}
-    link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
-    with (
-        _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
-        progress.open(file, "rb", description=f"Uploading {file.name}") as reader,
-    ):
-        api.upload(link["url"], reader, link["headers"])
+    with _of_known_size(file) as content:
+        size = content.stat().st_size
+        headers = {}
+        if idempotency_key is not None:
+            with content.open("rb") as hashed:
+                digest = hashlib.file_digest(hashed, "sha256")
+            digest.update(idempotency_key.encode())
+            headers["Idempotency-Key"] = digest.hexdigest()
+        if size == 0:
+            raise ConfigInvalid(str(file), "it is empty")
+        request = {"format": format, "bytes": size}
+        link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
+        with (
+            _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
+            progress.open(content, "rb", description=f"Uploading {file.name}") as reader,
+        ):
+            api.upload(link["url"], reader, link["headers"])
     uploaded: str = link["input"]
     return uploaded
+
+
+@contextmanager
+def _of_known_size(file: Path) -> Iterator[Path]:
+    """Give the file, or a copy of what a pipe holds: an upload needs the size first.
+
+    Raises ConfigInvalid for a pipe or a device that holds more than an input may have.
+    """
+    if file.is_file():
+        yield file
+        return
+    with NamedTemporaryFile() as copy, file.open("rb") as source:
+        while block := source.read(_BLOCK):
+            copy.write(block)
+            if copy.tell() > MAX_INPUT_BYTES:
+                raise ConfigInvalid(str(file), f"it holds more than {MAX_INPUT_BYTES:,} bytes")
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json: bool) -> None:
