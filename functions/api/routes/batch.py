@@ -13,7 +13,6 @@ from functions.api.batch import Batch, BatchRoute, SubmissionRoute, job_id_of
 from functions.api.callers import Identify
 from functions.api.documents import (
     SUBMISSIONS,
-    BatchRequest,
     JobDocument,
     UploadDocument,
     UploadRequest,
@@ -25,6 +24,7 @@ from functions.api.problems import BODY_PROBLEMS, documented
 from functions.api.telemetry import Telemetry
 from mlops.batch.jobs import MAX_INPUT_BYTES
 from mlops.batch.progress import JobState, Status
+from mlops.batch.submission import BatchRequest
 from mlops.errors import (
     InputForbidden,
     InputRefused,
