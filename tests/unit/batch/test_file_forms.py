@@ -11,6 +11,7 @@ import pytest
 
 from mlops.batch.job import Format, format_of
 from mlops.batch.progress import JobState
+from mlops.models.churn.data import FIELDS, LABEL
 from tests.unit.batch.bench import Bench, csv_of
 from tests.unit.batch.files import as_format, as_rows, rows
 from tests.unit.models.telco import as_csv, telco_rows
@@ -26,28 +27,7 @@ ROWS = rows(9)
 PARQUET = as_format(ROWS, Format.PARQUET)
 COLUMNS = {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}
 SPLIT = {"columns": list(ROWS[0]), "index": [0], "data": [list(ROWS[0].values())]}
-TO_FIELDS = {
-    "customerID": "customer_id",
-    "SeniorCitizen": "senior_citizen",
-    "Partner": "partner",
-    "Dependents": "dependents",
-    "PhoneService": "phone_service",
-    "MultipleLines": "multiple_lines",
-    "InternetService": "internet_service",
-    "OnlineSecurity": "online_security",
-    "OnlineBackup": "online_backup",
-    "DeviceProtection": "device_protection",
-    "TechSupport": "tech_support",
-    "StreamingTV": "streaming_tv",
-    "StreamingMovies": "streaming_movies",
-    "Contract": "contract",
-    "PaperlessBilling": "paperless_billing",
-    "PaymentMethod": "payment_method",
-    "MonthlyCharges": "monthly_charges",
-    "TotalCharges": "total_charges",
-    "Churn": None,
-    "not in this file": "gender",
-}
+TO_FIELDS = {**FIELDS, LABEL: None, "not in this file": "gender"}
 
 
 def reason_of(content: bytes, format: Format = Format.CSV, **options: Any) -> str:
