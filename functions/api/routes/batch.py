@@ -134,7 +134,7 @@ def batch_router(batch: Batch, telemetry: Telemetry, identify: Identify) -> APIR
     @router.delete(
         "/{job_id}",
         summary="Cancel a batch job",
-        description="Rows that have not been predicted yet will not be.",
+        description="The remaining rows will not be predicted.",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def cancel_batch(request: Request, job_id: str) -> JobDocument:

@@ -103,8 +103,8 @@ class VersionNotFound(MlopsError):
 class VersionExists(MlopsError):
     def __init__(self, version: str, file: str, place: str = "store") -> None:
         super().__init__(
-            f"{version} has another {file} in the {place} already; versions are written once,"
-            " so register under a new version"
+            f"{version} has another {file} in the {place} already. A version never changes, so"
+            " register this one under a new name"
         )
         self.version, self.file = version, file
 
@@ -172,7 +172,7 @@ class ObjectExists(StoreError):
 
 class ObjectChanged(StoreError):
     def __init__(self, key: str) -> None:
-        super().__init__(key, "the object was changed by somebody else meanwhile")
+        super().__init__(key, "somebody else has changed the object")
 
 
 class StoreThrottled(StoreError):
@@ -251,7 +251,7 @@ class FunctionGone(MlopsError):
 
 class TrafficChanged(MlopsError):
     def __init__(self, alias: str) -> None:
-        super().__init__(f"The alias {alias} was moved by somebody else meanwhile")
+        super().__init__(f"Somebody else has moved the alias {alias}")
         self.alias = alias
 
 
@@ -280,7 +280,7 @@ class RecordDamaged(MlopsError):
 class RegistryCorrupt(MlopsError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it again"
+            f"The registry cannot be read ({reason}). To make it again: mlops registry rebuild"
         )
         self.reason = reason
 

@@ -59,7 +59,7 @@ Url = Annotated[
     ),
 ]
 DEFAULT_URL = "http://127.0.0.1:8000"
-JobId = Annotated[str, typer.Argument(help="Id of the job, which `mlops batch submit` has shown.")]
+JobId = Annotated[str, typer.Argument(help="Id of the job, as `mlops batch submit` shows it.")]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -109,12 +109,12 @@ def submit(
         list[str] | None,
         typer.Option(
             metavar="COLUMN=FIELD",
-            help="A column of the file, and the model's field that it is; as often as needed.",
+            help="Read this column of the file as this field of the model. Can be repeated.",
         ),
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="A column to leave out; as often as needed."),
+        typer.Option(metavar="COLUMN", help="Leave out this column of the file. Can be repeated."),
     ] = None,
     rename_file: Annotated[
         Path | None,
@@ -122,8 +122,8 @@ def submit(
             exists=True,
             dir_okay=False,
             readable=True,
-            help='The same from a file: JSON {"column": "field", "column to leave out": null}, or'
-            " CSV lines column,field.",
+            help='Read --rename and --drop from a file: JSON {"column": "field", "column to leave'
+            ' out": null}, or CSV lines column,field.',
         ),
     ] = None,
     escape_formulas: Annotated[
@@ -202,13 +202,13 @@ def results(
 
 
 def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Cancel a job: rows that are not predicted yet will not be."""
+    """Cancel a job: its remaining rows will not be predicted."""
     job = client(url).call("DELETE", _path(job_id), Job)
     answer(job, as_json, _shown(job))
 
 
 def retry(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Predict the rows of a job that are still missing."""
+    """Retry a failed job: predict its missing rows."""
     job = client(url).call("POST", _path(job_id, "/retry"), Job)
     answer(job, as_json, _shown(job))
 

@@ -1,4 +1,4 @@
-"""`mlops doctor`: what should agree and does not, and the command that mends it."""
+"""`mlops doctor`: what should agree and does not, and the command that fixes it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,17 +25,18 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     local: Annotated[
-        bool, typer.Option("--local", help="Ask no stack: compare the pins, registry and store.")
+        bool,
+        typer.Option("--local", help="Ignore the stack: compare pins, registry and store."),
     ] = False,
     stack: StackName = None,
     store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Compare what is committed, deployed, live, registered and stored; say what mends it.
+    """Compare what is committed, deployed, live, registered and stored; say how to fix it.
 
-    The store is the stack's, or, where there is no stack, the one that is named. Nothing is
-    changed. Exit code 1: something is wrong; notes alone are not.
+    It looks at the stack's store, or without a stack at the one that --store names. It changes
+    nothing. Exit code 1: something is wrong; notes alone do not count.
     """
     # What reads a stack takes a second to import, and other commands have no use for it.
     from mlops.release.doctor import diagnose
@@ -65,7 +66,7 @@ def doctor(
         unread=unread,
     )
     found = diagnose(facts)
-    text = "\n\n".join(map(_shown, found)) or f"All agrees: {samconfig}, {name}, {shelf.location}"
+    text = "\n\n".join(map(_shown, found)) or f"All agree: {samconfig}, {name}, {shelf.location}"
     answer([vars(finding) for finding in found], as_json, text)
     if any(finding.severity is not Severity.NOTE for finding in found):
         raise typer.Exit(1)
