@@ -148,9 +148,8 @@ class Race:
 
     def _release_second_version(self) -> None:
         self.deploy()
-        plan = {"api_was": "1", "api": "2", "batch_was": "1", "batch": "2"}
         for function in (self.api, self.batch):
-            note = Note("release-0", Reached.PROMOTE, **plan)
+            note = Note("release-0", Reached.PROMOTE, "1", "2", "1", "2")
             function.move(function.publish().number, {}, note, function.current.revision)
         for id, kind, champion, candidate in (
             ("first-1", Kind.FIRST, None, "1"),

@@ -245,8 +245,8 @@ class FunctionGone(MlopsError):
 
 
 class TrafficChanged(MlopsError):
-    def __init__(self, alias: str) -> None:
-        super().__init__(f"The alias {alias} was moved by somebody else meanwhile")
+    def __init__(self, alias: str, reason: str = "somebody else has moved it") -> None:
+        super().__init__(f"The alias {alias} is not as expected: {reason}")
         self.alias = alias
 
 

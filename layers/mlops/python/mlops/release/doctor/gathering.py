@@ -143,7 +143,7 @@ class _Reading:
         notes = [
             it.traffic.note for it in (api, batch) if it is not None and it.traffic is not None
         ]
-        open_notes = [note for note in notes if note is not None and note.release not in over]
+        open_notes = [note for note in notes if note is not None and note.by not in over]
         release = open_notes[0].release if open_notes else None
         execution = None
         if release is not None:
