@@ -82,7 +82,7 @@ class Releasing:
         return version
 
     def start(self) -> Ran:
-        """Release anew what was deployed last, and wait for the verdict."""
+        """Release again what was deployed last, and wait for the verdict."""
         return self.mlops("release", "start", "--wait", "--json")
 
     def start_canary(self) -> Any:

@@ -456,7 +456,14 @@ def test_a_function_that_is_deleted_during_the_canary_ends_the_release(
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    ("part", "step"), [("api", "canary"), ("api", "promote"), ("batch", "promote")]
+    ("part", "step"),
+    [
+        ("api", "canary"),
+        ("api", "promote"),
+        ("batch", "promote"),
+        ("api", "undo"),
+        ("batch", "undo"),
+    ],
 )
 def test_weights_other_than_what_was_set_are_cleared(
     deployed: Fixture, part: str, step: str
@@ -468,9 +475,13 @@ def test_weights_other_than_what_was_set_are_cleared(
     deployed.until("gate")
     if step == "promote":
         deployed.operations.promote(ID, ANN)
+    if step == "undo":
+        deployed.canary()
+        deployed.alarms.in_alarm.add("errors")
     deployed.until(step)
     function: FakeFunction = getattr(deployed, part)
-    function.misheard = {"1": 0.5} if step == "promote" else {}
+    other = "2" if step == "undo" else "1"
+    function.misheard = {} if step == "canary" else {other: 0.5}
     live, outcome = ("2", Ended.PROMOTED) if step == "promote" else ("1", Ended.ROLLED_BACK)
     assert deployed.run().outcome is outcome
     assert deployed.live() == (live, {}, live)

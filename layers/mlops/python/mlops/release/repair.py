@@ -1,4 +1,4 @@
-"""Ending what nobody ends any more: by schedule, and whenever an execution has ended badly."""
+"""The end of releases whose execution does not end them: by schedule, and after a bad end."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -80,7 +80,7 @@ class Repair:
 
     def _clear(self, part: str, function: Function) -> list[str]:
         """Take away weights that belong to no release."""
-        with suppress(FunctionGone, TrafficChanged):  # then they may be somebody's by now
+        with suppress(FunctionGone, TrafficChanged):  # then a release may own them by now
             found = function.traffic()
             note = found.note
             is_owned = note is not None and not note.undone and not is_free(self._deps, note)

@@ -316,7 +316,7 @@ class Release:
         if not plan.has_canary:
             return Promote(id=state.id, plan=plan, reasons=("only batch has changed",))
         if not plan.champion.pins:
-            why = "no model was live before, which nobody can miss"
+            why = "no model was live before"
             return Promote(id=state.id, plan=plan, reasons=(why,))
         return Canary(id=state.id, plan=plan)
 
