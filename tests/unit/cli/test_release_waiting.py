@@ -45,15 +45,6 @@ def test_waiting_ends_with_the_verdict(
     assert (ran.code, ran.document["outcome"]) == (code, outcome)
 
 
-def test_waiting_where_nothing_is_new_answers_at_once(
-    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
-) -> None:
-    releases.deploy()
-    releases.promoted()
-    while_waiting()
-    assert mlops("release", "status", "--wait", "--json").document["id"] == ID
-
-
 def test_waiting_for_what_never_begins_comes_to_an_end(
     releases: Fixture,
     mlops: Mlops,
@@ -164,20 +155,6 @@ def test_a_refusal_before_anything_was_planned_is_told_with_its_reasons(
     ran = mlops("release", "status", "--wait", "--json")
     assert (ran.code, ran.document["outcome"]) == (3, "REFUSED")
     assert "half deployed" in ran.document["reasons"][0]
-
-
-def test_the_end_of_an_earlier_release_is_no_verdict_on_this_deployment(
-    releases: Fixture, mlops: Mlops, while_waiting: Callable[..., None]
-) -> None:
-    """Of the same content: the alarms of then are over, and a release is about to begin."""
-    releases.deploy()
-    releases.alarms.in_alarm.add("errors")
-    releases.run()
-    releases.alarms.in_alarm.clear()
-    releases.deploy()
-    while_waiting(lambda: releases.promoted("release-2"))
-    ran = mlops("release", "status", "--wait", "--json")
-    assert (ran.code, ran.document["id"]) == (0, "release-2")
 
 
 def test_what_was_rolled_back_since_is_told_so(
