@@ -250,8 +250,8 @@ class FunctionGone(MlopsError):
 
 
 class TrafficChanged(MlopsError):
-    def __init__(self, alias: str) -> None:
-        super().__init__(f"Somebody else has moved the alias {alias}")
+    def __init__(self, alias: str, reason: str = "somebody else has moved it") -> None:
+        super().__init__(f"The alias {alias} is not as expected: {reason}")
         self.alias = alias
 
 

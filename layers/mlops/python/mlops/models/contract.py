@@ -71,8 +71,6 @@ class Contract:
     """For whole columns what `answer` makes of predictions: the response's fields between the
     subject and the model's version, in their order. None of dtype object: where there are no rows,
     nobody could tell what it is of."""
-    segments: tuple[str, ...]
-    """Fields of few values, by which what is found of many rows is told apart."""
 
     @cached_property
     def layout(self) -> str:

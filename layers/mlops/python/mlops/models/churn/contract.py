@@ -225,7 +225,6 @@ CHURN = Contract(
     subject_field="customer_id",
     consistent=consistent,
     answer_columns=answer_columns,
-    segments=("contract", "internet_service", "payment_method", "senior_citizen", "gender"),
     examples={
         "the three required fields": {
             "customer_id": "C12345",
