@@ -5,6 +5,7 @@ from pathlib import Path
 from load.picture import draw
 from load.profiles import PROFILES
 from load.record import Record, broken, read
+from mlops.files import write_file
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "load/results"
@@ -18,7 +19,7 @@ def file_of(target: str, profile: str) -> Path:
 
 
 def write() -> None:
-    """Pictures and table anew, of all runs there are."""
+    """Write pictures and table of all runs that have results."""
     runs = [
         read(file)
         for target, profiles in PROFILES.items()
@@ -28,10 +29,10 @@ def write() -> None:
     PICTURES.mkdir(exist_ok=True)
     for run in runs:
         seconds = PROFILES[run.target][run.profile].seconds
-        (PICTURES / f"{run.target}-{run.profile}.svg").write_text(draw(run, seconds))
+        write_file(PICTURES / f"{run.target}-{run.profile}.svg", draw(run, seconds))
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + results(runs) + END + after)
+    write_file(PAGE, before + BEGIN + results(runs) + END + after)
 
 
 def results(runs: list[Record]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from load.profiles import GROWTH_AT_MOST, MADE_AT_LEAST, Profile
+from mlops.files import write_file
 
 _LOOK = 30  # seconds over which memory is read at either end: one reading may be an odd one
 _LONGEST = 200  # characters of an error that are shown
@@ -82,7 +83,7 @@ class Record:
             f' "{name}": [\n  ' + ",\n  ".join(map(json.dumps, found)) + "\n ]"
             for name, found in points.items()
         ]
-        file.write_text(",\n".join([head, *lists]) + "\n}\n")
+        write_file(file, ",\n".join([head, *lists]) + "\n}\n")
 
 
 def read(file: Path) -> Record:

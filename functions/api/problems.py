@@ -136,7 +136,7 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         409,
         "job-ended",
         "The job has already finished",
-        example="The job has succeeded already",
+        example="The job has already succeeded",
     ),
     BodyTooLarge: Kind(
         413,
@@ -163,7 +163,7 @@ PROBLEMS: Mapping[type[Exception], Kind] = {
         422,
         "input-refused",
         "The input cannot be used",
-        example="There is no such input object",
+        example="There is no such input object. Upload it first",
     ),
     # Nobody reads it; but what clients do is no error of ours. The status is nginx's word for it.
     ClientDisconnect: Kind(

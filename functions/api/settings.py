@@ -14,7 +14,9 @@ from mlops.inference.version import Pin, parse_pins
 
 LOG_KEY = "MLOPS_LOG_KEY"
 _SHORTEST_KEY = 32
-_ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+"""What browsers send as `Origin`. template.yaml has the same pattern."""
+
 _OWN_PATHS = re.compile(
     r"/v1(/(models|predict)(/.*)?)?|/(docs|healthz|readyz|openapi\.json|local)(/.*)?"
 )
@@ -31,7 +33,7 @@ def _split(location: str) -> str:
 def _read_origins(text: str) -> str:
     """Return the origins. Raises ValueError where one is not what browsers send as `Origin`."""
     for origin in _names(text):
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
+        if origin != "*" and not ORIGIN.fullmatch(origin):
             raise ValueError(
                 f"{origin!r} is not an origin; one looks like https://shop.example.com"
             )

@@ -113,7 +113,7 @@ class Handler:
 
     def _accept(self, message: SubmissionMessage) -> None:
         try:
-            self._jobs.accept(message.job_id, message.to_submission())
+            self._jobs.accept(message.job_id, message.to_submission(message.submitted_by))
         except (InputForbidden, InputRefused, ModelNotFound) as error:
             # It fails again until it is in the dead-letter queue; its submitter need not wait.
             self._jobs.reject(message.job_id, message.submitted_by, str(error))

@@ -70,16 +70,15 @@ _NOTHING = "def handler(event, context):\n    return {}\n"
 
 
 class FakeObservations:
-    """Implements `Observations`. canary: figures of what the candidate does."""
+    """Implements `Observations`: a canary that is no different. error: raised instead."""
 
     def __init__(self) -> None:
-        self.canary: dict[str, float] = {}
         self.error: Exception | None = None
 
     def observe(self, version: str, since: object, until: object) -> Any:
         if self.error is not None:
             raise self.error
-        return observation(1_500) if version == "1" else observation(200, **self.canary)
+        return observation(1_500 if version == "1" else 200)
 
 
 @dataclass(frozen=True)
@@ -122,19 +121,16 @@ class Stack:
     """Three functions, a topic and the state machine, under names of its own.
 
     overruled: steps that answer with this error instead. limit: seconds that an execution may
-    take; MiniStack without the plugin takes no notice. has_model: before anything is deployed.
+    take; MiniStack without the plugin takes no notice.
     """
 
     cloud: Cloud
     settings: Settings = SETTINGS
     limit: int = int(VALUES["TimeoutSeconds"])
-    has_model: bool = True
     name: str = field(default_factory=lambda: f"s{uuid.uuid4().hex[:8]}")
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     observations: FakeObservations = field(default_factory=FakeObservations)
-    alarms: FakeAlarms = field(default_factory=FakeAlarms)
     notices: FakeNotices = field(default_factory=FakeNotices)
-    report: GateReport = GateReport(True, (), {})
     overruled: dict[str, Exception] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -173,9 +169,9 @@ class Stack:
         steps = Release(
             self.deps,
             self.settings,
-            self.alarms,
+            FakeAlarms(),
             FakeDeployments(),
-            lambda id, plan: self.report,
+            lambda id, plan: GateReport(True, (), {}),
             analyses,
         )
         self.repair = Repair(self.deps, Recorder(self.deps))
@@ -205,7 +201,7 @@ class Stack:
             Role=ROLE,
             Timeout=60,
             Code={"ZipFile": packed.getvalue()},
-            Environment={"Variables": {"MLOPS_PINS": self._pin() if self.has_model else ""}},
+            Environment={"Variables": {"MLOPS_PINS": self._pin()}},
         )
         arn: str = made["FunctionArn"]
         return arn
@@ -221,8 +217,8 @@ class Stack:
 
     # --- what tests do --------------------------------------------------------------------------
 
-    def deploy(self, *parts: str) -> None:
-        for part in parts or ("api", "batch"):
+    def deploy(self) -> None:
+        for part in ("api", "batch"):
             self.cloud.client("lambda").update_function_configuration(
                 FunctionName=self.named(part),
                 Environment={
@@ -230,8 +226,8 @@ class Stack:
                 },
             )
 
-    def start(self, id: str = "r1", *, despite_alarms: bool = False) -> None:
-        self.deps.executions.start(id, "ann", despite_alarms=despite_alarms)
+    def start(self, id: str = "r1") -> None:
+        self.deps.executions.start(id, "ann")
 
     def ended(self, id: str = "r1") -> str:
         """The status it ends with. Waits for it."""
@@ -249,8 +245,8 @@ class Stack:
             assert time.monotonic() < deadline, f"{self.asked}, {self.history()}"
             time.sleep(0.02)
 
-    def watched(self, times: int = 1) -> None:
-        self.until(lambda: self.asked.count("watch") >= times)
+    def watched(self) -> None:
+        self.until(lambda: "watch" in self.asked)
 
     def record(self, id: str = "r1") -> ReleaseRecord:
         (found,) = [record for record in self.releases.history() if record.id == id]

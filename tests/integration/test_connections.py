@@ -15,6 +15,7 @@ import uvicorn
 from functions.api import connections
 from functions.api.connections import AcceptErrors, BoundedConnection
 from functions.api.supervisor import bind
+from tests.project.files import ROOT
 
 SILENCE = 1.0
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n"
@@ -36,6 +37,11 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+@pytest.mark.parametrize("limit", ["SILENCE_SECONDS", "HEAD_SECONDS", "BODY_SECONDS"])
+def test_the_documents_tell_how_slow_a_client_may_be(limit: str) -> None:
+    assert f"{getattr(connections, limit):g} seconds" in (ROOT / "docs/api.md").read_text()
 
 
 @pytest.fixture

@@ -19,7 +19,11 @@ from tests.project.files import ROOT
 LOCUST = ROOT / ".tools/load/bin/python"
 PLANNED = 40
 FAILED = PLANNED - GOOD
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": f"{ROOT}:{ROOT / 'layers/mlops/python'}",  # as make exports it
+}
 
 
 @pytest.fixture(autouse=True, scope="module")

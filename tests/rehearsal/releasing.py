@@ -1,14 +1,17 @@
 """Releasing as its users do: pins, `make`, `mlops`, `sam`. Time is compressed by settings."""
 
 import json
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any, Final
 
+from tests.project.files import ROOT
 from tests.rehearsal.deployment import COMMAND_SECONDS, MLOPS, Deployment
 from tests.rehearsal.models import Make
 
@@ -22,6 +25,7 @@ COMPRESSED: Final = {
     "CanaryTimeoutSeconds": "300",
 }
 MODEL: Final = "churn"
+RELEASES: Final = ROOT / "docs/releases.md"
 WEIGHT: Final = 0.1
 BEGIN_SECONDS: Final = 60
 END_SECONDS: Final = 60
@@ -78,7 +82,7 @@ class Releasing:
         return version
 
     def start(self) -> Ran:
-        """Release anew what was deployed last, and wait for the verdict."""
+        """Release again what was deployed last, and wait for the verdict."""
         return self.mlops("release", "start", "--wait", "--json")
 
     def start_canary(self) -> Any:
@@ -150,14 +154,26 @@ class Releasing:
             RoutingConfig={"AdditionalVersionWeights": {number: WEIGHT}},
         )
 
-    def move_by_hand(self, number: str) -> None:
-        """As docs/releases.md has it for an emergency, past the releases."""
+    def move_by_hand(self, number: str, function: str) -> None:
+        """Move an alias by the command that docs/releases.md has for an emergency.
+
+        The arguments are those of the document; what the AWS CLI makes of them is the same request.
+        function: the output with its name.
+        """
+        (_, after) = RELEASES.read_text().split("aws lambda update-alias ", 1)
+        command, *_ = after.split("```", 1)
+        names = {"API_FUNCTION": self.deployment.outputs()[function], "VERSION": number}
+        filled = Template(command.replace("\\\n", "")).substitute(names)
+        words = shlex.split(filled)
+        said = dict(zip(words[::2], words[1::2], strict=True))
+        assert said.pop("--routing-config") == "AdditionalVersionWeights={}"
         self.deployment.cloud.client("lambda").update_alias(
-            FunctionName=self.deployment.outputs()["ApiFunctionName"],
-            Name="live",
-            FunctionVersion=number,
+            FunctionName=said.pop("--function-name"),
+            Name=said.pop("--name"),
+            FunctionVersion=said.pop("--function-version"),
             RoutingConfig={"AdditionalVersionWeights": {}},
         )
+        assert not said, "it says more than this"
 
     def wait_until_cleared(self, live: str) -> None:
         """By the schedule alone."""

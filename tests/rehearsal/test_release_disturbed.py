@@ -114,21 +114,31 @@ def test_a_rollback_around_a_promotion_always_wins(
     last = releasing.status()["last"]
     how = f"{last['kind']} {last['outcome']}, {'; '.join(last['reasons'])}"
     note_figure(f"a rollback {lead:.1f} s after a promotion by hand: {how}")
-    assert (last["kind"], last["outcome"], last["candidate"]) == ("rollback", "ROLLED_BACK", live)
+    side = {"stopped": "champion", "rollback": "candidate"}[last["kind"]]
+    assert (last["outcome"], last[side]) == ("ROLLED_BACK", live)
     assert releasing.shares() == {live: 1}
-    assert releasing.shares("batch") == {last["batch_candidate"]: 1}
+    assert releasing.shares("batch") == {last[f"batch_{side}"]: 1}
     assert releasing.champions() == [releasing.model_of(live)]
 
 
 @pytest.mark.fault
 def test_in_an_emergency_the_alias_is_moved_by_hand(releasing: Releasing, clients: Traffic) -> None:
-    live = releasing.live()
-    running = releasing.start_canary()
-    releasing.move_by_hand(live)
+    """By the documented command, during a canary; and back from a version that no release made."""
+    live, canary = releasing.live(), releasing.start_canary()
+    releasing.move_by_hand(canary["champion"], "ApiFunctionName")
+    releasing.move_by_hand(canary["batch_champion"], "BatchFunctionName")
     releasing.wait_for_end()
     last = releasing.status()["last"]
-    assert (last["id"], last["outcome"]) == (running["id"], "ROLLED_BACK")
+    assert (last["id"], last["outcome"]) == (canary["id"], "ROLLED_BACK")
     assert last["reasons"][0].startswith("somebody else has moved the API")
+    assert releasing.shares() == {live: 1}
+    releasing.move_by_hand(canary["candidate"], "ApiFunctionName")
+    assert releasing.shares() == {canary["candidate"]: 1}
+    found = {it["what"]: it["command"] for it in releasing.mlops("doctor", "--json").document}
+    what = f"Version {canary['candidate']} is live, and no release made it so"
+    command = found[what].split()
+    assert command[:4] == ["mlops", "rollback", "--to", live]
+    assert releasing.mlops(*command[1:]).code == 0
     assert releasing.shares() == {live: 1}
 
 

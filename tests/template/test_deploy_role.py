@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from cfnlint.decode import decode  # type: ignore[import-untyped]  # ships no types
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
 
 from tests.project.files import ROOT
 from tests.template.resources import Resources, as_list, of_type, statements
@@ -32,22 +33,26 @@ LOG_DELIVERY = {
     "logs:UpdateLogDelivery",
 }
 """What a state machine with a log needs. AWS narrows these down to no name."""
-# The services by which CloudFormation makes a resource of a type.
-SERVICES = {
-    "AWS::ApiGatewayV2": "apigateway",
-    "AWS::CloudWatch": "cloudwatch",
-    "AWS::Events": "events",
-    "AWS::IAM": "iam",
-    "AWS::KMS": "kms",
-    "AWS::Lambda": "lambda",
-    "AWS::Logs": "logs",
-    "AWS::S3": "s3",
-    "AWS::SecretsManager": "secretsmanager",
-    "AWS::SNS": "sns",
-    "AWS::SQS": "sqs",
-    "AWS::Serverless::Function": "lambda",
-    "AWS::Serverless::StateMachine": "states",
-    "AWS::StepFunctions": "states",
+MADE_BY_SAM = {
+    "AWS::Serverless::Function": "AWS::Lambda::Function",
+    "AWS::Serverless::StateMachine": "AWS::StepFunctions::StateMachine",
+}
+NEEDED_FOR = {
+    "codedeploy:*": {"UpdatePolicy"},
+    "ec2:*": {"VpcConfig"},
+    "elasticfilesystem:*": {"FileSystemConfigs"},
+    "kms:CreateGrant": {"KmsKeyArn"},
+    "kms:Decrypt": {"EncryptionConfiguration", "KmsKeyArn"},
+    "kms:Encrypt": {"KmsKeyArn"},
+    "kms:GenerateDataKey": {"EncryptionConfiguration", "KmsKeyArn"},
+    "s3files:*": {"FileSystemConfigs"},
+    "s3tables:*": {"MetadataConfiguration", "MetadataTableConfiguration"},
+}
+"""Actions that CloudFormation needs for some properties only, none of which the template has."""
+NEVER_GRANTED = {
+    "firehose:TagDeliveryStream",  # of a log group's delivery, which the template has none of
+    "iam:DeleteRolePermissionsBoundary",  # the boundary is there to stay
+    "s3:REST.PUT.OBJECT",  # the name of an operation in S3's log: there is no such action
 }
 
 
@@ -80,15 +85,51 @@ def resources_of(statement: dict[str, Any]) -> list[str]:
     return [resource if isinstance(resource, str) else resource["Fn::Sub"] for resource in found]
 
 
-def test_every_resource_of_the_template_can_be_deployed(
+def actions_for(kind: str) -> set[str]:
+    """Return what CloudFormation does to create, read, update and delete a resource."""
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", MADE_BY_SAM.get(kind, kind))
+    handlers: dict[str, dict[str, list[str]]] = schema.schema["handlers"]
+    tags: list[str] = schema.schema["tagging"].get("permissions", [])
+    steps = {"create", "read", "update", "delete"} & handlers.keys()
+    assert "create" in steps, kind
+    return {*tags, *(action for step in steps for action in handlers[step]["permissions"])}
+
+
+def is_about_the_stack(statement: dict[str, Any]) -> bool:
+    """Whether a statement is about resources of the stack: by name, or because they have none."""
+    marks = ("${StackName}", ":apigateway:", ":key/*")
+    return any(
+        resource == "*" or any(mark in resource for mark in marks)
+        for resource in resources_of(statement)
+    )
+
+
+def test_every_resource_of_the_template_can_be_created_changed_and_deleted(
     resources: Resources, policy: list[dict[str, Any]]
 ) -> None:
-    granted = {action.partition(":")[0] for action in actions(policy)}
+    granted = [action.lower() for action in actions([*filter(is_about_the_stack, policy)])]
     for name, resource in resources.items():
-        kind: str = resource["Type"]
-        service = SERVICES.get(kind) or SERVICES.get(kind.rpartition("::")[0])
-        assert service, f"{kind}: say here which service makes {name}"
-        assert service in granted, f"{name} needs {service} in {FILE.name}"
+        given = resource.keys() | resource.get("Properties", {}).keys()
+        for action in actions_for(resource["Type"]) - NEVER_GRANTED:
+            unused = (
+                fnmatchcase(action, pattern) and not properties & given
+                for pattern, properties in NEEDED_FOR.items()
+            )
+            is_granted = any(fnmatchcase(action.lower(), pattern) for pattern in granted)
+            assert is_granted or any(unused), f"{name} needs {action} in {FILE.name}"
+
+
+def test_the_origins_of_pages_may_be_set_on_the_bucket(
+    resources: Resources, policy: list[dict[str, Any]]
+) -> None:
+    assert "CorsConfiguration" in resources["Store"]["Properties"]
+    assert "s3:PutBucketCORS" in actions_for("AWS::S3::Bucket")
+    (buckets,) = (
+        resources_of(statement) for statement in policy if "s3:*" in as_list(statement["Action"])
+    )
+    # The bucket has no name of its own, so CloudFormation makes one of the stack's.
+    assert "BucketName" not in resources["Store"]["Properties"]
+    assert "arn:${AWS::Partition}:s3:::${StackName}-*" in buckets
 
 
 def test_every_secret_has_a_name_that_the_role_may_manage(

@@ -14,7 +14,7 @@ from functions.api.cors import (
     METHODS,
     REQUEST_HEADERS,
 )
-from functions.api.settings import read_settings
+from functions.api.settings import ORIGIN, read_settings
 from tests.project.files import ROOT
 from tests.template.resources import (
     Resources,
@@ -109,6 +109,16 @@ def test_the_pages_that_may_call_may_also_use_links_to_the_bucket(resources: Res
         ("CorsOrigins", "https://a.example,http://localhost:3000", True),
         ("CorsOrigins", "https://a.example, http://localhost:3000", False),
         ("CorsOrigins", "http://localhost:3000", True),
+        ("CorsOrigins", "http://[::1]:3000", True),
+        ("CorsOrigins", "https://[2001:db8::1]", True),
+        ("CorsOrigins", "https://[::ffff:192.0.2.1]:8443,https://a.example", True),
+        ("CorsOrigins", "https://a.example,*", True),
+        ("CorsOrigins", "http://::1:3000", False),
+        ("CorsOrigins", "http://[::1", False),
+        ("CorsOrigins", "http://[]", False),
+        ("CorsOrigins", "http://[::1]:port", False),
+        ("CorsOrigins", "https://*.example.com", False),
+        ("CorsOrigins", "null", False),
         ("CorsOrigins", "shop.example.com", False),
         ("CorsOrigins", "https://shop.example.com/", False),
     ],
@@ -120,6 +130,13 @@ def test_a_parameter_takes_what_the_application_takes(
     assert bool(re.search(template["Parameters"][parameter]["AllowedPattern"], text)) is allowed
     if allowed:
         read_settings({variable: text})
+
+
+def test_the_template_takes_the_same_origins_as_the_application(template: dict[str, Any]) -> None:
+    """No spaces beside the commas: CloudFormation cannot remove them."""
+    one = rf"(\*|{ORIGIN.pattern})"
+    pattern = template["Parameters"]["CorsOrigins"]["AllowedPattern"]
+    assert pattern == f"^$|^{one}(,{one})*$"
 
 
 def test_all_traffic_takes_the_alias(resources: Resources) -> None:

@@ -14,7 +14,6 @@ from functions.api.batch import Batch, BatchRoute, SubmissionRoute, job_id_of
 from functions.api.callers import Identify
 from functions.api.documents import (
     SUBMISSIONS,
-    BatchRequest,
     JobDocument,
     UploadDocument,
     UploadRequest,
@@ -26,6 +25,7 @@ from functions.api.problems import BODY_PROBLEMS, documented
 from functions.api.telemetry import Telemetry
 from mlops.batch.jobs import MAX_INPUT_BYTES
 from mlops.batch.progress import JobState, Status
+from mlops.batch.submission import BatchRequest
 from mlops.errors import (
     InputForbidden,
     InputRefused,
@@ -139,7 +139,7 @@ def batch_router(
     @router.delete(
         "/{job_id}",
         summary="Cancel a batch job",
-        description="Rows that have not been predicted yet will not be.",
+        description="The remaining rows will not be predicted.",
         responses=documented(JobNotFound, JobEnded, *_ALWAYS),
     )
     def cancel_batch(request: Request, job_id: str) -> JobDocument:

@@ -1,12 +1,12 @@
 """What may go wrong on the way, and the one line that says so."""
 
-import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlops.cli import batch
 from tests.integration.batch_command.conftest import CONTENT, Batch, written
 from tests.integration.batch_command.fake_api import (
     BATCH,
@@ -199,9 +199,17 @@ def test_a_file_that_is_too_large_is_not_uploaded(run: Batch, api: FakeApi) -> N
     assert api.requests() == [f"POST {BATCH}/uploads"]
 
 
-def test_a_pipe_is_not_taken_for_an_empty_file(run: Batch, api: FakeApi) -> None:
-    os.mkfifo("pipe.csv")
-    assert "Save it to a file first" in run("submit", "pipe.csv").refusal
+def test_a_pipe_without_an_end_is_not_uploaded(
+    run: Batch, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MAX_INPUT_BYTES", 3_000_000)
+    refusal = run("submit", "/dev/zero", "--format", "csv").refusal
+    assert refusal == "/dev/zero: it holds more than 3,000,000 bytes"
+    assert api.requests() == []
+
+
+def test_an_empty_pipe_is_not_uploaded(run: Batch, api: FakeApi) -> None:
+    assert run("submit", "/dev/null", "--format", "csv").refusal == "/dev/null: it is empty"
     assert api.requests() == []
 
 

@@ -1,5 +1,7 @@
 """A job's way through the commands."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,21 @@ def test_the_same_key_and_file_are_the_same_upload(run: Batch, api: FakeApi) -> 
     run("submit", "rows.csv", "--idempotency-key", "mine")
     keys = [s.headers["Idempotency-Key"] for s in api.seen if s.path == f"{BATCH}/uploads"]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_comes_through_a_pipe_is_uploaded_as_a_file_is(run: Batch, api: FakeApi) -> None:
+    os.mkfifo("pipe.csv")
+    key = ("--idempotency-key", "mine")
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(Path("pipe.csv").write_bytes, CONTENT)
+        ran = run("submit", "pipe.csv", *key)
+        assert writing.result(timeout=10) == len(CONTENT)
+    assert (ran.code, ran.err) == (0, "")
+    link, put, _ = api.seen
+    assert link.document == {"format": "csv", "bytes": len(CONTENT)}
+    assert (put.path, put.body) == (UPLOAD, CONTENT)
+    assert run("submit", "rows.csv", *key).code == 0
+    assert api.seen[3].headers["Idempotency-Key"] == link.headers["Idempotency-Key"]
 
 
 def test_waiting_polls_until_the_end_and_downloads(run: Batch, api: FakeApi) -> None:

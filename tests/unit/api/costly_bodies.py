@@ -10,6 +10,11 @@ def _repeated(item: bytes, head: bytes, tail: bytes, size: int) -> bytes:
     return head + b",".join([item] * number) + tail
 
 
+def _row_of(item: bytes, number: int) -> bytes:
+    """Return a row that is full of one item; it should be just small enough to be accepted."""
+    return b'{"x":[' + b",".join([item] * number) + b"]}"
+
+
 def numbered(head: bytes, tail: bytes, size: int) -> bytes:
     """Return a body that is full of keys, all different."""
     keys = b",".join(b'"%x":0' % number for number in range(size // 9))
@@ -26,11 +31,13 @@ def costly_bodies(size: int) -> dict[str, tuple[bytes, int]]:
         "unknown fields": (numbered(b"{", b"}", size), 422),
         "fields of an unknown field": (numbered(b'{"model":"churn","x":{', b"}}", size), 422),
         "renamed columns": (numbered(b'{"model":"churn","rows":[{}],"rename":{', b"}}", size), 422),
-        "fields of one row": (numbered(_ROWS + b"{", b"}]}", size), 202),
+        "fields of one row": (numbered(_ROWS + b"{", b"}]}", size), 422),
         "numbers for rows": (repeated(b"7", _ROWS, b"]}"), 422),
-        "numbers in a row": (repeated(b"1e9", _ONE_ROW, b"]}]}"), 202),
-        "long numbers in a row": (repeated(b"9" * 4000, _ONE_ROW, b"]}]}"), 202),
-        "texts in a row": (repeated(b'""', _ONE_ROW, b"]}]}"), 202),
+        "numbers in a row": (repeated(b"1e9", _ONE_ROW, b"]}]}"), 422),
+        "long numbers in a row": (repeated(b"9" * 4000, _ONE_ROW, b"]}]}"), 422),
+        "texts in a row": (repeated(b'""', _ONE_ROW, b"]}]}"), 422),
+        "texts in many rows": (repeated(_row_of(b'""', 16_000), _ROWS, b"]}"), 202),
+        "numbers in many rows": (repeated(_row_of(b"0.5", 13_000), _ROWS, b"]}"), 202),
         "small objects": (repeated(b'{"":0}', b"[", b"]"), 413),
         "empty rows": (repeated(b"{}", _ROWS, b"]}"), 413),
         "small objects in a row": (repeated(b'{"":0}', _ONE_ROW, b"]}]}"), 413),

@@ -83,6 +83,14 @@ def test_an_input_that_is_too_large(batch: BatchService, monkeypatch: pytest.Mon
     assert "536,870,912 bytes" in problem["detail"]
 
 
+def test_a_row_that_is_too_large_is_named(batch: BatchService) -> None:
+    answer = batch.submit(rows=[*ROWS, {"customer_id": MARKER * 10_000}])
+    problem = assert_problem(answer, 422, "input-refused")
+    assert problem["detail"] == "Row 3 of `rows` has more than 65,536 bytes. Leave it out"
+    assert list(batch.store.keys("")) == []
+    assert batch.queue.sent == []
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("DELETE", ""), ("POST", "/retry")])
 @pytest.mark.parametrize(
     "job_id",

@@ -43,7 +43,7 @@ def test_a_version_that_cannot_start_says_why() -> None:
 
 def test_a_version_is_not_waited_for_for_ever() -> None:
     played = PlayedLambda(*(state("Pending", StateReason="creating") for _ in range(100)))
-    with pytest.raises(CloudUnavailable, match="version 2 is Pending: creating, after 60 looks"):
+    with pytest.raises(CloudUnavailable, match="version 2 is Pending: creating, after 60 tries"):
         played.function(pause=no_pause).publish()
     assert len(played.requests) == 60
 
@@ -61,7 +61,7 @@ def test_an_update_under_way_is_waited_for() -> None:
 
 def test_an_update_under_way_is_not_waited_for_for_ever() -> None:
     played = PlayedLambda(*(conflict() for _ in range(100)))
-    with pytest.raises(CloudUnavailable, match="an update is in progress, after 60 looks"):
+    with pytest.raises(CloudUnavailable, match="an update is in progress, after 60 tries"):
         played.function(pause=no_pause).publish()
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_woken_says_why() -> None:
 
 def test_nobody_waits_for_ever_for_what_sleeps_on() -> None:
     played = PlayedLambda(*(state("Pending", StateReason="restoring") for _ in range(100)))
-    with pytest.raises(InvocationFailed, match="api:2 .* is Pending: restoring, after 60 looks"):
+    with pytest.raises(InvocationFailed, match="api:2 .* is Pending: restoring, after 60 tries"):
         played.function(pause=no_pause).wait_until_active("2", {})
     assert len(played.requests) == 60
 

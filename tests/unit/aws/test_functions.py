@@ -21,7 +21,7 @@ from mlops.errors import (
     TrafficRefused,
 )
 from mlops.inference.version import Pin
-from mlops.release.note import Note
+from mlops.release.note import Note, Reached
 from tests.unit.aws.played_lambda import PlayedLambda, client, refused
 from tests.unit.aws.playing import NOBODYS, answer
 from tests.unit.fakes import no_pause
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PIN = Pin.parse(f"churn-model-v1.0.0@sha256:{'0' * 64}")
 
-NOTE = Note("release-1", api_was="1", api="2")
+NOTE = Note("release-1", Reached.BEGIN, "1", "2", "1", "2")
 
 
 class TestLambdaFunction(AliasContract):

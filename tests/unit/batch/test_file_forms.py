@@ -4,12 +4,14 @@ import gzip
 import io
 import json
 import zipfile
+import zlib
 from typing import Any
 
 import pytest
 
 from mlops.batch.job import Format, format_of
 from mlops.batch.progress import JobState
+from mlops.models.churn.data import FIELDS, LABEL
 from tests.unit.batch.bench import Bench, csv_of
 from tests.unit.batch.files import as_format, as_rows, rows
 from tests.unit.models.telco import as_csv, telco_rows
@@ -25,28 +27,7 @@ ROWS = rows(9)
 PARQUET = as_format(ROWS, Format.PARQUET)
 COLUMNS = {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}
 SPLIT = {"columns": list(ROWS[0]), "index": [0], "data": [list(ROWS[0].values())]}
-TO_FIELDS = {
-    "customerID": "customer_id",
-    "SeniorCitizen": "senior_citizen",
-    "Partner": "partner",
-    "Dependents": "dependents",
-    "PhoneService": "phone_service",
-    "MultipleLines": "multiple_lines",
-    "InternetService": "internet_service",
-    "OnlineSecurity": "online_security",
-    "OnlineBackup": "online_backup",
-    "DeviceProtection": "device_protection",
-    "TechSupport": "tech_support",
-    "StreamingTV": "streaming_tv",
-    "StreamingMovies": "streaming_movies",
-    "Contract": "contract",
-    "PaperlessBilling": "paperless_billing",
-    "PaymentMethod": "payment_method",
-    "MonthlyCharges": "monthly_charges",
-    "TotalCharges": "total_charges",
-    "Churn": None,
-    "not in this file": "gender",
-}
+TO_FIELDS = {**FIELDS, LABEL: None, "not in this file": "gender"}
 
 
 def reason_of(content: bytes, format: Format = Format.CSV, **options: Any) -> str:
@@ -87,6 +68,16 @@ def zipped(name: str) -> bytes:
         (CSV.decode().encode("utf-16"), Format.CSV, "The input is UTF-16. Save it as UTF-8"),
         (CSV.decode().encode("utf-16-le"), Format.CSV, "The input is UTF-16 (without a byte order"),
         (CSV.decode().encode("utf-16-be"), Format.JSONL, "The input is UTF-16 (without a byte ord"),
+        *(
+            (content, format, f"The input is {kind}. {advice}")
+            for format in (Format.CSV, Format.JSONL)
+            for content, kind, advice in (
+                (CSV.decode().encode("cp037"), "EBCDIC", "Save it as UTF-8"),
+                (zlib.compress(CSV), "compressed with zlib", "Give CSV, JSON lines (both plain"),
+                (b"<p>Access denied</p>", "an HTML or XML page", "Give CSV, JSON lines (both"),
+            )
+        ),
+        (gzipped(CSV.decode().encode("cp037")), Format.CSV_GZIP, "The input is compressed, and"),
         (b'{"customer_id": "a"}\n', Format.CSV, "The input looks like JSON, not CSV. Give JSON"),
         (CSV, Format.JSONL, "The input is not JSON lines: none of its first 10 rows is a JSON obj"),
         (
@@ -180,20 +171,35 @@ def test_renames_hold_for_each_chunk_of_a_job(format: Format) -> None:
     assert bench.status().rows_done == 20_001
 
 
-@pytest.mark.parametrize("format", [Format.CSV, Format.PARQUET])
-def test_two_columns_renamed_to_one_field_are_refused(format: Format) -> None:
-    content = as_format([{"a": "x", "b": "x", "tenure": 1, "monthly_charges": 1.5}], format)
-    renames = {"a": "customer_id", "b": "customer_id"}
-    assert "columns that appear twice: customer_id" in reason_of(content, format, rename=renames)
+@pytest.mark.parametrize("format", Format)
+@pytest.mark.parametrize("others", [0, 10_000])
+@pytest.mark.parametrize("name", ["b", "customer_id"])
+def test_two_columns_renamed_to_one_field_fail_the_job(
+    format: Format, others: int, name: str
+) -> None:
+    row = {"tenure": 1, "monthly_charges": 1.5, "a": "x", name: "y"}
+    line = {Format.CSV: "Line 1: ", Format.JSONL: "Line 1: ", Format.PARQUET: ""}[format.plain]
+    assert reason_of(
+        as_format([row] * (others + 1), format),
+        format,
+        rename={"a": "customer_id", "b": "customer_id"},
+    ) == (
+        f"{line}the columns a and {name} both become customer_id. Leave out one of them with"
+        " --drop NAME"
+    )
 
 
-def test_two_members_renamed_to_one_field_are_an_error_of_the_row() -> None:
-    content = b'{"a": "x", "customer_id": "y", "tenure": 1, "monthly_charges": 1}\n'
-    bench = Bench()
-    bench.submit(content, Format.JSONL, rename={"a": "customer_id"})
-    bench.drain()
-    (error,) = as_rows(bench.errors(format=Format.JSONL), Format.JSONL)
-    assert error["detail"] == "customer_id and another name both stand for customer_id"
+def test_a_later_row_with_two_members_renamed_to_one_field_fails_the_job() -> None:
+    content = as_format(rows(20_000), Format.JSONL)
+    content += b'{"a": "x", "customer_id": "y", "tenure": 1, "monthly_charges": 1}\n'
+    reason = reason_of(content, Format.JSONL, rename={"a": "customer_id"})
+    assert reason.startswith("Line 20001: the columns a and customer_id both become customer_id.")
+
+
+def test_columns_of_one_name_are_no_matter_of_a_rename() -> None:
+    content = b"a,a,tenure,monthly_charges\nx,x,1,1\n"
+    reason = reason_of(content, rename={"a": "customer_id"})
+    assert reason == "Line 1: columns that appear twice: customer_id"
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t", '""', '" "', "\u00a0"])

@@ -61,7 +61,12 @@ def test_an_input_that_is_gone() -> None:
         (csv_of(101), Format.CSV, "The input has more than 100 rows"),
         (csv_of(20_001), Format.CSV, "The input has more than 100 rows"),
         (b"tenure,monthly_charges\n1,2\n", Format.CSV, "Line 1: columns that are missing"),
-        (b"customer_id,tenure,monthly_charges,X\n", Format.CSV, "The input has no rows"),
+        (b"customer_id,tenure,monthly_charges,X\n", Format.CSV, "Line 1: columns that are unknown"),
+        (gzip.compress(csv_of(0), mtime=0), Format.CSV_GZIP, "The input has no rows"),
+        (b"\r\n\n", Format.CSV, "The input has no rows"),
+        (b"C1,24,79.5\n", Format.CSV, "Line 1: columns that are missing"),
+        (b"Y3VzdG9tZXJfaWQ=", Format.CSV, "Line 1: columns that are missing"),
+        (b"\xe9,tenure", Format.CSV, "Line 1: not UTF-8"),
         (b"customer_id,tenure,monthly_charges,X\na,1,2,3", Format.CSV, "Line 1: columns that are"),
         (
             b"customer_id,tenure,tenure\na,1,2",

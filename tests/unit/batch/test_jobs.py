@@ -5,7 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from mlops.batch.job import Format, Keys, folder_of, format_of
+from mlops.batch.job import (
+    MAX_CHUNK_BYTES,
+    MAX_RECORD_BYTES,
+    Format,
+    Keys,
+    folder_of,
+    format_of,
+)
 from mlops.batch.jobs import MAX_INPUT_BYTES, Submission
 from mlops.batch.progress import JobState
 from mlops.errors import (
@@ -98,6 +105,47 @@ def test_inline_numbers_and_texts_reach_the_worker_as_they_were() -> None:
     content = bench.objects.get(Keys("job-1").inline_rows).content
     assert json.loads(content.replace(b"1e999", b"Infinity")) == rows[0]
     assert b'"tenure": 1e999' in content
+
+
+def row_of(size: int) -> dict[str, str]:
+    """Return a row of so many bytes as JSON."""
+    return {"customer_id": "é" * 2 + "x" * (size - len('{"customer_id": ""}') - 4)}
+
+
+@pytest.mark.parametrize("before", [0, 1, 9_999])
+def test_a_row_that_is_too_large_is_refused_when_it_is_submitted(before: int) -> None:
+    bench = Bench()
+    rows = [{"customer_id": "C1"}] * before + [row_of(MAX_RECORD_BYTES + 1)]
+    with pytest.raises(InputRefused) as caught:
+        bench.jobs.submit("job-1", replace(INLINE, rows=rows))
+    assert str(caught.value) == (
+        f"Row {before + 1:,} of `rows` has more than 65,536 bytes. Leave it out"
+    )
+    assert list(bench.objects.keys("")) == []
+    assert not bench.queue.waiting
+
+
+def test_rows_that_are_too_large_together_are_refused_when_they_are_submitted() -> None:
+    bench = Bench()
+    rows = [row_of(MAX_RECORD_BYTES)] * 255
+    rest = MAX_CHUNK_BYTES - 255 * (MAX_RECORD_BYTES + 1)
+    with pytest.raises(InputRefused) as caught:
+        bench.jobs.submit("job-1", replace(INLINE, rows=[*rows, row_of(rest)]))
+    assert str(caught.value) == (
+        "`rows` has more than 16,777,216 bytes. Submit several jobs of fewer rows"
+    )
+    assert list(bench.objects.keys("")) == []
+
+
+def test_rows_as_large_as_they_may_be_are_errors_of_rows_at_most() -> None:
+    bench = Bench()
+    good = {"customer_id": "C1", "tenure": 1, "monthly_charges": 2.5}
+    rows = [row_of(MAX_RECORD_BYTES)] * 255
+    rest = MAX_CHUNK_BYTES - 255 * (MAX_RECORD_BYTES + 1) - len(json.dumps(good)) - 2
+    bench.jobs.submit("job-1", replace(INLINE, rows=[good, *rows, row_of(rest)]))
+    assert bench.objects.stat(Keys("job-1").inline_rows).bytes == MAX_CHUNK_BYTES
+    bench.drain()
+    assert (bench.status().rows_done, bench.status().rows_failed) == (1, 256)
 
 
 def test_two_equal_submissions_at_once_are_one_job() -> None:

@@ -95,7 +95,7 @@ def test_one_that_is_worse_is_refused_with_its_figures(
 def test_nothing_pinned_is_said(gated: Callable[..., Ran]) -> None:
     ran = gated(None, None, "--json")
     assert (ran.code, ran.document) == (0, {})
-    assert ran.err == "Nothing is pinned: there is nothing to hold against anything.\n"
+    assert ran.err == "Nothing is pinned, so there is nothing to check.\n"
 
 
 def test_the_same_pin_is_said(register: Register, gated: Callable[..., Ran]) -> None:
@@ -118,7 +118,7 @@ def test_the_same_pin_that_the_store_has_not_is_only_noticed(
     pin = register(model_files())
     ran = gated(pin, pin, "--store", "empty", "--json")
     assert (ran.code, ran.document) == (0, {})
-    assert ran.err == f"{pin} is pinned as before, and not in empty: it was not examined.\n"
+    assert ran.err == f"{pin} is pinned as before and not in empty: it was not checked.\n"
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -178,7 +178,9 @@ def test_one_that_cannot_be_compared_is_refused(
     assert refusal(gated(first, second)) == f"it has no {HOLDOUT}"
     for path in Path(".mlops/models", FIRST).iterdir():
         path.unlink()
-    said = "the one of before cannot be used: There is no version churn-model-v1.0.0 in the store"
+    said = (
+        "the previous version cannot be used: There is no version churn-model-v1.0.0 in the store"
+    )
     assert refusal(gated(second, first)) == said
 
 

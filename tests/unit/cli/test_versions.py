@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -303,6 +304,49 @@ def test_the_registry_is_rebuilt_from_the_store(
         "left_out": [],
     }
     assert mlops("models", "--json").out == before
+
+
+IN_ITS_PLACE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a folder": (
+        Path.mkdir,
+        ".mlops/registry/registry.sqlite: Is a directory; a file belongs here, so name one, or move"
+        " the folder away",
+    ),
+    "a link that leads nowhere": (
+        lambda path: path.symlink_to("elsewhere.sqlite"),
+        ".mlops/registry/registry.sqlite: it is a link to a file that is not there; restore that"
+        " file",
+    ),
+    "a link that leads to itself": (
+        lambda path: path.symlink_to(path.name),
+        ".mlops/registry/registry.sqlite: Too many levels of symbolic links; a link leads to"
+        " itself, so remove it",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["models", "show", "pin", "register"])
+@pytest.mark.parametrize("kind", IN_ITS_PLACE)
+def test_a_registry_that_cannot_be_read_is_no_empty_one(
+    mlops: Mlops, registered: str, kind: str, command: str
+) -> None:
+    CATALOG.unlink()
+    put, reason = IN_ITS_PLACE[kind]
+    put(CATALOG)
+    refusal = mlops(command, "churn").refusal
+    assert refusal == f"registry/registry.sqlite: {reason}"
+
+
+@pytest.mark.parametrize("place", [".mlops/registry", ".mlops"])
+def test_a_file_in_place_of_the_registrys_folder_is_no_empty_registry(
+    mlops: Mlops, place: str
+) -> None:
+    Path(place).parent.mkdir(exist_ok=True)
+    Path(place).write_text("")
+    assert mlops("models").refusal == (
+        "registry/registry.sqlite: .mlops/registry/registry.sqlite: Not a directory; a part of this"
+        " path is a file, so name another place"
+    )
 
 
 def test_a_rebuild_says_what_it_leaves_out(mlops: Mlops, registered: str) -> None:

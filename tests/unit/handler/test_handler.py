@@ -147,6 +147,7 @@ def test_a_wrong_submission_is_shown_to_its_submitter(service: Service) -> None:
         ({"input": "s3://other/uploads/x.csv", "rows": None}, "s3://bucket/"),
         ({"input": "s3://bucket/batch/uploads/nightly/x.csv", "rows": None}, "no such input"),
         ({"model": "fraud"}, "There is no model 'fraud'"),
+        ({"rows": [{"customer_id": "x" * 70_000}]}, "Row 1 of `rows` has more than 65,536 bytes"),
     ],
 )
 def test_a_submission_that_cannot_be_accepted_is_shown_too(

@@ -23,7 +23,7 @@ INPUT = f"s3://bucket/batch/uploads/{SUBMITTER}/x"
 def parsed(**changed: Any) -> Submission:
     message = parse(json.dumps(submission(**changed)))
     assert isinstance(message, SubmissionMessage)
-    return message.to_submission()
+    return message.to_submission(message.submitted_by)
 
 
 def refusal(body: object) -> MessageInvalid:
@@ -52,10 +52,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (submission(model=None), "model: Field required"),
     (submission(model=["churn"]), "model: Input should be a valid string"),
     (submission(model=""), "model: String should have at least 1 character"),
-    (submission(pin="latest"), "pin: a pin looks like churn-model-v1.3.2@sha256:"),
-    (submission(pin=str(PIN.version)), "pin: a pin looks like"),
-    (submission(rows=None), "message: exactly one of input and rows is needed"),
-    (submission(input=INPUT), "message: exactly one of input and rows is needed"),
+    (submission(pin="latest"), "pin: A pin looks like churn-model-v1.3.2@sha256:"),
+    (submission(pin=str(PIN.version)), "pin: A pin looks like"),
+    (submission(rows=None), "input: Send either 'rows' or 'input'"),
+    (submission(input=INPUT), "input: Send either 'rows' or 'input'"),
     (submission(rows=[]), "rows: List should have at least 1 item"),
     (submission(rows=[{}] * 10_001), "rows: List should have at most 10000 items"),
     (submission(rows={}), "rows: Input should be a valid list"),
@@ -76,9 +76,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 # What a schema cannot say, or says in no way that is worth it.
 WRONG_BEYOND_THE_SCHEMA: list[tuple[dict[str, Any], str]] = [
-    (by_input(format=None), "message: the input's name does not end with a format"),
-    (submission(format="csv"), "message: rows in the message are jsonl"),
-    (submission(pin=f"churn-model-v1.0.00@{PIN.digest}"), "pin: a pin looks like"),
+    (by_input(format=None), "format: The input's name does not end with a format"),
+    (submission(format="csv"), "format: The format of rows is jsonl; leave it out"),
+    (submission(pin=f"churn-model-v1.0.00@{PIN.digest}"), "pin: A pin looks like"),
+    (submission(pin=f"fraud-model-v1.0.0@{PIN.digest}"), "pin: The pin belongs to another model"),
 ]
 RIGHT = [
     submission(),

@@ -2,15 +2,17 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from load import page
 from load.page import PAGE, PICTURES, file_of, results
 from load.picture import draw, scale_end
 from load.profiles import PROFILES
 from load.record import Answer, broken, read
-from tests.unit.load.test_record import GOOD, SHORT, measured, soaked
+from tests.unit.load.test_record import GOOD, SHORT, full, measured, soaked
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -58,6 +60,21 @@ def test_the_table_has_a_row_for_each_run() -> None:
 
 def test_a_result_without_a_commit_names_none() -> None:
     assert "| yes | 2026-11-24 |  |" in results([replace(measured(), commit=None)])
+
+
+def test_a_page_that_cannot_be_written_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_file = tmp_path / "load.md"
+    for name, place in {"RESULTS": tmp_path, "PICTURES": tmp_path, "PAGE": page_file}.items():
+        monkeypatch.setattr(page, name, place)
+    page_file.write_text(f"before\n{page.BEGIN}results\n{page.END}after\n")
+    before = page_file.read_text()
+    full(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        page.write()
+    assert page_file.read_text() == before
+    assert [*tmp_path.iterdir()] == [page_file]
 
 
 def test_the_page_and_its_pictures_show_the_results_that_are_kept() -> None:

@@ -1,5 +1,7 @@
 """What a run of load has measured, and the thresholds that make it fail."""
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,15 @@ def measured(
         commit="c0ffee123456",
         machine="2 virtual cores",
     )
+
+
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let writes fail as on a full disk."""
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
 
 
 def memory(*, at_first: int, in_the_end: int) -> list[Memory]:
@@ -97,6 +108,18 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     outcome = soaked(at_first=100, in_the_end=101)
     outcome.write(tmp_path / "results/run.json")
     assert read(tmp_path / "results/run.json") == outcome
+
+
+def test_a_result_that_cannot_be_written_leaves_the_previous_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "run.json"
+    measured().write(file)
+    full(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        measured(GOOD[:9]).write(file)
+    assert read(file) == measured()
+    assert [*tmp_path.iterdir()] == [file]
 
 
 def test_each_profile_of_one_target_is_one_of_the_other() -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from mlops.errors import (
+    ObjectBlocked,
     ObjectChanged,
     ObjectExists,
     ObjectNotFound,
@@ -92,6 +93,20 @@ def test_where_a_folder_should_be_there_is_a_file(tmp_path: Path) -> None:
         objects.create("key", b"")
     with pytest.raises(StoreUnavailable):
         objects.replace("key", b"", None)
+
+
+def test_something_else_in_an_objects_place_is_told_from_no_object(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link").symlink_to("nowhere")
+    objects = FolderObjects(tmp_path)
+    for key in ("folder", "file/key", "link"):
+        with pytest.raises(ObjectBlocked) as caught:
+            objects.get(key)
+        assert str(caught.value).startswith(f"{key}: {tmp_path / key}: ")
+    with pytest.raises(ObjectNotFound) as missing:
+        objects.get("missing")
+    assert not isinstance(missing.value, ObjectBlocked)
 
 
 def test_a_name_that_the_file_system_refuses(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import lzma
 import pickle
 import zipfile
+import zlib
 
 import pytest
 
@@ -30,8 +31,22 @@ def zipped(name: str) -> bytes:
         (b"\x28\xb5\x2f\xfd\x04\x58", "compressed with zstd"),
         (zipped("[Content_Types].xml"), "an Excel workbook (.xlsx)"),
         (zipped("customers.csv"), "a ZIP archive"),
+        (zipped("opendocument"), "an OpenDocument file"),
+        *((zlib.compress(TEXT.encode(), level), "compressed with zlib") for level in (0, 2, 6, 9)),
+        (zlib.compress(TEXT.encode() * 9_000)[:4096], "compressed with zlib"),
         (pickle.dumps({"a": 1}), "a Python pickle"),
+        (b"\xff\xff\xff\xff\x10\x01", "an Arrow stream"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
+        (b"$FL2@(#) SPSS DATA FILE", "an SPSS file"),
+        (b"<stata_dta><header>", "a Stata file"),
+        (b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14", "a SAS file"),
+        (b"Salted__\x01\x02", "encrypted with OpenSSL"),
+        (b"-----BEGIN PGP MESSAGE-----\n", "encrypted with PGP"),
         (b"\n<!DOCTYPE html><html>", "an HTML or XML page"),
+        (b"\xef\xbb\xbf<HTML lang=en>", "an HTML or XML page"),
+        (b"<!-- saved --><table>", "an HTML or XML page"),
+        (b"<Error><Code>AccessDenied</Code></Error>", "an HTML or XML page"),
+        (b'<table class="a">\n<tr><td>1</td>', "an HTML or XML page"),
         (b"ORC\n\x16\x00", "an ORC file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
         (TEXT.encode("utf-16"), "UTF-16"),
@@ -40,6 +55,9 @@ def zipped(name: str) -> bytes:
         (TEXT.encode("utf-32"), "UTF-32"),
         (TEXT.encode("utf-32-le"), "UTF-32 (without a byte order mark)"),
         (TEXT.encode("utf-32-be"), "UTF-32 (without a byte order mark)"),
+        *((TEXT.encode(code), "EBCDIC") for code in ("cp037", "cp500", "cp1140")),
+        (TEXT.replace("\n", "\x85").encode("cp037"), "EBCDIC"),
+        ('{"customer_id": "C1", "tenure": 1}'.encode("cp037"), "EBCDIC"),
     ],
 )
 def test_a_file_that_is_no_text_is_recognized(content: bytes, kind: str) -> None:
@@ -48,10 +66,43 @@ def test_a_file_that_is_no_text_is_recognized(content: bytes, kind: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    [TEXT, "", "a", "ORCID,customer_id\n", "Obj,a\n", "BZh,a\n", "PK,a\n", "\ufeffa,b", "é" * 50],
+    [
+        *(
+            TEXT,
+            "",
+            "a",
+            "ORCID,customer_id\n",
+            "Obj,a\n",
+            "BZh,a\n",
+            "PK,a\n",
+            "\ufeffa,b",
+            "é" * 50,
+        ),
+        *("x^,customer_id\n", "x^2,y\n1,2\n", "x\x01y", "xڜ,a\n", "x^"),
+        *("<none>,a\n1,2\n", "<", "<b", "a,b\n<p>x</p>,1\n"),
+        *("идентификатор,тариф\n" * 9, "顧客番号,月額\n" * 9, "ÃÉ" * 9, "😀" * 9),
+    ],
 )
 def test_text_is_not_taken_for_another_kind(text: str) -> None:
     assert recognize(text.encode()) is None
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_text_is_not_taken_for_another_kind_where_its_last_character_is_cut(cut: int) -> None:
+    assert recognize(("ÃÉ" * 40 + "😀").encode()[:-cut]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Id;Größe;Menge\n" * 9, "cp1252"),
+        *(("идентификатор,тариф\n" * 9, encoding) for encoding in ("cp1251", "koi8-r", "cp866")),
+        *(("顧客番号,月額\n" * 9, encoding) for encoding in ("shift-jis", "euc-jp")),
+        ("客户编号,月费\n" * 9, "gb18030"),
+    ],
+)
+def test_other_encodings_are_not_taken_for_ebcdic(text: str, encoding: str) -> None:
+    assert recognize(text.encode(encoding)) is None
 
 
 @pytest.mark.parametrize(

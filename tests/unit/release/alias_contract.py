@@ -92,7 +92,7 @@ class AliasContract:
         assert function.move("1", {}, None, again.revision).note is None
 
     def test_the_longest_note_fits(self, deployed: Deployed) -> None:
-        note = replace(NOTE, by="", back="r" * 80, who="n" * 300)
+        note = replace(NOTE, by="r" * 80, who="n" * 300, undone=True)
         moved = deployed.function.move("1", {}, note, deployed.function.traffic().revision)
         assert moved.note is not None
         assert replace(moved.note, who="") == replace(note, who="")

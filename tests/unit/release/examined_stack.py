@@ -4,13 +4,9 @@ from dataclasses import dataclass, field
 
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.registry import Registry
-from mlops.release.doctor import diagnose
-from mlops.release.doctor.facts import Committed, Facts, Unmade
-from mlops.release.doctor.gathering import Cloud, Shelf, gather
-from mlops.release.doctor.remedies import Finding, Severity
+from mlops.release.doctor import Cloud, Committed, DeployedStack, Doctor, Finding, Store
 from tests.unit.fakes import no_pause
 from tests.unit.inference.building import V1
-from tests.unit.release.fakes import FakeFunction
 from tests.unit.release.fixture import V2, Fixture
 
 STORE = "s3://stack-store"
@@ -27,7 +23,7 @@ class ExaminedStack:
     named: bool = False
     path: str = "samconfig.toml"
     local: bool = False
-    unmade: bool = False
+    has_outputs: bool = True
     location: str = STORE
 
     def __post_init__(self) -> None:
@@ -55,34 +51,21 @@ class ExaminedStack:
         """Let a release find that what is live was deployed."""
         self.fixture.run("release-0")
 
-    def facts(self) -> Facts:
+    def findings(self) -> list[Finding]:
         fixture = self.fixture
-        cloud = Cloud(
-            stack="mlops-pipeline",
+        cloud = Cloud("api", "batch", fixture.deps, fixture.alarms, holding=("errors",))
+        stack = DeployedStack(
+            name="mlops-pipeline",
             named=self.named,
             status=self.status,
             parameters=self.parameters,
-            api="api",
-            batch="batch",
-            release="release-function",
-            deps=fixture.deps,
-            alarms=fixture.alarms,
-            holding=("errors",),
+            cloud=cloud if self.has_outputs else None,
         )
-        unmade = Unmade("mlops-pipeline", self.named, self.status) if self.unmade else None
-        no_stack = "It was asked for." if self.local else None
-        return gather(
-            Committed(self.committed, self.path),
-            {"ChurnPin": "churn"},
-            Shelf(self.location, fixture.store, Registry(fixture.store, no_pause)),
-            None if self.local or self.unmade else cloud,
-            no_stack=f"It is {self.status}." if self.unmade else no_stack,
-            unmade=unmade,
-            local=self.local,
-        )
-
-    def findings(self) -> tuple[Finding, ...]:
-        return diagnose(self.facts())
+        return Doctor(
+            Committed(self.committed, {"ChurnPin": "churn"}, self.path),
+            Store(self.location, fixture.store, Registry(fixture.store, no_pause)),
+            None if self.local else stack,
+        ).examine()
 
     def told(self) -> list[tuple[str, str, str]]:
         return [(found.severity.value, found.what, found.command) for found in self.findings()]
@@ -90,14 +73,3 @@ class ExaminedStack:
     def only(self) -> Finding:
         (found,) = self.findings()
         return found
-
-
-def move(function: FakeFunction, version: str, **weights: float) -> None:
-    function.move_by_hand(version, **weights)
-
-
-def not_live(examined: ExaminedStack) -> Finding:
-    found = examined.only()
-    assert found.what == "What was deployed last is not live: $LATEST of api and batch"
-    assert found.severity is Severity.WARNING
-    return found

@@ -94,14 +94,6 @@ class World:
         version = ModelVersion("churn", 1, minor, 0)
         return self.versions.write(manifest_of(files, version), files)
 
-    def capture(self, key: str, *lines: object) -> None:
-        """Lines that are bytes are written as they are."""
-        content = b"".join(
-            (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
-            for line in lines
-        )
-        self.objects.create(f"captured/churn/{key}", content)
-
     def answer(self, number: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """As the API does."""
         app = create_app(

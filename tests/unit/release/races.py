@@ -100,6 +100,7 @@ class Race:
         self.by_hand: set[str] = set()
         self.refused: list[str] = []
         self.rolled_back: list[str] = []
+        self.canaries_rolled_back: set[str] = set()
         self.api = RacingFunction("api", self.turns)
         self.batch = RacingFunction("batch", self.turns)
         for function in (self.api, self.batch):
@@ -148,9 +149,8 @@ class Race:
 
     def _release_second_version(self) -> None:
         self.deploy()
-        plan = {"api_was": "1", "api": "2", "batch_was": "1", "batch": "2"}
         for function in (self.api, self.batch):
-            note = Note("release-0", Reached.PROMOTE, **plan)
+            note = Note("release-0", Reached.PROMOTE, "1", "2", "1", "2")
             function.move(function.publish().number, {}, note, function.current.revision)
         for id, kind, champion, candidate in (
             ("first-1", Kind.FIRST, None, "1"),
@@ -199,6 +199,7 @@ class Race:
         return act
 
     def rolls_back(self) -> None:
+        found = self.api.current
         for _ in range(20):  # after an outage, as an operator does
             with suppress_and_note(self.refused):
                 try:
@@ -208,6 +209,8 @@ class Race:
                 except Crash:
                     return
                 self.rolled_back.append(done.version)
+                if found.weights and found.note and found.note.reached is Reached.CANARY:
+                    self.canaries_rolled_back.add(found.note.by)
                 return
             return
 
@@ -343,10 +346,15 @@ def check(race: Race, took_part: Container[str] = ()) -> None:
     if live[0] not in race.by_hand:
         assert race.api.code_of(live[0]) == race.batch.code_of(live[1]), "batch follows"
     for number, record in enumerate(records):
-        left = record.champion if record.champion != record.candidate else None
-        if record.kind is Kind.ROLLBACK and left == live[0] and not race.by_hand:
+        left = {Kind.ROLLBACK: record.champion, Kind.STOPPED: record.candidate}.get(record.kind)
+        if left == live[0] and record.champion != record.candidate and not race.by_hand:
             later = [it for it in records[number:] if it.moved and it.candidate == live[0]]
             assert later, f"{record.id} went back from version {live[0]}, which is live"
+    for id in race.canaries_rolled_back:
+        was_promoted = race.registry.kept[id].outcome is Ended.PROMOTED
+        backs = [it for it in records if it.kind is Kind.ROLLBACK]
+        went_back = any(it.champion == race.registry.kept[id].candidate for it in backs)
+        assert went_back or not was_promoted, f"{id} was rolled back, and is promoted"
     if race.rolled_back and "weights by hand" not in took_part:
         went = [it for it in records if it.kind is Kind.ROLLBACK or it.outcome is Ended.ROLLED_BACK]
         assert went or race.by_hand, "a rollback that was asked for is recorded"

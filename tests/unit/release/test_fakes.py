@@ -1,7 +1,7 @@
 """The strict fakes do what the ports say."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,23 +10,9 @@ import pytest
 
 from mlops.errors import CloudUnavailable, InvocationFailed
 from mlops.release.analysis import Observation
-from mlops.release.ports import (
-    Alarms,
-    Executions,
-    ExecutionStatus,
-    Function,
-    Notices,
-    Observations,
-)
+from mlops.release.ports import ExecutionStatus
 from tests.unit.release.alias_contract import AliasContract, Deployed
-from tests.unit.release.fakes import (
-    FakeAlarms,
-    FakeExecutions,
-    FakeFunction,
-    FakeNotices,
-    FakeObservations,
-    unavailable,
-)
+from tests.unit.release.fakes import FakeExecutions, FakeFunction, FakeObservations
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -56,43 +42,6 @@ class TestFakeFunction(AliasContract):
     @pytest.fixture
     def deployed(self) -> Deployed:
         return deployed_fake()
-
-
-def test_all_can_be_down() -> None:
-    function, observations, alarms = FakeFunction(), FakeObservations(), FakeAlarms()
-    executions, notices = FakeExecutions(), FakeNotices()
-    for fake in (function, observations, alarms, executions, notices):
-        fake.before = unavailable
-    ports: tuple[Function, Observations, Alarms, Executions, Notices] = (
-        function,
-        observations,
-        alarms,
-        executions,
-        notices,
-    )
-    calls: tuple[Callable[[], object], ...] = (
-        ports[0].publish,
-        ports[0].traffic,
-        lambda: ports[0].move("1", {}, None, ""),
-        lambda: ports[1].observe("1", NOON, NOON),
-        ports[2].raised,
-        lambda: ports[3].find("a"),
-        ports[3].running,
-        lambda: ports[3].start("a", "me"),
-        lambda: ports[3].stop("a", "because"),
-        lambda: ports[4].send("a", "b"),
-    )
-    for call in calls:
-        with pytest.raises(CloudUnavailable):
-            call()
-
-
-def test_moves_are_kept() -> None:
-    function = FakeFunction()
-    function.deploy(code="second")
-    function.publish()
-    moved = function.move("1", {"2": 0.1}, None, function.traffic().revision)
-    assert function.moves == [moved]
 
 
 def test_only_what_happened_in_the_interval_is_observed() -> None:
@@ -127,12 +76,3 @@ def test_an_execution_starts_once_and_ends_once() -> None:
     assert executions.runs["b"].reason == "because"
     assert executions.runs["b"].status is ExecutionStatus.ABORTED
     executions.stop("c", "there is none")
-
-
-def test_alarms_and_notices() -> None:
-    alarms, notices = FakeAlarms(), FakeNotices()
-    assert alarms.raised() == ()
-    alarms.in_alarm |= {"b", "a"}
-    assert alarms.raised() == ("a", "b")
-    notices.send("subject", "text")
-    assert notices.sent == [("subject", "text")]

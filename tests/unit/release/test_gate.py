@@ -14,7 +14,6 @@ from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
 from mlops.models.columns import Columns
 from mlops.release.gate import GatePolicy
-from tests.unit.api.service import CUSTOMER
 from tests.unit.inference.building import golden_rows, onnx_model
 from tests.unit.release.gating import (
     CANDIDATE,
@@ -213,7 +212,6 @@ class _Answering(Predictor):
 def test_models_that_predict_no_numbers(answer: float | ModelUnusable) -> None:
     """The candidate's is refused whatever is allowed, the champion's where that is not."""
     world = World()
-    world.capture("1.jsonl", {"request": CUSTOMER})
     for pin, passes in ((world.candidate_pin, False), (world.champion_pin, True)):
 
         def load(asked: Pin, broken: Pin = pin) -> ServedModel:

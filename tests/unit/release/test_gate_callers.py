@@ -1,4 +1,4 @@
-"""The gate on behalf of callers: their contract, their captured requests; and where it gives up."""
+"""The gate on behalf of callers: their contract; and where it gives up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,12 +10,11 @@ from mlops.inference.loading import ServedModel
 from mlops.inference.version import Pin
 from mlops.release.gate import GatePolicy
 from mlops.release.ports import FunctionVersion
-from tests.unit.api.service import CUSTOMER
 from tests.unit.release.fakes import unavailable
-from tests.unit.release.gating import CANDIDATE, CHAMPION, SLOPE, World, holdout_rows, model_files
+from tests.unit.release.gating import CANDIDATE, CHAMPION, World
 
 BREAKING = GatePolicy(allow_breaking=True)
-PREDICT, SCHEMAS = "/v1/predict/churn", "/v1/models/churn"
+SCHEMAS = "/v1/models/churn"
 
 
 def test_a_broken_contract_is_named_and_let_through_only_where_that_is_allowed() -> None:
@@ -61,40 +60,6 @@ def test_a_candidate_that_does_not_say_what_it_takes(change_of: Callable[[Any], 
     for policy in (GatePolicy(), BREAKING):
         (reason,) = world.report(policy=policy).reasons
         assert reason.startswith("churn: 2 does not answer: status ")
-
-
-# Captured requests.
-
-
-def test_captured_requests_are_replayed() -> None:
-    world = World(model_files(slope=SLOPE * 1.01))
-    lines = [{"request": request} for request in holdout_rows(50).requests]
-    world.capture("2026-01.jsonl", *lines, b"{", {"request": CUSTOMER | {"tenure": -1}})
-    report = world.report()
-    assert report.passed
-    found = report.details["models"]["churn"]
-    assert found["captured"] == {"malformed": 1, "refused": 1}
-    assert found["replay"]["rows"] == 50
-    assert found["replay"]["largest_difference"] > 0
-
-
-def test_a_captured_request_that_only_the_champion_answers_is_a_breach() -> None:
-    """Such as one refused by a rule about two fields, which no schema states."""
-    world = World()
-    refused = [{"request": CUSTOMER | {"gender": "Other", "tenure": tenure}} for tenure in (1, 2)]
-    world.capture("2026-01.jsonl", *refused)
-    assert world.report().passed, "the champion refuses them, too"
-    world.changing(CHAMPION, PREDICT, lambda answer: answer.update(status=200))
-    reason = "2 captured requests that the champion answers are refused"
-    assert world.report().reasons == (f"churn: {reason}",)
-    assert world.report(policy=BREAKING).passed
-
-
-def test_a_champion_that_does_not_answer_refuses_as_well() -> None:
-    world = World()
-    world.capture("2026-01.jsonl", {"request": CUSTOMER | {"gender": "Other"}})
-    world.silent(CHAMPION, PREDICT)
-    assert world.report().passed
 
 
 # Where there is no verdict.

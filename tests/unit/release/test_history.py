@@ -134,132 +134,143 @@ def test_of_versions_with_one_model_it_takes_one_that_was_not_rolled_back() -> N
 
 
 # --- what is not released again -----------------------------------------------------------------
-OTHER = "release-2"
+OTHER, THIRD = "release-2", "release-3"
+NEWER = "sha256:newer"
+"""Each commit builds an image, and with it a version of its own."""
 
 
-def test_a_deployment_does_not_release_again_what_was_rolled_back(deployed: Fixture) -> None:
-    deployed.analyze_all(slower=2.0)
-    deployed.run()
-    assert "version 2 was rolled back before" in deployed.run(OTHER).reasons[0]
-    assert deployed.until("gate", "release-3", retry=True).next == "gate"
+def failed(fixture: Fixture) -> None:
+    fixture.analyze_all(slower=2.0)
+    fixture.run()
 
 
-def test_nor_what_was_rolled_back_after_its_promotion(deployed: Fixture) -> None:
-    deployed.promoted()
-    deployed.operations.roll_back(None, ANN)
-    assert deployed.run(OTHER).outcome is Ended.REFUSED
+def promoted_and_back(fixture: Fixture) -> None:
+    fixture.promoted()
+    fixture.operations.roll_back(None, ANN)
 
 
-def test_who_asks_for_it_gets_it(deployed: Fixture) -> None:
-    deployed.promoted()
-    deployed.operations.roll_back(None, ANN)
-    assert deployed.until("gate", OTHER, retry=True).next == "gate"
+def aborted(fixture: Fixture) -> None:
+    fixture.canary()
+    fixture.operations.abort(ID, ANN)
 
 
-def test_nor_with_another_batch(deployed: Fixture) -> None:
-    deployed.promoted()
-    deployed.operations.roll_back(None, ANN)
-    deployed.batch.deploy(settings="more memory")
-    assert deployed.run(OTHER).outcome is Ended.REFUSED
+def aborted_in_gate(fixture: Fixture) -> None:
+    fixture.until("canary")
+    fixture.operations.abort(ID, ANN)
 
 
-def test_a_fix_of_the_api_is_released_although_batch_is_the_same(deployed: Fixture) -> None:
-    deployed.deploy(deployed.pins[V1], code="sha256:bad")
-    deployed.promoted()
-    deployed.operations.roll_back(None, ANN)
-    deployed.api.deploy(settings="fixed")
-    assert deployed.until("gate", OTHER).next == "gate"
+def rolled_back_in_gate(fixture: Fixture) -> None:
+    fixture.until("canary")
+    with pytest.raises(ReleaseRefused, match="no version that was live before"):
+        fixture.operations.roll_back(None, ANN)
 
 
-def test_nor_a_batch_alone_that_was_rolled_back(deployed: Fixture) -> None:
-    deployed.promoted()
-    deployed.batch.deploy(settings="more memory")
-    deployed.run("release-batch")
-    assert deployed.operations.roll_back(None, ANN).version == "2"
-    assert deployed.run(OTHER).outcome is Ended.REFUSED
+def refused_by_gate(fixture: Fixture) -> None:
+    fixture.gate = lambda plan: GateReport(False, ("accuracy",), {})
+    fixture.run()
+    fixture.gate = lambda plan: GateReport(True, (), {})
 
 
-def test_nor_its_model_in_another_image(deployed: Fixture) -> None:
-    """Each commit builds an image."""
-    deployed.promoted()
-    deployed.operations.roll_back(None, ANN)
-    deployed.deploy(code="sha256:newer")
+def batch_back(fixture: Fixture) -> None:
+    fixture.promoted()
+    fixture.batch.deploy(settings="more memory")
+    fixture.run("release-batch")
+    assert fixture.operations.roll_back(None, ANN).version == "2"
+
+
+def promoted_after_all(fixture: Fixture) -> None:
+    aborted(fixture)
+    fixture.promoted("again", retry=True)
+    fixture.deploy(fixture.register(V3))
+    fixture.promoted("release-other")
+
+
+def gone_back_to(fixture: Fixture) -> None:
+    promoted_and_back(fixture)
+    fixture.operations.roll_back("2", ANN)
+
+
+def code_alone(then: Step) -> Step:
+    """The same, with the model that is live in another image."""
+
+    def step(fixture: Fixture) -> None:
+        fixture.deploy(fixture.pins[V1], code="sha256:bad")
+        then(fixture)
+
+    return step
+
+
+def same(fixture: Fixture) -> None:
+    """Nothing is deployed since."""
+
+
+def newer(fixture: Fixture) -> None:
+    fixture.deploy(code=NEWER)
+
+
+def newer_code(fixture: Fixture) -> None:
+    fixture.deploy(fixture.pins[V1], code=NEWER)
+
+
+def newer_model(fixture: Fixture) -> None:
+    fixture.deploy(fixture.register(V3))
+
+
+def other_api(fixture: Fixture) -> None:
+    fixture.api.deploy(settings="fixed")
+
+
+def other_batch(fixture: Fixture) -> None:
+    fixture.batch.deploy(settings="more memory")
+
+
+NUMBER, MODEL = "version 2 was rolled back before", f"{V2} was rolled back before"
+
+
+@pytest.mark.parametrize(
+    ("before", "deploy", "reason"),
+    [
+        (failed, same, NUMBER),
+        (promoted_and_back, same, NUMBER),
+        (promoted_and_back, other_batch, NUMBER),
+        (batch_back, same, NUMBER),
+        (aborted_in_gate, same, NUMBER),
+        (rolled_back_in_gate, same, NUMBER),
+        # Known by its model as well, where an operator rolled it back.
+        (promoted_and_back, newer, MODEL),
+        (aborted, newer, MODEL),
+        (aborted_in_gate, newer, MODEL),
+        (rolled_back_in_gate, newer, MODEL),
+    ],
+)
+def test_what_was_rolled_back_is_released_again_only_on_request(
+    deployed: Fixture, before: Step, deploy: Step, reason: str
+) -> None:
+    before(deployed)
+    deploy(deployed)
+    live = deployed.live()
     done = deployed.run(OTHER)
-    assert (done.outcome, deployed.live()) == (Ended.REFUSED, ("1", {}, "1"))
-    assert done.reasons[0].startswith(f"{V2} was rolled back before; pin another version")
+    assert (done.outcome, deployed.live()) == (Ended.REFUSED, live)
+    assert done.reasons[0].startswith(reason)
+    assert deployed.until("gate", THIRD, retry=True).next == "gate"
 
 
-def test_nor_a_model_whose_canary_was_aborted(deployed: Fixture) -> None:
-    deployed.canary()
-    deployed.operations.abort(ID, ANN)
-    deployed.deploy(code="sha256:newer")
-    assert deployed.run(OTHER).outcome is Ended.REFUSED
-    assert deployed.until("gate", "release-3", retry=True).next == "gate"
-
-
-@pytest.mark.parametrize("code", ["", "sha256:newer"])
-@pytest.mark.parametrize("how", ["abort", "rollback"])
-def test_nor_what_an_operator_stopped_before_it_had_traffic(
-    deployed: Fixture, how: str, code: str
+@pytest.mark.parametrize(
+    ("before", "deploy"),
+    [
+        (failed, newer),
+        (refused_by_gate, same),
+        (promoted_and_back, newer_model),
+        (promoted_after_all, newer),
+        (gone_back_to, newer),
+        # A model that stays is not to blame for code that was rolled back.
+        (code_alone(aborted), newer_code),
+        (code_alone(promoted_and_back), other_api),
+    ],
+)
+def test_what_is_new_or_was_good_after_all_is_released(
+    deployed: Fixture, before: Step, deploy: Step
 ) -> None:
-    deployed.until("canary")
-    if how == "abort":
-        deployed.operations.abort(ID, ANN)
-    else:
-        with pytest.raises(ReleaseRefused, match="was stopped"):
-            deployed.operations.roll_back(None, ANN)
-    if code:
-        deployed.deploy(code=code)
-    assert deployed.run(OTHER).outcome is Ended.REFUSED
-    assert deployed.until("gate", "release-3", retry=True).next == "gate"
-
-
-def test_what_failed_its_analysis_is_analyzed_again_in_another_image(deployed: Fixture) -> None:
-    deployed.analyze_all(slower=2.0)
-    deployed.run()
-    deployed.deploy(code="sha256:newer")
-    assert deployed.until("gate", OTHER).next == "gate"
-
-
-def test_a_model_that_was_promoted_after_all_is_good(deployed: Fixture) -> None:
-    deployed.canary()
-    deployed.operations.abort(ID, ANN)
-    deployed.promoted(OTHER, retry=True)
-    third = deployed.register(V2.next_minor())
-    deployed.deploy(third)
-    deployed.promoted("release-3")
-    deployed.deploy(code="sha256:newer")
-    assert deployed.until("gate", "release-4").next == "gate"
-
-
-def test_so_is_one_that_an_operator_went_back_to(deployed: Fixture) -> None:
-    deployed.promoted()
-    deployed.wait(timedelta(hours=1))
-    deployed.operations.roll_back(None, ANN)
-    deployed.operations.roll_back("2", ANN)
-    deployed.deploy(code="sha256:newer")
-    assert deployed.until("gate", OTHER).next == "gate"
-
-
-def test_a_model_that_stays_is_not_to_blame_for_code_that_was_rolled_back(
-    deployed: Fixture,
-) -> None:
-    deployed.deploy(deployed.pins[V1], code="sha256:bad")
-    deployed.canary()
-    deployed.operations.abort(ID, ANN)
-    deployed.deploy(deployed.pins[V1], code="sha256:fixed")
-    assert deployed.until("gate", OTHER).next == "gate"
-
-
-def test_another_model_is_released(deployed: Fixture) -> None:
-    deployed.promoted()
-    deployed.operations.roll_back(None, ANN)
-    deployed.deploy(deployed.register(V2.next_minor()))
-    assert deployed.until("gate", OTHER).next == "gate"
-
-
-def test_what_the_gate_refused_is_asked_again(deployed: Fixture) -> None:
-    deployed.gate = lambda plan: GateReport(False, ("accuracy",), {})
-    deployed.run()
-    deployed.gate = lambda plan: GateReport(True, (), {})
+    before(deployed)
+    deploy(deployed)
     assert deployed.until("gate", OTHER).next == "gate"

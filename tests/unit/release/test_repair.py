@@ -95,6 +95,15 @@ def test_what_was_promoted_stays_though_its_batch_function_is_gone(canary: Fixtu
 
 
 @pytest.mark.fault
+def test_what_was_promoted_ends_though_the_function_of_the_api_is_gone(canary: Fixture) -> None:
+    promote_api(canary)
+    canary.api.remove_function()
+    canary.ends_badly()
+    assert canary.record().reasons == ("its execution has ended: ABORTED",)
+    assert canary.batch.current.version == "1"
+
+
+@pytest.mark.fault
 def test_what_was_promoted_by_hand_alone_is_undone(canary: Fixture) -> None:
     canary.api.move_by_hand("2")
     canary.ends_badly()
@@ -232,5 +241,4 @@ def test_a_rollback_at_work_is_helped_and_not_disturbed(canary: Fixture) -> None
     canary.executions.before = before
     canary.operations.roll_back(None, ANN)
     assert canary.ended() == (Ended.ROLLED_BACK, ("rolled back by ann",))
-    rollbacks = [it for it in canary.registry.releases() if it.kind is Kind.ROLLBACK]
-    assert [(it.candidate, it.by) for it in rollbacks] == [("1", ANN)]
+    assert canary.last().kind is Kind.STOPPED

@@ -94,13 +94,13 @@ def test_the_status_of_a_canary_comes_from_the_state_that_the_state_machine_keep
     deployed.next_analysis()
     running = deployed.releases.status().running
     assert running is not None
-    assert (running.id, running.execution, running.next) == (ID, "RUNNING", "watch")
+    assert running.state is not None
+    assert (running.note.by, running.execution, running.state.next) == (ID, "RUNNING", "watch")
     assert (running.note.api_was, running.note.api) == ("1", "2")
     assert [analysis.requests for analysis in running.analyses] == [200]
-    assert running.next_analysis_at == began + 2 * INTERVAL + DELAY
     assert running.ends_at == began + 3 * INTERVAL + DELAY
     deployed.operations.promote(ID, "ben")
-    assert (found := deployed.releases.status().running) and found.promoted_by == "ben"
+    assert (found := deployed.releases.status().running) and found.note.who == "ben"
     deployed.run()
     status = deployed.releases.status()
     assert (status.running, status.last) == (None, deployed.record())
@@ -111,7 +111,7 @@ def test_the_status_of_a_release_whose_execution_is_not_known(canary: Fixture) -
     canary.executions.states.clear()
     running = canary.releases.status().running
     assert running is not None
-    assert (running.id, running.execution, running.plan, running.next) == (ID, None, None, "")
+    assert (running.note.by, running.execution, running.state, running.plan) == (ID, *[None] * 3)
 
 
 def test_the_status_of_functions_that_are_gone(promoted: Fixture) -> None:

@@ -224,7 +224,7 @@ def test_a_release_that_the_gate_refuses_gets_no_traffic(deployed: Fixture) -> N
     assert deployed.stages()[V2] == "candidate"
     note = deployed.api.current.note
     assert note is not None
-    assert (note.back, note.by) == (ID, ""), "nobody has the alias any more"
+    assert (note.by, note.undone) == (ID, True), "nobody has the alias any more"
 
 
 def test_a_version_that_passes_the_gate_is_a_canary(canary: Fixture) -> None:
@@ -456,20 +456,35 @@ def test_a_function_that_is_deleted_during_the_canary_ends_the_release(
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    ("part", "step"), [("api", "canary"), ("api", "promote"), ("batch", "promote")]
+    ("part", "step"),
+    [
+        ("api", "canary"),
+        ("api", "promote"),
+        ("batch", "promote"),
+        ("api", "undo"),
+        ("batch", "undo"),
+    ],
 )
-def test_an_answer_other_than_what_was_set_undoes_the_release(
+def test_weights_other_than_what_was_set_are_cleared(
     deployed: Fixture, part: str, step: str
 ) -> None:
-    """Lambda sets other weights than those it was told, at that very move."""
+    """Lambda sets other weights than those it was told, at that very move.
+
+    Once the API's alias says that the release is promoted, it is.
+    """
     deployed.until("gate")
     if step == "promote":
         deployed.operations.promote(ID, ANN)
+    if step == "undo":
+        deployed.canary()
+        deployed.alarms.in_alarm.add("errors")
     deployed.until(step)
     function: FakeFunction = getattr(deployed, part)
-    function.misheard = {"1": 0.5} if step == "promote" else {}
-    assert deployed.run().outcome is Ended.ROLLED_BACK
-    assert deployed.live() == ("1", {}, "1")
+    other = "2" if step == "undo" else "1"
+    function.misheard = {} if step == "canary" else {other: 0.5}
+    live, outcome = ("2", Ended.PROMOTED) if step == "promote" else ("1", Ended.ROLLED_BACK)
+    assert deployed.run().outcome is outcome
+    assert deployed.live() == (live, {}, live)
     assert not deployed.batch.current.weights
 
 

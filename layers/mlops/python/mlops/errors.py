@@ -21,6 +21,7 @@ MlopsError
 │       └── GoldenRowsFailed  it does not answer as it did when it was trained
 ├── StoreError              the object store did not do as asked
 │   ├── ObjectNotFound
+│   │   └── ObjectBlocked   something else lies in its place, such as a folder
 │   ├── ObjectExists        create-only write to a key that is taken
 │   ├── ObjectChanged       replacing a state that is no longer the current one
 │   ├── StoreThrottled      still throttled after the last retry
@@ -125,8 +126,8 @@ class VersionNotFound(MlopsError):
 class VersionExists(MlopsError):
     def __init__(self, version: str, file: str, place: str = "store") -> None:
         super().__init__(
-            f"{version} has another {file} in the {place} already; versions are written once,"
-            " so register under a new version"
+            f"{version} has another {file} in the {place} already. A version never changes, so"
+            " register this one under a new name"
         )
         self.version, self.file = version, file
 
@@ -179,8 +180,12 @@ class StoreError(MlopsError):
 
 
 class ObjectNotFound(StoreError):
-    def __init__(self, key: str) -> None:
-        super().__init__(key, "there is no such object")
+    def __init__(self, key: str, reason: str = "there is no such object") -> None:
+        super().__init__(key, reason)
+
+
+class ObjectBlocked(ObjectNotFound):
+    pass
 
 
 class ObjectExists(StoreError):
@@ -190,7 +195,7 @@ class ObjectExists(StoreError):
 
 class ObjectChanged(StoreError):
     def __init__(self, key: str) -> None:
-        super().__init__(key, "the object was changed by somebody else meanwhile")
+        super().__init__(key, "somebody else has changed the object")
 
 
 class StoreThrottled(StoreError):
@@ -268,8 +273,8 @@ class FunctionGone(MlopsError):
 
 
 class TrafficChanged(MlopsError):
-    def __init__(self, alias: str) -> None:
-        super().__init__(f"The alias {alias} was moved by somebody else meanwhile")
+    def __init__(self, alias: str, reason: str = "somebody else has moved it") -> None:
+        super().__init__(f"The alias {alias} is not as expected: {reason}")
         self.alias = alias
 
 
@@ -298,7 +303,7 @@ class RecordDamaged(MlopsError):
 class RegistryCorrupt(MlopsError):
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The registry cannot be read ({reason}); `mlops registry rebuild` makes it again"
+            f"The registry cannot be read ({reason}). To make it again: mlops registry rebuild"
         )
         self.reason = reason
 

@@ -15,6 +15,7 @@ _REMEDIES = {
     errno.EROFS: "name a place that can be written",
     errno.EISDIR: "a file belongs here, so name one, or move the folder away",
     errno.ENOTDIR: "a part of this path is a file, so name another place",
+    errno.ELOOP: "a link leads to itself, so remove it",
     errno.EMFILE: "allow more open files: ulimit -n 4096",
     errno.ENAMETOOLONG: "use a shorter name",
     **dict.fromkeys(

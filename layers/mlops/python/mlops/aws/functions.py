@@ -47,7 +47,7 @@ _SHAPE = (
     "Timeout",
 )
 _TRIES = 60
-"""Of looks at a version that is made ready; with their pauses some 45 seconds. A large image may
+"""How often a version that is made ready is asked; with pauses some 45 seconds. A large image may
 take half a minute."""
 
 _LONGEST_WORDS = 300
@@ -89,7 +89,7 @@ class LambdaFunction:
             state, reason = self._state(found)
             if state != "Pending":  # Inactive: a version of old, which wakes when it is invoked
                 return _version(self._name, found)
-        raise CloudUnavailable(self._name, f"{reason}, after {_TRIES} looks")
+        raise CloudUnavailable(self._name, f"{reason}, after {_TRIES} tries")
 
     def describe(self, number: str) -> FunctionVersion:
         with self._asking(number):
@@ -105,10 +105,10 @@ class LambdaFunction:
             if state == "Active":
                 return _version(self._name, found)
             if state == "Inactive":
-                # Lambda rejects the invocation that wakes it, and then prepares its image anew.
+                # Lambda rejects this invocation, and then prepares the image again.
                 with suppress(InvocationFailed):
                     self.invoke(number, event)
-        raise InvocationFailed(self._named(number), f"{reason}, after {_TRIES} looks")
+        raise InvocationFailed(self._named(number), f"{reason}, after {_TRIES} tries")
 
     def traffic(self) -> Traffic:
         with self._asking(_ALIAS):

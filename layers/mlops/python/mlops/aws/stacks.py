@@ -40,7 +40,7 @@ class Stack:
                 f"a deployment is under way ({self.status}), whose release begins when it has ended"
             )
         if self.status in _STUCK:
-            return f"a deployment failed half way ({self.status}); mlops doctor tells what mends it"
+            return f"a deployment failed half way ({self.status}); mlops doctor says how to fix it"
         return None
 
 

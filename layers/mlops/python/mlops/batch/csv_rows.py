@@ -15,18 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as compute
 import pyarrow.csv as arrow_csv
 
-from mlops.batch.job import Renames, renamed
+from mlops.batch.job import Renames
 from mlops.batch.reading import (
     Cells,
     Rows,
     absent,
     integers_of,
+    rename_columns,
     require_columns,
     spread,
     to_cells,
 )
 from mlops.batch.records import Positions, csv_records
-from mlops.batch.splitting import Chunk
+from mlops.batch.splitting import NO_ROWS, Chunk
 from mlops.errors import InputRefused
 from mlops.models.cells import BLANK, NUMBER, read_cell
 from mlops.models.contract import Contract, RequestField
@@ -37,11 +38,13 @@ _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
 def read_csv(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
-    """Raises InputRefused for a header that does not fit."""
+    """Raises InputRefused for a header that does not fit, and for one without rows."""
     content = chunk.content
     header, start = _header(content)
-    names = [renamed(name, renames) for name in header]
+    names = rename_columns(header, renames, line=1)
     require_columns([name for name in names if name is not None], contract, line=1)
+    if chunk.rows == 0:
+        raise InputRefused(NO_ROWS)
 
     @cache
     def lines() -> Positions:

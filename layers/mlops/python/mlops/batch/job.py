@@ -13,6 +13,13 @@ from mlops.inference.version import Pin
 from mlops.models.contract import Contract
 
 ROWS_PER_CHUNK = 10_000
+MAX_RECORD_BYTES = 64 * 1024
+"""Of one row of CSV or JSON, without its line feed."""
+
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+"""Of 10,000 rows. A real row has some hundred bytes; without this, a small archive could hold
+rows that fill all memory."""
+
 UPLOADS = "batch/uploads/"
 JOBS = "batch/jobs/"
 
@@ -66,11 +73,6 @@ NO_RENAMES: Renames = {}
 MAX_RENAMES = 1_000
 MAX_COLUMN_NAME = 256
 """Characters of a column's name that is renamed or left out."""
-
-
-def renamed(name: str, renames: Renames) -> str | None:
-    """Return what a column is called in the contract, or None for one to leave out."""
-    return renames.get(name, name)
 
 
 def find_unknown_field(contract: Contract, renames: Renames) -> str | None:

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlops.batch.job import Format, Job, Keys, Renames, Task, Uploads
+from mlops.batch.job import (
+    MAX_CHUNK_BYTES,
+    MAX_RECORD_BYTES,
+    Format,
+    Job,
+    Keys,
+    Renames,
+    Task,
+    Uploads,
+)
 from mlops.batch.ports import Queue
 from mlops.batch.progress import JobState, Outcome, Progress, Status, note
 from mlops.errors import (
@@ -268,7 +277,26 @@ def outstanding(progress: Progress, generation: int) -> list[Task]:
 
 
 def _as_lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+    """Return inline rows as a file of JSON lines.
+
+    Raises InputRefused for rows that are too large for a worker: the job could only fail.
+    """
+    lines = [_as_line(row) for row in rows]
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_RECORD_BYTES:
+            raise InputRefused(
+                f"Row {number:,} of `rows` has more than {MAX_RECORD_BYTES:,} bytes. Leave it out"
+            )
+    content = b"".join(line + b"\n" for line in lines)
+    if len(content) > MAX_CHUNK_BYTES:
+        raise InputRefused(
+            f"`rows` has more than {MAX_CHUNK_BYTES:,} bytes. Submit several jobs of fewer rows"
+        )
+    return content
+
+
+def _as_line(row: Mapping[str, Any]) -> bytes:
+    text = json.dumps(row, ensure_ascii=False, sort_keys=True)
     # 1e999 is JSON, and is read as infinity; for that Python writes what is no JSON.
     if "Infinity" in text:
         text = _TEXT_OR_INFINITY.sub(_as_json, text)

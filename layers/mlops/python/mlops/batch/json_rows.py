@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mlops.batch.job import Renames, renamed
-from mlops.batch.reading import Cells, Rows, to_cells
+from mlops.batch.job import Renames
+from mlops.batch.reading import Cells, Rows, rename_columns, to_cells
 from mlops.batch.records import json_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
-from mlops.models.column_names import quote
 from mlops.models.contract import Contract, RequestField
 from mlops.models.strict_json import parse_line
 from mlops.models.validation import Fault
@@ -20,8 +19,10 @@ _INT64 = 2**63
 
 
 def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
+    """Raises InputRefused for a row in which two members become the same field."""
     content = chunk.content
     records = json_records(content)
+    lines = chunk.lines(records.lines)
     rows: list[Any] = []
     faults: dict[int, Fault] = {}
     for row, (start, end) in enumerate(
@@ -29,10 +30,12 @@ def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
     ):
         try:
             found = parse_line(content[start:end])
-            rows.append(_rename(found, renames) if renames and type(found) is dict else found)
         except MalformedJson as error:
-            rows.append(None)
+            found = None
             faults[row] = Fault("row", "malformed_json", str(error))
+        if renames and type(found) is dict:
+            found = _rename(found, renames, int(lines[row]))
+        rows.append(found)
     objects = [row if type(row) is dict else {} for row in rows]
     names = contract.by_name.keys()
     well_formed = np.array(
@@ -44,20 +47,15 @@ def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
-        lines=lambda: chunk.lines(records.lines),
+        lines=lambda: lines,
     )
 
 
-def _rename(row: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
-    """Raises MalformedJson where two members would have the same name."""
-    found: dict[str, Any] = {}
-    for name, value in row.items():
-        field = renamed(name, renames)
-        if field in found:
-            raise MalformedJson(f"{quote(name)} and another name both stand for {quote(field)}")
-        if field is not None:
-            found[field] = value
-    return found
+def _rename(row: Mapping[str, Any], renames: Renames, line: int) -> dict[str, Any]:
+    fields = rename_columns([*row], renames, line)
+    return {
+        field: value for field, value in zip(fields, row.values(), strict=True) if field is not None
+    }
 
 
 def _subjects(rows: Sequence[dict[str, Any]], contract: Contract) -> pa.Array | None:

@@ -9,13 +9,14 @@ import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 from pyarrow import types
 
-from mlops.batch.job import Renames, renamed
+from mlops.batch.job import Renames
 from mlops.batch.parquet_reader import UNREAD
 from mlops.batch.reading import (
     Cells,
     Rows,
     absent,
     integers_of,
+    rename_columns,
     require_columns,
     spread,
     to_cells,
@@ -57,7 +58,7 @@ def read_parquet(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
 
 
 def _rename(table: pa.Table, renames: Renames) -> pa.Table:
-    names = [renamed(name, renames) for name in table.column_names]
+    names = rename_columns(table.column_names, renames)
     kept = [place for place, name in enumerate(names) if name is not None]
     return table.select(kept).rename_columns([names[place] for place in kept])
 

@@ -5,7 +5,6 @@ accept is asked of the contract itself, as the API does with a request: so both 
 and say the same words about it. Of a contract whose input has no columns, all rows are.
 """
 
-import csv
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from mlops.batch.csv_rows import read_csv
 from mlops.batch.job import NO_RENAMES, ROWS_PER_CHUNK, Format, Renames
 from mlops.batch.json_rows import read_json
 from mlops.batch.parquet_rows import read_parquet
-from mlops.batch.reading import Rows, require_fields, require_flat
+from mlops.batch.reading import Rows, refuse_unreadable, require_fields, require_flat
 from mlops.batch.row_errors import ERRORS_PER_CHUNK, ErrorCounts, RowErrors, intersect
 from mlops.batch.splitting import Chunk, slices
 from mlops.batch.tables import merge, to_bytes
@@ -62,6 +61,15 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class _Checked:
+    """kept: the rows that keep the contract. asked: those that had to be asked of it, by row."""
+
+    kept: Mask
+    asked: Mapping[int, Request]
+    errors: RowErrors
+
+
+@dataclass(frozen=True)
 class _Slice:
     """What a thread made of its part of a chunk."""
 
@@ -89,8 +97,11 @@ def predict_chunk(
     """
 
     def predict(part: Chunk) -> _Slice:
-        rows = read(part, input, served.contract, rename)
-        return _predict(part, rows, output, job_id, served, escape_formulas)
+        with refuse_unreadable(input):
+            rows = read(part, input, served.contract, rename)
+            _require_rows(len(rows), part, job_id)
+            checked = _check(rows, served.contract)
+        return _predict(part, rows, checked, output, job_id, served, escape_formulas)
 
     cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
     _require_rows(sum(part.rows for part in cut), chunk, job_id)
@@ -137,24 +148,14 @@ def _require_rows(found: int, chunk: Chunk, job_id: str) -> None:
 def _predict(
     chunk: Chunk,
     rows: Rows,
+    checked: _Checked,
     output: Format,
     job_id: str,
     served: ServedModel,
     escape_formulas: bool,
 ) -> _Slice:
-    _require_rows(len(rows), chunk, job_id)
-    contract = served.contract
-    sure = accepted(rows, contract)
-    asked: dict[int, Request] = {}
-    errors = RowErrors()
-    for position in np.flatnonzero(~sure).tolist():
-        found = _ask(rows, position, contract)
-        if isinstance(found, Request):
-            asked[position] = found
-        else:
-            errors.add(position, found)
-    kept = sure.copy()
-    kept[[*asked]] = True
+    contract, errors = served.contract, checked.errors
+    asked, kept = checked.asked, checked.kept
     numbers = served.predictor.predict(_tensors(rows, asked, kept, contract))
     places = chunk.first_row + np.flatnonzero(kept)
     results = {
@@ -174,16 +175,26 @@ def _predict(
     )
 
 
+def _check(rows: Rows, contract: Contract) -> _Checked:
+    kept = accepted(rows, contract)
+    asked: dict[int, Request] = {}
+    errors = RowErrors()
+    for position in np.flatnonzero(~kept).tolist():
+        found = _ask(rows, position, contract)
+        if isinstance(found, Request):
+            asked[position] = found
+        else:
+            errors.add(position, found)
+    kept[[*asked]] = True
+    return _Checked(kept, asked, errors)
+
+
 def read(chunk: Chunk, format: Format, contract: Contract, rename: Renames = NO_RENAMES) -> Rows:
-    """Raises InputRefused, whatever a reader makes of a caller's bytes."""
+    """Raises InputRefused, and whatever a reader makes of a caller's bytes."""
     require_fields(rename, contract)
     if format.plain is not Format.JSONL:
         require_flat(contract, format.plain)
-    try:
-        return _READERS[format.plain](chunk, contract, rename)
-    except (pa.ArrowException, csv.Error, ValueError) as error:
-        reason = f"The input cannot be read as {format.plain} ({type(error).__name__})"
-        raise InputRefused(reason) from error
+    return _READERS[format.plain](chunk, contract, rename)
 
 
 def _ask(rows: Rows, position: int, contract: Contract) -> Request | tuple[Fault, ...]:

@@ -1,7 +1,8 @@
 """A chunk's rows as columns, one reader a format. Nothing is checked here but the rows' form."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as compute
 from numpy.typing import NDArray
 
-from mlops.batch.job import Renames, find_unknown_field
+from mlops.batch.job import Format, Renames, find_unknown_field
 from mlops.batch.records import Positions
-from mlops.errors import InputRefused
-from mlops.models.column_names import MAX_NAMED, find_fault, suggest
+from mlops.errors import InputRefused, MlopsError
+from mlops.models.column_names import MAX_NAMED, find_fault, quote, suggest
 from mlops.models.contract import Contract, RequestField
 from mlops.models.schemas import parse_date
 from mlops.models.tabular import MISSING, days_since_1970
@@ -70,9 +71,44 @@ class Rows:
         return len(self.well_formed)
 
 
+@contextmanager
+def refuse_unreadable(format: Format) -> Iterator[None]:
+    """Raise InputRefused for whatever a reader raises about a caller's bytes.
+
+    Errors that say what is wrong already are left alone, and so are those of the machine: a lack of
+    memory, and whatever the system refuses.
+    """
+    try:
+        yield
+    except (MlopsError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        reason = f"The input cannot be read as {format.plain} ({type(error).__name__})"
+        raise InputRefused(reason) from error
+
+
 _HINT = (
     "Rename columns in the file, or submit it with {options}; leave out a column with --drop NAME"
 )
+
+
+def rename_columns(
+    names: Sequence[str], renames: Renames, line: int | None = None
+) -> list[str | None]:
+    """Return what each column is called in the contract, None for one to leave out.
+
+    Raises InputRefused where two of them become the same field: nobody could tell which one counts.
+    """
+    fields = [renames.get(name, name) for name in names]
+    columns: dict[str | None, str] = {}
+    for name, field in zip(names, fields, strict=True):
+        if field is not None and columns.setdefault(field, name) != name:
+            raise InputRefused(
+                f"the columns {quote(columns[field])} and {quote(name)} both become {quote(field)}."
+                " Leave out one of them with --drop NAME",
+                line,
+            )
+    return fields
 
 
 def require_columns(names: Sequence[str], contract: Contract, line: int | None = None) -> None:

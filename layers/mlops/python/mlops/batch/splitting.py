@@ -1,14 +1,21 @@
 """An input, cut into chunks by rows. What cannot be cut is refused before any row is predicted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlops.batch.gzip_blocks import decompress
-from mlops.batch.job import ROWS_PER_CHUNK, Format, Limits
+from mlops.batch.job import (
+    MAX_CHUNK_BYTES,
+    MAX_RECORD_BYTES,
+    ROWS_PER_CHUNK,
+    Format,
+    Limits,
+)
 from mlops.batch.parquet_input import MEMORY, SECONDS, read_chunks
 from mlops.batch.parquet_reader import Request
+from mlops.batch.reading import refuse_unreadable
 from mlops.batch.records import Positions, Records, csv_records, is_open, json_records
 from mlops.errors import InputRefused, MalformedJson
 from mlops.models.column_names import find_header_fault
@@ -25,10 +32,7 @@ from mlops.models.file_kinds import (
 )
 from mlops.models.strict_json import parse_line
 
-MAX_RECORD_BYTES = 64 * 1024
-MAX_CHUNK_BYTES = 16 * 1024 * 1024
-"""Of 10,000 rows. A real row has some hundred bytes; without this, a small archive could hold
-rows that fill all memory."""
+NO_ROWS = "The input has no rows"
 
 _BLOCK = 4 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
@@ -55,9 +59,10 @@ class Chunk:
 def split(
     content: bytes, format: Format, limits: Limits, drop: Sequence[str] = ()
 ) -> Iterator[Chunk]:
-    """Yield the chunks of an input in its order.
+    """Yield the chunks of an input in its order; one without rows for a CSV of a header alone.
 
     Raises InputRefused for an input without rows, beyond a limit, or that is not of its format.
+    A CSV without rows is left to its reader: its header may show that it is another file.
 
     Args:
         drop: Columns that nobody reads. Those of Parquet are left out of the chunks.
@@ -66,24 +71,22 @@ def split(
     if format is Format.PARQUET:
         chunks = _split_parquet(content, limits, drop)
     else:
-        blocks = _blocks(content, format, limits.bytes)
-        chunks = _split_text(blocks, format.plain, ROWS_PER_CHUNK)
-    rows = 0
+        chunks = _split_text(content, format, limits.bytes)
+    chunk, rows = None, 0
     for chunk in chunks:
-        if rows == 0 and format.plain is Format.JSONL:
-            _require_some_object(chunk)
         rows += chunk.rows
         if rows > limits.rows:
             raise InputRefused(f"The input has more than {limits.rows:,} rows")
         yield chunk
-    if rows == 0:
-        raise InputRefused("The input has no rows")
+    if chunk is None:
+        raise InputRefused(NO_ROWS)
 
 
 def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
     """Cut a chunk of text into smaller ones of at most so many rows; Parquet is left whole.
 
-    Those of text say how many rows they have, whatever the chunk says.
+    Those of text say how many rows they have, whatever the chunk says. A header without rows is one
+    of them.
     """
     if format is Format.PARQUET:
         return [chunk]
@@ -103,7 +106,7 @@ def slices(chunk: Chunk, format: Format, rows: int) -> list[Chunk]:
                 first_line=int(lines[begin - body]),
             )
         )
-    return found
+    return found or [replace(chunk, rows=0)]
 
 
 def _require_kind(content: bytes, format: Format) -> None:
@@ -160,7 +163,17 @@ def _too_long(limit: int) -> InputRefused:
     return InputRefused(f"The input has more than {limit:,} bytes uncompressed")
 
 
-def _split_text(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chunk]:
+def _split_text(content: bytes, format: Format, limit: int) -> Iterator[Chunk]:
+    """Raises InputRefused, whatever the bytes make their reader raise."""
+    with refuse_unreadable(format):
+        blocks = _blocks(content, format, limit)
+        for chunk in _chunks(blocks, format.plain, ROWS_PER_CHUNK):
+            if chunk.first_row == 1 and format.plain is Format.JSONL:
+                _require_some_object(chunk)
+            yield chunk
+
+
+def _chunks(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chunk]:
     is_csv = format is Format.CSV
     header = b""
     growing = _Growing(rows)
@@ -235,9 +248,13 @@ def _records_of(text: bytes, format: Format, line: int = 1) -> Records:
 
 
 def _until_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The last line counts too where no line feed ends it; one more makes a blank line."""
-    yield from blocks
-    yield b"\n"
+    """Yield the blocks, and the line feed that the last line lacks, as it counts all the same."""
+    end = b""
+    for block in blocks:
+        yield block
+        end = block[-1:]
+    if end != b"\n":
+        yield b"\n"
 
 
 def _require_short(text: bytes, records: Records, line: int, format: Format) -> None:
@@ -296,7 +313,8 @@ class _Growing:
         self._parts.append(text)
 
     def end(self, header: bytes) -> Iterator[Chunk]:
-        if self._rows:
+        """Yield the last chunk; for a header without rows it is the only one."""
+        if self._rows or (header and self._first_row == 1):
             yield self._chunk(header)
 
     def _chunk(self, header: bytes) -> Chunk:

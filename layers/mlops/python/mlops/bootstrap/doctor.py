@@ -1,29 +1,28 @@
 """Wiring of the doctor: where what should agree is read."""
 
-from mlops.aws.stacks import Stack
 from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
-from mlops.bootstrap.releases import open_alarms, open_console, output, places_of
-from mlops.release.doctor.gathering import Cloud, Shelf
+from mlops.bootstrap.releases import find_stack, open_alarms, open_console, output, places_of
+from mlops.release.doctor import Cloud, DeployedStack, Store
 
 
-def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
-    """Open a stack and its store. Nothing is called yet; see `Cloud`.
+def open_stack(name: str, *, named: bool, local: Store) -> tuple[DeployedStack, Store]:
+    """Find a stack, and open its store; that is the local one while a stack has no outputs.
 
-    Raises CloudUnavailable, also where it is a stack of something else; StoreUnavailable.
+    Raises StackNotFound; CloudUnavailable, also where it is a stack of something else.
     """
+    stack = find_stack(name)
+    if not stack.outputs:
+        return DeployedStack(stack.name, named, stack.status, stack.parameters, None), local
     places = places_of(stack)
     cloud = Cloud(
-        stack=stack.name,
-        named=named,
-        status=stack.status,
-        parameters=stack.parameters,
         api=places.api,
         batch=places.batch,
-        release=output(stack, "ReleaseFunctionName"),
         deps=open_console(places).deps,
         alarms=open_alarms(output(stack, "AlarmNames").split(",")),
         holding=places.alarms,
     )
-    store = places.store
-    return cloud, Shelf(store, open_objects(store, patient=True), open_registry(store))
+    store = Store(
+        places.store, open_objects(places.store, patient=True), open_registry(places.store)
+    )
+    return DeployedStack(stack.name, named, stack.status, stack.parameters, cloud), store

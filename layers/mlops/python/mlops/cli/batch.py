@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,7 @@ from rich.progress import (
 )
 
 from mlops.batch.job import Format, format_of
+from mlops.batch.jobs import MAX_INPUT_BYTES
 from mlops.cli.answers import JOB_ID, Job, Upload
 from mlops.cli.api_client import ApiClient, client
 from mlops.cli.column_renames import read_renames
@@ -36,6 +38,7 @@ from mlops.models.characters import find_other_than_visible_ascii
 _PATH = "/v1/predict/batch"
 _FIRST_POLL_SECONDS, _LAST_POLL_SECONDS = 0.2, 5.0
 _INTERRUPTED = 130
+_BLOCK = 1024 * 1024
 _FILES = ("results", "errors", "summary")
 
 
@@ -56,7 +59,7 @@ Url = Annotated[
     ),
 ]
 DEFAULT_URL = "http://127.0.0.1:8000"
-JobId = Annotated[str, typer.Argument(help="Id of the job, which `mlops batch submit` has shown.")]
+JobId = Annotated[str, typer.Argument(help="Id of the job, as `mlops batch submit` shows it.")]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -84,7 +87,10 @@ def submit(
     file: Annotated[
         Path,
         typer.Argument(
-            exists=True, dir_okay=False, readable=True, help="The file of rows to predict."
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="The file of rows to predict, or a pipe.",
         ),
     ],
     model: Annotated[str, typer.Option(help="Name of the model.")] = "churn",
@@ -103,12 +109,12 @@ def submit(
         list[str] | None,
         typer.Option(
             metavar="COLUMN=FIELD",
-            help="A column of the file, and the model's field that it is; as often as needed.",
+            help="Read this column of the file as this field of the model. Can be repeated.",
         ),
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="A column to leave out; as often as needed."),
+        typer.Option(metavar="COLUMN", help="Leave out this column of the file. Can be repeated."),
     ] = None,
     rename_file: Annotated[
         Path | None,
@@ -116,8 +122,8 @@ def submit(
             exists=True,
             dir_okay=False,
             readable=True,
-            help='The same from a file: JSON {"column": "field", "column to leave out": null}, or'
-            " CSV lines column,field.",
+            help='Read --rename and --drop from a file: JSON {"column": "field", "column to leave'
+            ' out": null}, or CSV lines column,field.',
         ),
     ] = None,
     escape_formulas: Annotated[
@@ -196,13 +202,13 @@ def results(
 
 
 def cancel(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Cancel a job: rows that are not predicted yet will not be."""
+    """Cancel a job: its remaining rows will not be predicted."""
     job = client(url).call("DELETE", _path(job_id), Job)
     answer(job, as_json, _shown(job))
 
 
 def retry(job_id: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Predict the rows of a job that are still missing."""
+    """Retry a failed job: predict its missing rows."""
     job = client(url).call("POST", _path(job_id, "/retry"), Job)
     answer(job, as_json, _shown(job))
 
@@ -217,28 +223,43 @@ def _path(job_id: str, below: str = "") -> str:
 
 def _upload(api: ApiClient, file: Path, format: Format, idempotency_key: str | None) -> str:
     """Return the URL of the uploaded file, the same for the same key and content."""
-    if not file.is_file():
-        raise ConfigInvalid(
-            str(file), "its size is not known, as it is a pipe or a device. Save it to a file first"
-        )
-    size = file.stat().st_size
-    headers = {}
-    if idempotency_key is not None:
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256")
-        digest.update(idempotency_key.encode())
-        headers["Idempotency-Key"] = digest.hexdigest()
-    if size == 0:
-        raise ConfigInvalid(str(file), "it is empty")
-    request = {"format": format, "bytes": size}
-    link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
-    with (
-        _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
-        progress.open(file, "rb", description=f"Uploading {file.name}") as reader,
-    ):
-        api.upload(link["url"], reader, link["headers"])
+    with _of_known_size(file) as content:
+        size = content.stat().st_size
+        headers = {}
+        if idempotency_key is not None:
+            with content.open("rb") as hashed:
+                digest = hashlib.file_digest(hashed, "sha256")
+            digest.update(idempotency_key.encode())
+            headers["Idempotency-Key"] = digest.hexdigest()
+        if size == 0:
+            raise ConfigInvalid(str(file), "it is empty")
+        request = {"format": format, "bytes": size}
+        link = api.call("POST", f"{_PATH}/uploads", Upload, request, headers)
+        with (
+            _progress(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress,
+            progress.open(content, "rb", description=f"Uploading {file.name}") as reader,
+        ):
+            api.upload(link["url"], reader, link["headers"])
     uploaded: str = link["input"]
     return uploaded
+
+
+@contextmanager
+def _of_known_size(file: Path) -> Iterator[Path]:
+    """Give the file, or a copy of what a pipe holds: an upload needs the size first.
+
+    Raises ConfigInvalid for a pipe or a device that holds more than an input may have.
+    """
+    if file.is_file():
+        yield file
+        return
+    with NamedTemporaryFile() as copy, file.open("rb") as source:
+        while block := source.read(_BLOCK):
+            copy.write(block)
+            if copy.tell() > MAX_INPUT_BYTES:
+                raise ConfigInvalid(str(file), f"it holds more than {MAX_INPUT_BYTES:,} bytes")
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _follow(api: ApiClient, job: Mapping[str, Any], output: Path | None, as_json: bool) -> None:

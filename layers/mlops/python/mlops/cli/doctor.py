@@ -1,4 +1,4 @@
-"""`mlops doctor`: what should agree and does not, and the command that mends it."""
+"""`mlops doctor`: what should agree and does not, and the command that fixes it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +14,7 @@ from mlops.errors import CloudUnavailable, ConfigInvalid, StackNotFound
 from mlops.models.catalogue import CONTRACTS
 
 if TYPE_CHECKING:
-    from mlops.release.doctor.facts import Unmade
-    from mlops.release.doctor.gathering import Cloud, Shelf
-    from mlops.release.doctor.remedies import Finding
+    from mlops.release import doctor as doctors
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,68 +30,45 @@ def doctor(
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Compare what is committed, deployed, live, registered and stored; say what mends it.
+    """Compare what is committed, deployed, live, registered and stored; say how to fix it.
 
     The store is the stack's, or, where there is no stack, the one that is named. Nothing is
     changed. Exit code 1: something is wrong; notes alone are not.
     """
     # What reads a stack takes a second to import, and other commands have no use for it.
-    from mlops.release.doctor import diagnose
-    from mlops.release.doctor.facts import Committed
-    from mlops.release.doctor.gathering import Shelf, gather
-    from mlops.release.doctor.remedies import Severity
+    from mlops.bootstrap.doctor import open_stack
+    from mlops.release import doctor as doctors
 
-    unread: dict[str, str] = {}
-    parameters, name = None, stack
+    parameters, name, found = None, stack, []
     try:
         file = Samconfig.read(samconfig)
         parameters = file.parameters()
         name = stack or file.stack()
     except ConfigInvalid as error:
-        unread[str(samconfig)] = error.reason
-    opened, unmade, why = _opened(None if local else name, named=stack is not None, unread=unread)
-    local_shelf = Shelf(store, open_objects(store, patient=True), open_registry(store))
-    cloud, shelf = opened or (None, local_shelf)
-    facts = gather(
-        Committed(parameters, str(samconfig)),
-        {parameter_of(model): model for model in CONTRACTS},
-        shelf,
-        cloud,
-        no_stack="It was asked for with --local." if local else why,
-        unmade=unmade,
-        local=local,
-        unread=unread,
-    )
-    found = diagnose(facts)
-    text = "\n\n".join(map(_shown, found)) or f"All agrees: {samconfig}, {name}, {shelf.location}"
+        restore = f"git restore {samconfig}"
+        found.append(doctors.describe_unread(str(samconfig), error.reason, restore))
+    shelf = doctors.Store(store, open_objects(store, patient=True), open_registry(store))
+    deployed: doctors.DeployedStack | None = None
+    if local:
+        found.append(doctors.describe_no_stack("It was asked for with --local."))
+    elif name is None:
+        found.append(doctors.describe_no_stack("No stack is named.", "make deploy"))
+    else:
+        try:
+            deployed, shelf = open_stack(name, named=stack is not None, local=shelf)
+        except StackNotFound as error:
+            found.append(doctors.describe_no_stack(f"{error}.", "make deploy"))
+        except CloudUnavailable as error:
+            found.append(doctors.describe_unread(f"Stack {name}", str(error)))
+    models = {parameter_of(model): model for model in CONTRACTS}
+    committed = doctors.Committed(parameters, models, str(samconfig))
+    found = doctors.order([*found, *doctors.Doctor(committed, shelf, deployed).examine()])
+    text = "\n\n".join(map(_render, found)) or f"All agrees: {samconfig}, {name}, {shelf.location}"
     answer([vars(finding) for finding in found], as_json, text)
-    if any(finding.severity is not Severity.NOTE for finding in found):
+    if any(finding.severity is not doctors.Severity.NOTE for finding in found):
         raise typer.Exit(1)
 
 
-def _opened(
-    name: str | None, *, named: bool, unread: dict[str, str]
-) -> tuple["tuple[Cloud, Shelf] | None", "Unmade | None", str | None]:
-    """A stack that is there, with its store; or why none is compared, unless it is unread."""
-    if name is None:
-        return None, None, "No stack is named."
-    from mlops.bootstrap.doctor import open_stack
-    from mlops.bootstrap.releases import find_stack
-    from mlops.release.doctor.facts import Unmade
-
-    try:
-        found = find_stack(name)
-        if not found.outputs:
-            unmade = Unmade(found.name, named, found.status)
-            return None, unmade, f"Stack {name} is {found.status}."
-        return open_stack(found, named=named), None, None
-    except StackNotFound as error:
-        return None, None, f"{error}."
-    except CloudUnavailable as error:
-        unread[f"Stack {name}"] = str(error)
-        return None, None, None
-
-
-def _shown(finding: "Finding") -> str:
+def _render(finding: "doctors.Finding") -> str:
     run = f"\n  Run: {finding.command}" if finding.command else ""
     return f"{finding.severity}: {finding.what}\n  {finding.why}{run}"

@@ -40,33 +40,34 @@ def gate(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="A samconfig.toml of before. [default: compare with nothing]",
+            help="The previous samconfig.toml, to compare with its pins. [default: none]",
         ),
     ] = None,
     store: Store = DEFAULT_STORE,
     samconfig: Samconfigs = Path("samconfig.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Refuse pinned models that do not work, or are worse than those of before (exit code 3).
+    """Refuse pinned models that fail, or are worse than the previous ones (exit code 3).
 
-    Each repeats its golden rows, and is compared on its holdout, by the margins of a release.
+    Each must reproduce its golden rows. It is compared with the previous version on its holdout
+    rows, and may be worse by the margins of a release.
     """
     pins = Samconfig.read(samconfig).pins()
     others = Samconfig.read(against).pins() if against else []
     before = {pin.version.model: pin for pin in others}
     if not pins:
-        notes.print("Nothing is pinned: there is nothing to hold against anything.")
+        notes.print("Nothing is pinned, so there is nothing to check.")
     versions = StoredVersions(open_objects(store, patient=True))
     found: dict[Pin, Findings] = {}
     for pin in pins:
         old = before.get(pin.version.model)
-        with notes.status(f"Examining {pin.version}"):
+        with notes.status(f"Checking {pin.version}"):
             try:
                 found[pin] = _examined(versions, pin, old)
             except VersionNotFound as error:
                 if pin != old:
                     raise ConfigInvalid("MLOPS_STORE", f"{store} does not have {pin}") from error
-                notes.print(f"{pin} is pinned as before, and not in {store}: it was not examined.")
+                notes.print(f"{pin} is pinned as before and not in {store}: it was not checked.")
     documents = {str(pin): _document(findings) for pin, findings in found.items()}
     answer(documents, as_json, "\n\n".join(_shown(pin, of) for pin, of in found.items()))
     for pin, findings in found.items():
@@ -106,7 +107,7 @@ def _champion(loader: ModelLoader, old: Pin | None) -> "tuple[ServedModel | None
     try:
         return loader.load(old), Findings(details={"compared": f"compared with {old.version}"})
     except (ArtifactError, VersionNotFound) as error:
-        return None, Findings(uncompared=(f"the one of before cannot be used: {error}",))
+        return None, Findings(uncompared=(f"the previous version cannot be used: {error}",))
 
 
 def _against(findings: "Findings") -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def show(
     version: Annotated[
         str,
         typer.Argument(
-            help="Name of a version, such as churn-model-v1.0.0, or of a model for its newest one."
+            help="Name of a version, such as churn-model-v1.0.0, or of a model to show its newest."
         ),
     ],
     store: Store = DEFAULT_STORE,

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 _NOT_LIVE = 3
 _NO_VERDICT = 124  # as GNU's `timeout` has it, which not every system has
 _POLL_SECONDS = 2.0
-_BEGIN_SECONDS = 120
-"""What was deployed is released within this time, or no release of it will begin by itself."""
-_RECORD_SECONDS = 150
-"""The repair comes every minute."""
+_PATIENCE_SECONDS = 150
+"""A deployment is released within this time, and an end recorded: the repair comes every minute."""
 
 StackName = Annotated[
     str | None,
@@ -93,11 +91,11 @@ def start(
     console = _open(found)
     running = console.releases.status().running
     if running is not None:
-        raise ReleaseRefused(f"A release is under way: {running.id}")
+        raise ReleaseRefused(f"A release is under way: {running.note.by}")
     name = new_id("release")
     console.deps.executions.start(name, by or _user(), despite_alarms=despite_alarms, retry=True)
     if wait:
-        _await(console, _end_of(console, name), timeout, as_json)
+        _await(console, _end_of(console, found.changed_at, name), timeout, as_json)
     else:
         text = f"Started {name}. To see its status: mlops release status"
         answer({"id": name}, as_json, text)
@@ -117,7 +115,7 @@ def status(
     found = find_stack(stack, samconfig)
     console = _open(found)
     if wait:
-        _await(console, _end_of_deployment(console, found.changed_at), timeout, as_json)
+        _await(console, _end_of(console, found.changed_at), timeout, as_json)
     else:
         _show(console, as_json)
 
@@ -142,12 +140,12 @@ def promote(
 ) -> None:
     """Give the canary all traffic at the next poll, whatever its analyses would say."""
     console = _open(find_stack(stack, samconfig))
-    name = id or _running(console).id
+    name = id or _running(console).note.by
     console.operations.promote(name, by or _user())
     answer(
         {"id": name},
         as_json,
-        f"{name} will be promoted as soon as it has passed the gate, unless an alarm rings.",
+        f"{name} will be promoted as soon as it has passed the gate, unless an alarm is raised.",
     )
 
 
@@ -160,7 +158,7 @@ def abort(
 ) -> None:
     """Stop a release; the version before it has all traffic again."""
     console = _open(find_stack(stack, samconfig))
-    name = id or _running(console).id
+    name = id or _running(console).note.by
     closed = console.operations.abort(name, by or _user())
     record = closed.record
     document = {"id": name, "outcome": record.outcome, "reasons": [*record.reasons]}
@@ -255,24 +253,32 @@ def _await(console: "Console", end: _End, timeout: float | None, as_json: bool) 
         raise typer.Exit(_NOT_LIVE)
 
 
-def _end_of_deployment(console: "Console", deployed_at: datetime) -> _End:
-    """Wait for what was deployed last. deployed_at: when that began; aware."""
+def _end_of(console: "Console", deployed_at: datetime, name: str | None = None) -> _End:
+    """Wait for the end of a release; else of whichever releases what was deployed last.
+
+    deployed_at: when that deployment began; aware.
+    """
     from mlops.release.status import Result
 
-    given_up_at = time.monotonic() + _BEGIN_SECONDS
+    given_up_at = time.monotonic() + _PATIENCE_SECONDS
 
     def end(found: "Status") -> "Result | None":
         nonlocal given_up_at
+        result = None if name is None else console.releases.result_of(name)
         # One that was started just now has no alias yet; and the next may be what was deployed.
-        if found.running is not None or console.deps.executions.running():
-            given_up_at = time.monotonic() + _BEGIN_SECONDS
+        is_running = found.running is not None or bool(console.deps.executions.running())
+        if result is None and is_running:
+            given_up_at = time.monotonic() + _PATIENCE_SECONDS
             return None
-        result = console.releases.result(deployed_at)
+        if name is None:
+            result = console.releases.result(deployed_at)
         if result is None and time.monotonic() > given_up_at:
-            if found.last is not None and _is_about_nothing(found.last, deployed_at):
-                return Result(found.last, is_live=False)
-            reason = f"Nothing has released what was deployed, for {_BEGIN_SECONDS} s"
-            raise ReleaseRefused(f"{reason}. To do so: mlops release start")
+            last = found.last
+            if name is None and last is not None and _is_about_nothing(last, deployed_at):
+                return Result(last, is_live=False)
+            what = name or "What was deployed"
+            reason = f"{what} has no recorded end, {_PATIENCE_SECONDS} s after the last release ran"
+            raise ReleaseRefused(f"{reason}. To release it: mlops release start")
         return result
 
     return end
@@ -284,38 +290,12 @@ def _is_about_nothing(record: ReleaseRecord, deployed_at: datetime) -> bool:
     return is_refused and record.ended_at >= deployed_at
 
 
-def _end_of(console: "Console", name: str) -> _End:
-    """Wait for one release, whatever else has ended since."""
-    from mlops.release.status import Result
-
-    given_up_at: float | None = None
-
-    def end(found: "Status") -> "Result | None":
-        nonlocal given_up_at
-        for record in console.releases.history():
-            if record.id == name:
-                return Result(record, record.moved or record.outcome is Ended.UNCHANGED)
-        execution = console.deps.executions.find(name)
-        if execution is not None and execution.is_running:
-            return None
-        if given_up_at is None:  # the operator who ended it, or the repair, writes its record
-            given_up_at = time.monotonic() + _RECORD_SECONDS
-        if time.monotonic() > given_up_at:
-            status = "UNKNOWN" if execution is None else execution.status
-            reason = f"{name} is {status}, and nobody has recorded its end"
-            raise ReleaseRefused(f"{reason}. To see what it has left: mlops doctor")
-        return None
-
-    return end
-
-
 # --- showing ------------------------------------------------------------------------------------
 def to_document(found: "Status") -> dict[str, Any]:
-    running = found.running
     return {
-        "api": _shares(found.api),
-        "batch": _shares(found.batch),
-        "running": None if running is None else _running_document(running),
+        "api": None if found.api is None else found.api.shares,
+        "batch": None if found.batch is None else found.batch.shares,
+        "running": None if found.running is None else _running_document(found.running),
         "last": None if found.last is None else found.last.to_document(),
     }
 
@@ -323,9 +303,9 @@ def to_document(found: "Status") -> dict[str, Any]:
 def _running_document(running: "Running") -> dict[str, Any]:
     note, plan = running.note, running.plan
     return {
-        "id": running.id,
+        "id": note.by,
         "execution": running.execution,
-        "next": running.next,
+        "next": running.state and running.state.next,
         "reached": note.reached,
         "champion": note.api_was,
         "candidate": note.api,
@@ -343,37 +323,24 @@ def _running_document(running: "Running") -> dict[str, Any]:
             }
             for analysis in running.analyses
         ],
-        "next_analysis_at": _iso(running.next_analysis_at),
-        "ends_at": _iso(running.ends_at),
-        "promoted_by": running.promoted_by,
+        "ends_at": running.ends_at and running.ends_at.isoformat(),
+        "promoted_by": note.who or None,
     }
-
-
-def _shares(traffic: "Traffic | None") -> dict[str, float] | None:
-    if traffic is None:
-        return None
-    rest = 1 - sum(traffic.weights.values())
-    return {traffic.version: round(rest, 6), **traffic.weights}
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
 
 
 def render(found: "Status") -> str:
     facts = {"API": _render_shares(found.api), "batch": _render_shares(found.batch)}
-    running = found.running
-    if running is not None:
-        facts["release"] = f"{running.id}, {running.execution or 'unknown'}"
-        facts["next step"] = running.next or "unknown"
+    if (running := found.running) is not None:
+        facts["release"] = f"{running.note.by}, {running.execution or 'unknown'}"
+        facts["next step"] = running.state.next if running.state else "unknown"
         if running.plan is not None and running.plan.despite:
             facts["despite"] = f"alarms in state ALARM: {', '.join(running.plan.despite)}"
         for analysis in running.analyses:
             facts[f"analysis {analysis.number}"] = (
                 f"{analysis.verdict}, {analysis.requests:,} requests: {'; '.join(analysis.reasons)}"
             )
-        if running.promoted_by is not None:
-            facts["promoted"] = f"by {running.promoted_by}"
+        if running.note.who:
+            facts["promoted"] = f"by {running.note.who}"
         if running.ends_at is not None:
             left = max((running.ends_at - utc_now()).total_seconds(), 0)
             facts["verdict"] = f"at the latest in {minutes_and_seconds(left)}"
@@ -383,10 +350,9 @@ def render(found: "Status") -> str:
 
 
 def _render_shares(traffic: "Traffic | None") -> str:
-    shares = _shares(traffic)
-    if shares is None:
+    if traffic is None:
         return "is not there"
-    return ", ".join(f"{share:.0%} version {number}" for number, share in shares.items())
+    return ", ".join(f"{share:.0%} version {number}" for number, share in traffic.shares.items())
 
 
 def render_history(records: Sequence[ReleaseRecord]) -> str:

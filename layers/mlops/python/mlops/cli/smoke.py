@@ -101,14 +101,14 @@ def smoke(
         typer.Option(
             min=0.01,
             max=100,
-            help="Keep sending so many requests a second: rows of the holdouts of the models.",
+            help="Keep sending this many requests a second, with rows of the models' holdouts.",
         ),
     ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
             min=0.01,
-            help="With --rate: stop after so many seconds. [default: when it is interrupted]",
+            help="With --rate: stop after this many seconds. [default: run until interrupted]",
         ),
     ] = None,
     url: Annotated[

@@ -1,4 +1,4 @@
-"""What `mlops smoke` sends: examples; or, for a canary that nobody else asks, many rows."""
+"""What `mlops smoke` sends: examples; or many rows, for a canary without other clients."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ def examples(contract: Contract, pins: Sequence[Pin]) -> list[Case]:
 def rows(pins: Mapping[str, Sequence[Pin]], store: str) -> list[list[Case]]:
     """Of each model the rows of a version's holdout, which are as clients send them.
 
-    The judge compares the distribution of predictions. A few rows have none: one of two whose
+    The analysis compares the distribution of predictions. A few rows have none: one of two whose
     prediction crosses a bin's border would weigh as much as half of all customers.
 
     Raises ConfigInvalid where no version of a model has one, any ArtifactError, any StoreError.

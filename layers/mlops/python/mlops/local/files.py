@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlops.errors import (
+    ObjectBlocked,
     ObjectChanged,
     ObjectExists,
     ObjectNotFound,
@@ -29,11 +30,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def store_error(key: str, error: OSError) -> StoreUnavailable:
     """Return the error to raise for a key, or a folder, that the file system refused."""
-    reason = describe_os_error(error)
-    if path := error.filename2 or error.filename:  # the second is where a file was to be moved
-        reason = f"{path}: {reason}"
     kind = StoreFull if error.errno in _FULL else StoreUnavailable
-    return kind(key, reason)
+    return kind(key, _reason(error))
+
+
+def _reason(error: OSError) -> str:
+    reason = describe_os_error(error)
+    path = error.filename2 or error.filename  # the second is where a file was to be moved
+    return f"{path}: {reason}" if path else reason
 
 
 class FolderObjects:
@@ -43,11 +47,18 @@ class FolderObjects:
         self._root = root
 
     def get(self, key: str) -> Stamped:
+        """Raises ObjectBlocked for a folder or a broken link, and below a file."""
         check_key(key)
+        path = self._root / key
         try:
-            content = (self._root / key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            if path.is_symlink():
+                reason = f"{path}: it is a link to a file that is not there; restore that file"
+                raise ObjectBlocked(key, reason) from error
             raise ObjectNotFound(key) from error
+        except (NotADirectoryError, IsADirectoryError) as error:
+            raise ObjectBlocked(key, _reason(error)) from error
         except OSError as error:
             raise store_error(key, error) from error
         return Stamped(content, digest_of(content))

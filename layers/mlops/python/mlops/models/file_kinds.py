@@ -1,6 +1,8 @@
 """What a file is, told by its first bytes: people give files of one kind the name of another."""
 
+import codecs
 import re
+import zlib
 
 from mlops.errors import MalformedJson
 from mlops.models.strict_json import parse
@@ -19,15 +21,23 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
     (b"\xfd7zXZ\x00", "compressed with xz"),
     (b"\x04\x22\x4d\x18", "compressed with lz4"),
+    (b"\x1f\x9d", "compressed with compress (.Z)"),
     (b"\xff\x06\x00\x00sNaPpY", "compressed with Snappy"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"ARROW1\x00\x00", "an Arrow file (Feather)"),
+    (b"\xff\xff\xff\xff", "an Arrow stream"),
     (b"FEA1", "a Feather file"),
     (b"Obj\x01", "an Avro file"),
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    (b"$FL2", "an SPSS file"),
+    (b"<stata_dta>", "a Stata file"),
+    (b"\0" * 12 + b"\xc2\xea\x81\x60", "a SAS file"),
+    (b"Salted__", "encrypted with OpenSSL"),
+    (b"-----BEGIN PGP MESSAGE", "encrypted with PGP"),
     (b"%PDF-", "a PDF document"),
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with `git lfs pull`"),
 )
@@ -35,10 +45,17 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 # A header may begin with these letters, and has no control characters.
 _ORC = re.compile(rb"ORC[\t\n\r\x20-\xff]{0,64}[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _BZIP2 = re.compile(rb"BZh[1-9]1AY&SY")
-_MARKUP = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+# The name of a column may begin with `<`, but no header holds the end of an element.
+_MARKUP = re.compile(
+    rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|\?xml|[a-z][^<>]*>.*</)", re.IGNORECASE | re.DOTALL
+)
+_ZLIB = (b"x\x01", b"x^", b"x\x9c", b"x\xda")
 _TAR = slice(257, 262), b"ustar"
 _NAMED_UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _NAMED_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+_EBCDIC_SIGNS = " ,;.:_-/'\"{}\n\r\t\x85"
+"""What text holds besides letters and digits. The last one ends a line."""
 
 _TABLE = re.compile(rb'\{\s*"[^"\\]*"\s*:\s*[\[{]')
 _ARRAY = "The input is one JSON array. Write one object a line"
@@ -58,8 +75,9 @@ def recognize(head: bytes) -> str | None:
         if head.startswith(magic):
             return kind
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        workbook = b"[Content_Types].xml" in head or b"xl/" in head
-        return "an Excel workbook (.xlsx)" if workbook else "a ZIP archive"
+        if b"[Content_Types].xml" in head or b"xl/" in head:
+            return "an Excel workbook (.xlsx)"
+        return "an OpenDocument file" if b"opendocument" in head else "a ZIP archive"
     for pattern, kind in (
         (_PICKLE, "a Python pickle"),
         (_BZIP2, "compressed with bzip2"),
@@ -71,7 +89,38 @@ def recognize(head: bytes) -> str | None:
     place, mark = _TAR
     if head[place] == mark:
         return "a tar archive"
-    return _wide_text(head)
+    if _is_zlib(head):
+        return "compressed with zlib"
+    return "EBCDIC" if _is_ebcdic(head) else _wide_text(head)
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether the bytes begin a zlib stream. Text may begin as one does, but cannot be inflated."""
+    if not head.startswith(_ZLIB):
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, HEAD))
+    except zlib.error:
+        return False
+
+
+def _is_ebcdic(head: bytes) -> bool:
+    """Whether the bytes are text of a mainframe, whose letters and digits are all above ASCII."""
+    if _is_utf8(head):
+        return False
+    text = head.decode("cp037")
+    alphanumeric = sum(letter.isascii() and letter.isalnum() for letter in text)
+    others = sum(map(text.count, _EBCDIC_SIGNS))
+    return alphanumeric > len(text) / 2 and alphanumeric + others > 0.9 * len(text)
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Whether the bytes are the beginning of a text in UTF-8; its last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _wide_text(head: bytes) -> str | None:
@@ -94,7 +143,7 @@ def _wide_text(head: bytes) -> str | None:
 
 def advise(kind: str) -> str:
     """Return what to do with a file that `recognize` named."""
-    if kind.startswith("UTF-"):
+    if kind.startswith(("UTF-", "EBCDIC")):
         return "Save it as UTF-8"
     if "gzip" in kind:
         return "Give it the format csv.gz or jsonl.gz, or end its name with .gz"

@@ -9,10 +9,12 @@ from mlops.errors import (
     ArtifactError,
     ManifestInvalid,
     MlopsError,
+    ObjectBlocked,
     ObjectChanged,
     ObjectNotFound,
     RegistryBusy,
     RegistryCorrupt,
+    StoreUnavailable,
     VersionExists,
     VersionNotFound,
 )
@@ -240,8 +242,14 @@ class Registry:
         raise RegistryBusy(_TRIES)
 
     def _read(self) -> tuple[bytes | None, str | None]:
+        """Return the catalog and its tag; None, None where there is none yet.
+
+        Raises StoreUnavailable, also where something else lies in its place: there may be versions.
+        """
         try:
             stamped = self._objects.get(CATALOG)
+        except ObjectBlocked as error:
+            raise StoreUnavailable(error.key, error.reason) from error
         except ObjectNotFound:
             return None, None
         return stamped.content, stamped.tag

@@ -28,7 +28,9 @@ class Kind(StrEnum):
     """What was live before there was any release; so history has a beginning."""
     RELEASE = "release"
     ROLLBACK = "rollback"
-    """Back to an earlier version after a promotion. During a canary, its release says it."""
+    """Back to an earlier version after a promotion."""
+    STOPPED = "stopped"
+    """A release that an operator rolled back before it was promoted."""
 
 
 class Ended(StrEnum):

@@ -1,1 +1,1 @@
-"""Releases: how a canary is judged. Pure over its ports."""
+"""Releases of the API and of batch: steps, gate, analysis, rollback, repair. Pure over ports."""

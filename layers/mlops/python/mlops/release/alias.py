@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mlops.errors import FunctionGone, TrafficChanged
 from mlops.registry.pausing import tries
@@ -17,7 +17,7 @@ Split = tuple[str, Mapping[str, float]]
 def split(note: Note, part: str, share: float) -> Split:
     """Return how a release with this note splits the traffic. share: the canary's."""
     target = note.target(part)
-    if note.reached is Reached.PROMOTE:
+    if note.reached in (Reached.PROMOTE, Reached.ROLLBACK):
         return target, {}
     return note.was(part), {target: share} if note.reached is Reached.CANARY else {}
 
@@ -28,25 +28,95 @@ def is_at(traffic: Traffic, note: Note, part: str, share: float = 0) -> bool:
     return found == note and (traffic.version, dict(traffic.weights)) == split(note, part, share)
 
 
-def advance(
-    deps: Dependencies, part: str, before: Note, reached: Reached, share: float = 0
-) -> Traffic:
-    """Take a release one step further with one alias.
+def is_free(deps: Dependencies, note: Note | None) -> bool:
+    """Tell whether no release owns an alias with this note: the last one is recorded."""
+    return note is None or deps.registry.has_release(note.by)
+
+
+def advance(deps: Dependencies, before: Note, reached: Reached, share: float) -> Traffic:
+    """Take a release one step further with the alias of the API.
 
     Nothing is done where it is there already. Raises TrafficChanged where the alias is not as this
-    release left it.
+    release left it. share: the canary's.
     """
-    function, after = getattr(deps, part), replace(before, reached=reached)
-    found: Traffic = function.traffic()
+    after = replace(before, reached=reached)
+    found = deps.api.traffic()
     for _ in tries(_TRIES, deps.pause):
-        if is_at(found, after, part, share):
+        if is_at(found, after, "api", share):
             return found
-        if is_at(found, before, part, share):
+        if is_at(found, before, "api", share):
             note = replace(after, who=found.note.who if found.note else "")
             with suppress(TrafficChanged):
-                return move(function, *split(after, part, share), note, found.revision)
+                return move(deps.api, *split(after, "api", share), note, found.revision)
+        found = deps.api.traffic()
+    raise TrafficChanged("api:live", f"it is {describe(found)}")
+
+
+def follow(deps: Dependencies, note: Note) -> tuple[str, ...]:
+    """Move batch as a promotion or a rollback has moved the API; say why, if that cannot be."""
+    try:
+        _follow(deps, note)
+    except (FunctionGone, TrafficChanged) as error:
+        return (f"batch is left as it is: {error}",)
+    return ()
+
+
+def _follow(deps: Dependencies, note: Note) -> None:
+    for _ in tries(_TRIES, deps.pause):
+        found = deps.batch.traffic()
+        if is_at(found, note, "batch"):
+            return
+        is_its = found.note is not None and found.note.by == note.by
+        if note.reached is Reached.ROLLBACK:
+            may_move = is_its or is_free(deps, found.note)
+        else:  # any other version was set by hand, and stays
+            may_move = is_its and found.version in (note.batch_was, note.batch)
+        if not may_move and _confirm(deps.batch, found):
+            raise TrafficChanged("batch:live", f"it is {describe(found)}")
+        if not may_move:
+            continue
+        with suppress(TrafficChanged):
+            move(deps.batch, note.batch, {}, note, found.revision)
+            return
+    raise TrafficChanged("batch:live", f"others moved it at each of {_TRIES} tries")
+
+
+def undo(deps: Dependencies, id: str, who: str = "") -> list[Note]:
+    """Give all traffic back, and see to it that no move of that release succeeds any more.
+
+    What has promoted its version of the API, or is a rollback, stays. who: the operator who wants
+    it. Return the notes of the aliases that are the release's, the API's first. A function that is
+    gone is passed over. Raises TrafficChanged where others were faster at each try.
+    """
+    notes: list[Note] = []
+    for part, function in deps.parts:
+        with suppress(FunctionGone):
+            if (note := _undo(deps, part, function, id, who)) is not None:
+                notes.append(note)
+                if not note.undone:
+                    break
+                who = note.who  # the first of two operators signs for both aliases
+    return notes
+
+
+def _undo(deps: Dependencies, part: str, function: Function, id: str, who: str) -> Note | None:
+    for _ in tries(_TRIES, deps.pause):
         found = function.traffic()
-    raise TrafficChanged(f"of {part}, {describe(found)}: the release has lost it")
+        note = found.note
+        if note is None or note.by != id:
+            if _confirm(function, found):
+                return None
+            continue
+        is_decided = note.undone or note.reached in (Reached.PROMOTE, Reached.ROLLBACK)
+        if is_decided and not found.weights:
+            return note
+        # Any other version was set by hand, and stays.
+        goes_back = not is_decided and found.version == note.target(part)
+        version = note.was(part) if goes_back else found.version
+        after = note if is_decided else replace(note, who=who, undone=True)
+        with suppress(TrafficChanged):
+            return move(function, version, {}, after, found.revision).note
+    raise TrafficChanged(f"{part}:live", f"others moved it at each of {_TRIES} tries")
 
 
 def move(
@@ -60,88 +130,16 @@ def move(
     moved = function.move(version, weights, note, revision)
     wanted = None if note is None else read_note(note.to_text())
     if (moved.version, dict(moved.weights), moved.note) != (version, dict(weights), wanted):
-        raise TrafficChanged(f"that was set to version {version}, and is {describe(moved)}")
+        raise TrafficChanged("live", f"it was set to version {version}, and is {describe(moved)}")
     return moved
 
 
-@dataclass(frozen=True)
-class Undone:
-    """How an undone release left the aliases; None where the release never had the alias."""
-
-    api: Traffic | None
-    batch: Traffic | None
-
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        found = (self.api, self.batch)
-        return tuple(it.note for it in found if it is not None and it.note is not None)
-
-    @property
-    def had_traffic(self) -> bool:
-        return any(note.reached is not Reached.BEGIN for note in self.notes)
-
-
-def undo(deps: Dependencies, after: Note, *, fence: bool = False) -> Undone:
-    """Give all traffic back, and see to it that no move of that release succeeds any more.
-
-    after: the note to leave; `back` names the release. Where it names versions, these decide what
-    is live afterwards, else the note of the release does.
-    fence: also where the release has not got the alias yet. A function that is gone is passed
-    over. Raises TrafficChanged where others were faster at each try.
-    """
-    found: dict[str, Traffic | None] = {}
-    for part, function in deps.parts:
-        found[part] = None
-        with suppress(FunctionGone):
-            traffic = _undo(deps, part, function, after, fence)
-            found[part] = traffic
-            # Of two rollbacks at once, the one that was first at the API signs for both aliases.
-            if traffic is not None and traffic.note is not None:
-                after = replace(after, by=traffic.note.by, who=traffic.note.who)
-    return Undone(found["api"], found["batch"])
-
-
-def _undo(
-    deps: Dependencies, part: str, function: Function, after: Note, fence: bool
-) -> Traffic | None:
-    for _ in tries(_TRIES, deps.pause):
-        found = function.traffic()
-        note = found.note
-        if note is not None and _agree(note, after, part):
-            if not found.weights:
-                return found
-            version, new = found.version, note
-        else:
-            is_its = note is not None and not note.back and note.by == after.back
-            if not (is_its or after.api or fence):
-                return None
-            if not (is_its or after.api or _is_over(deps, note)):
-                break
-            new = after
-            if note is not None and is_its:
-                plan = after if after.api else note
-                said = {"by": after.by, "back": after.back, "who": after.who}
-                new = replace(plan, reached=note.reached, **said)
-            # Any other version was set by hand, and stays; but not after a promotion.
-            moved = is_its or after.reached is not Reached.BEGIN
-            is_target = moved and found.version == new.target(part)
-            goes = is_target or after.reached is Reached.PROMOTE
-            version = new.was(part) if goes else found.version
-        with suppress(TrafficChanged):
-            return move(function, version, {}, new, found.revision)
-    raise TrafficChanged(f"of {part}: somebody else was faster at each try")
-
-
-def _agree(note: Note, after: Note, part: str) -> bool:
-    """Tell whether the release is undone already, by anybody."""
-    is_signed = part == "api" or note.by == after.by
-    goes_there = not after.api or note.was(part) == after.was(part)
-    return note.back == after.back and is_signed and goes_there
-
-
-def _is_over(deps: Dependencies, note: Note | None) -> bool:
-    """Tell whether a note is nobody's any more: who has the alias is not fenced for another."""
-    return note is None or bool(note.back) or deps.registry.has_release(note.by)
+def _confirm(function: Function, found: Traffic) -> bool:
+    """Tell whether an alias is as it was read. A read may be late; a move never is."""
+    with suppress(TrafficChanged):
+        move(function, found.version, found.weights, found.note, found.revision)
+        return True
+    return False
 
 
 def is_same(one: FunctionVersion, other: FunctionVersion) -> bool:

@@ -14,7 +14,7 @@ but predictions. A bound for these would let few canaries pass. Instead, only wh
 answered counts for the least number.
 
 A stable version that was asked often enough and answered nothing leaves nothing to be slower than,
-or to differ from. It must not keep the one that mends it from being promoted.
+or to differ from. It must not keep the canary that fixes it from being promoted.
 
 The probability to fail a canary that is no different is shared evenly between analyses and criteria
 (Bonferroni), so it stays below `Policy.false_alarms` in all. The simulation in
@@ -187,7 +187,7 @@ def _errors_of(it: Observation) -> _Share:
 
 
 def _refusals(it: Observation) -> _Share:
-    """Of those that did not fail: who mends what fails gets to see, and to refuse, more."""
+    """Return refusals among what did not fail: a canary that fixes errors sees more to refuse."""
     return it.refusals, it.requests - it.errors
 
 
@@ -264,8 +264,8 @@ def _no_data(
     Who is refused for what he asks has his answer: that is no failure.
     """
     is_down = not len(stable.predictions) and stable.errors >= policy.min_requests
-    mends = canary.errors < policy.error_share_tolerated * canary.requests
-    if is_down and mends and len(canary.latencies) and len(canary.predictions):
+    fixes = canary.errors < policy.error_share_tolerated * canary.requests
+    if is_down and fixes and len(canary.latencies) and len(canary.predictions):
         reason = f"the stable version answered none of {stable.requests} requests"
         return Finding(criterion, Verdict.PASSED, f"{reason}: there is nothing to compare with")
     return Finding(criterion, Verdict.INCONCLUSIVE, f"one of the two had no {of}")

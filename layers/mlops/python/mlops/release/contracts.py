@@ -3,7 +3,7 @@
 Contracts are compared as the API shows them: JSON Schemas as pydantic writes them. To take more is
 no breach. What this module does not know counts as one where it is new or different: better to be
 asked once too often. Rules that a schema cannot state, such as fields that contradict each other,
-are not seen here; captured requests show those (see `replay`).
+are not seen here.
 """
 
 import json

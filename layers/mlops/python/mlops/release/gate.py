@@ -3,12 +3,11 @@
 1. It answers the golden rows of its models as they were answered when they were trained.
 2. It takes what the champion takes, and answers what the champion answers (`contracts`).
 3. On the holdout it is not worse than the champion by a margin (`noninferiority`).
-4. Captured requests show what would change (`replay`).
 
 The verdict is about the candidate. Where the store or AWS cannot be asked, there is none.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,38 +23,31 @@ from mlops.release.findings import Findings
 from mlops.release.golden import check_golden_rows
 from mlops.release.noninferiority import Margins
 from mlops.release.ports import Function, FunctionVersion, GateReport
-from mlops.release.replay import read_captured, replay_requests
 from mlops.release.version_client import ApiVersion
-
-_ASKED = 10
-"""Of the captured requests that the contract refuses, so many are sent to both versions."""
 
 
 @dataclass(frozen=True)
 class GatePolicy:
     """What the gate asks for.
 
-    replayed: captured requests at most, the newest ones.
     allow_breaking: let a candidate pass that breaks the contract; it is reported all the same.
     allow_uncompared: let one pass that cannot be compared with the champion: it has no holdout, or
     this code cannot use the champion's model any more.
     """
 
     margins: Margins = Margins()
-    replayed: int = 5_000
     allow_breaking: bool = False
     allow_uncompared: bool = False
 
 
 class Gate:
-    """load: gives verified models by their pins. objects: the store, with versions and captures."""
+    """load: gives verified models by their pins. objects: the store, with versions."""
 
     def __init__(
         self, api: Function, load: Callable[[Pin], ServedModel], objects: ObjectStore
     ) -> None:
         self._api = api
         self._load = load
-        self._objects = objects
         self._versions = StoredVersions(objects)
 
     def __call__(
@@ -131,17 +123,6 @@ class Gate:
             return
         model = served.contract.model
         yield _contract(candidate, champion, model)
-        rows = read_captured(self._objects, served.contract, policy.replayed)
-        newly_refused = sum(
-            _answers(champion, model, request) and not _answers(candidate, model, request)
-            for request in rows.refused[:_ASKED]
-        )
-        yield Findings(
-            breaches=(f"{newly_refused} captured requests that the champion answers are refused",)
-            if newly_refused
-            else (),
-            details={"captured": {"malformed": rows.malformed, "refused": len(rows.refused)}},
-        )
         if others_pin == pin:
             yield Findings(details={"holdout": "the champion has this very version of the model"})
             return
@@ -151,8 +132,6 @@ class Gate:
         except (ArtifactError, ModelNotFound, VersionNotFound) as error:
             yield Findings(uncompared=(f"the champion cannot be used: {error}",))
         yield compare_on_holdout(self._versions, served, others, policy.margins)
-        if others is not None:
-            yield replay_requests(served, others, rows.requests)
 
 
 def _contract(candidate: ApiVersion, champion: ApiVersion, model: str) -> Findings:
@@ -168,13 +147,6 @@ def _contract(candidate: ApiVersion, champion: ApiVersion, model: str) -> Findin
         found = response_breaches(others_response, response or {})
         breaches += [f"answer, {breach}" for breach in found]
     return Findings(breaches=tuple(breaches))
-
-
-def _answers(version: ApiVersion, model: str, request: Mapping[str, Any]) -> bool:
-    try:
-        return version.predict(model, request).status == 200
-    except InvocationFailed:
-        return False
 
 
 def _by_model(pins: Iterable[Pin]) -> dict[str, Pin]:

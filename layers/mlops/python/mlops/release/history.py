@@ -6,8 +6,7 @@ analysis that had nothing against it before. So what operators rolled back is kn
 well. What failed an analysis would fail it again.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 
 from mlops.errors import ReleaseRefused
 from mlops.inference.version import Pin
@@ -18,89 +17,62 @@ State = tuple[str | None, str | None]
 """The numbers of the API's version and of batch's."""
 
 
-def target_of(releases: Sequence[ReleaseRecord], live: State, to: str | None) -> ReleaseRecord:
-    """Find the record of the release that left live what is to be live again.
+def find_target(releases: Sequence[ReleaseRecord], live: State, to: str | None) -> State:
+    """Find what is to be live again. releases: the oldest first.
 
-    releases: the oldest first. to: number of a version, or name of a model version; None for what
-    was live, by a release, before what is live now. Raises ReleaseRefused.
+    to: number of a version, or name of a model version; None for what was live, by a release,
+    before what is live now. Raises ReleaseRefused.
     """
     moved = [record for record in releases if record.moved]
-    path = _path(moved)
     if to is not None:
-        return _named(moved, path, live, to)
-    if not path:
+        return _find_named(releases, moved, live, to)
+    if not moved:
         raise ReleaseRefused("there is no earlier version: no release was ever promoted")
-    here = _place(path, (live[0], None))
-    if here is None:
-        return path[-1]  # somebody has moved the alias by hand since
-    earlier = [record for record in path[:here] if state(record) != live]
-    if not earlier:
-        raise ReleaseRefused(
-            f"there is no version that was live before version {live[0]} and was not rolled back;"
-            " --to goes to any that was live"
-        )
-    return earlier[-1]
-
-
-def state(record: ReleaseRecord) -> State:
-    """Return what was live when the release had ended."""
-    return record.candidate, record.batch_candidate
-
-
-def _path(moved: Sequence[ReleaseRecord]) -> list[ReleaseRecord]:
-    """List how what is live came to be so, without what operators rolled back."""
-    path: list[ReleaseRecord] = []
-    for record in moved:
-        left = _place(path, (record.champion, record.batch_champion))
-        if record.kind is not Kind.ROLLBACK:
-            if left is not None:  # somebody may have gone back there by hand
-                del path[left + 1 :]
-        elif (place := _place(path, state(record))) is not None:
-            del path[place:]
-        elif left is not None:
-            del path[left]
-        path.append(record)
-    return path
-
-
-def _place(path: Sequence[ReleaseRecord], wanted: State) -> int | None:
-    """Find the last one with that state; or with that API, if batch was moved by hand."""
-    places = range(len(path) - 1, -1, -1)
-    whole = (place for place in places if state(path[place]) == wanted)
-    half = (place for place in places if path[place].candidate == wanted[0])
-    return next(whole, next(half, None))
-
-
-def _named(
-    moved: Sequence[ReleaseRecord], path: Sequence[ReleaseRecord], live: State, to: str
-) -> ReleaseRecord:
-    """Find the release that made a version live; one that was not rolled back, if there is one."""
-    named = [record for record in moved if _is_named(record, to)]
-    releases = [record for record in moved if record.kind is Kind.RELEASE]
-    by_hand = [record for record in releases if record.champion == to != live[0]]
-    if not named and by_hand:
-        return _before(by_hand[-1])
-    if not named:
-        known = ", ".join(sorted({_name(record) for record in moved})) or "none"
-        raise ReleaseRefused(f"{to} was never live by a release; these were: {known}")
-    if any(record.candidate == live[0] for record in named):
-        raise ReleaseRefused(f"version {live[0]} is live already")
-    return ([record for record in path if record in named] or named)[-1]
-
-
-def _before(record: ReleaseRecord) -> ReleaseRecord:
-    """Make a record of what was live before a release; its models and commit are not known."""
-    return replace(
-        record,
-        candidate=record.champion,
-        batch_candidate=record.batch_champion,
-        pins=(),
-        deployed_sha=None,
+    made = _find_release(moved, live)
+    if made is None:
+        return _after(moved[-1])  # somebody has moved the alias by hand since
+    while made is not None:
+        moved, state = moved[: moved.index(made)], _before(made)
+        made = _find_release(moved, state)
+        # Batch may have been moved by hand meanwhile.
+        state = state if made is None else _after(made)
+        if state[0] is not None and state != live and not _was_left(releases, state):
+            return state
+    raise ReleaseRefused(
+        f"there is no version that was live before version {live[0]} and was not rolled back;"
+        " --to goes to any that was live"
     )
 
 
-def _is_named(record: ReleaseRecord, to: str) -> bool:
-    return to == record.candidate or to in _models(record)
+def _before(record: ReleaseRecord) -> State:
+    return record.champion, record.batch_champion
+
+
+def _after(record: ReleaseRecord) -> State:
+    return record.candidate, record.batch_candidate
+
+
+def _find_release(moved: Sequence[ReleaseRecord], state: State) -> ReleaseRecord | None:
+    """Find the last release that made a state live; or its API, if batch was moved by hand."""
+    releases = [record for record in reversed(moved) if record.kind is not Kind.ROLLBACK]
+    whole = (record for record in releases if _after(record) == state)
+    half = (record for record in releases if record.candidate == state[0])
+    return next(whole, next(half, None))
+
+
+def _find_named(
+    releases: Sequence[ReleaseRecord], moved: Sequence[ReleaseRecord], live: State, to: str
+) -> State:
+    """Find what made a version live; preferably one that was not rolled back."""
+    named = [_after(record) for record in moved if to in (record.candidate, *_models(record))]
+    # What a release replaced may have been set by hand.
+    named = named or [_before(record) for record in moved if record.champion == to]
+    if not named:
+        known = ", ".join(sorted({_name(record) for record in moved})) or "none"
+        raise ReleaseRefused(f"{to} was never live by a release; these were: {known}")
+    if any(state[0] == live[0] for state in named):
+        raise ReleaseRefused(f"version {live[0]} is live already")
+    return ([state for state in named if not _was_left(releases, state)] or named)[-1]
 
 
 def _models(record: ReleaseRecord) -> list[str]:
@@ -118,12 +90,16 @@ def why_not_again(
     batch_candidate: FunctionVersion,
 ) -> str | None:
     """Say why a deployment must not release that; None where it may. releases: the oldest first."""
-    # With a new API batch has no say: a fix of the API comes with the same batch again.
-    batch = batch_candidate.number if candidate == champion else None
-    if _was_rolled_back(releases, candidate.number, batch):
+    if candidate == champion:
+        new = (candidate.number, batch_candidate.number)
+        was_rolled_back = _was_left(releases, new)
+    else:  # batch has no say: a fix of the API comes with the same batch again
+        of_api = [record for record in releases if record.candidate != record.champion]
+        was_rolled_back = _was_rolled_back(of_api, lambda state: state[0] == candidate.number)
+    if was_rolled_back:
         return f"version {candidate.number} was rolled back before; `mlops release start` retries"
-    new = (pin for pin in candidate.pins if pin not in champion.pins)
-    models = [str(pin.version) for pin in new if next(_said_of(releases, pin), False)]
+    pins = (pin for pin in candidate.pins if pin not in champion.pins)
+    models = [str(pin.version) for pin in pins if next(_said_of(releases, pin), False)]
     if models:
         return (
             f"{', '.join(models)} was rolled back before; pin another version, or let"
@@ -132,19 +108,21 @@ def why_not_again(
     return None
 
 
-def _was_rolled_back(releases: Sequence[ReleaseRecord], number: str, batch: str | None) -> bool:
-    """batch: where that alone is new."""
+def _was_left(releases: Sequence[ReleaseRecord], state: State) -> bool:
+    return _was_rolled_back(releases, lambda other: other == state)
 
-    def is_it(version: str | None, batch_version: str | None) -> bool:
-        return version == number and (batch is None or batch_version == batch)
 
+def _was_rolled_back(releases: Sequence[ReleaseRecord], is_it: Callable[[State], bool]) -> bool:
+    """Tell whether the last record that says so of a version says that it was rolled back."""
     for record in reversed(releases):
-        if batch is None and record.candidate == record.champion:
-            continue  # it was about batch alone
-        left = record.kind is Kind.ROLLBACK and is_it(record.champion, record.batch_champion)
-        is_about_it = left or is_it(record.candidate, record.batch_candidate)
-        if left or (is_about_it and record.outcome not in (Ended.REFUSED, Ended.UNCHANGED)):
-            return left or not record.moved
+        if record.kind is Kind.ROLLBACK and is_it(_before(record)):
+            return True
+        has_decided = record.kind is Kind.STOPPED or record.outcome in (
+            Ended.PROMOTED,
+            Ended.ROLLED_BACK,
+        )
+        if has_decided and is_it(_after(record)):
+            return not record.moved
     return False
 
 
@@ -153,7 +131,9 @@ def _said_of(releases: Sequence[ReleaseRecord], pin: Pin) -> Iterator[bool]:
     pins_of = {record.candidate: record.pins for record in releases if record.pins}
     for record in reversed(releases):
         before, after = pins_of.get(record.champion, ()), record.pins
-        if record.kind is Kind.ROLLBACK and pin in before and pin not in after:
+        if record.kind is Kind.STOPPED:
+            before, after = after, before
+        if record.kind in (Kind.ROLLBACK, Kind.STOPPED) and pin in before and pin not in after:
             yield True
         elif record.moved and pin in after:
             yield False

@@ -20,37 +20,33 @@ class Reached(StrEnum):
     """The alias is reserved; the version that was live has all traffic."""
     CANARY = "canary"
     PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    """An operator went back to an earlier version, which has all traffic."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a release, or a rollback, leaves at both aliases.
+    """What a release, or a rollback after a promotion, leaves at both aliases.
 
-    by: the release, or rollback, that wrote it; empty where a release was undone by itself, or by
-    a repair. reached: how far the release came with this alias.
+    by: its id. reached: how far it came with this alias.
     api_was, batch_was: the versions that were live. api, batch: those that are to be.
-    back: the release that was undone, so that nothing it does can succeed any more; empty in the
-    note of a release. who: the operator who wants the promotion, or the rollback.
+    who: the operator who wants the promotion, or the rollback.
+    undone: whether the versions that were live are live again, and no move of it succeeds any more.
     """
 
-    by: str = ""
-    reached: Reached = Reached.BEGIN
-    api_was: str = ""
-    api: str = ""
-    batch_was: str = ""
-    batch: str = ""
-    back: str = ""
+    by: str
+    reached: Reached
+    api_was: str
+    api: str
+    batch_was: str
+    batch: str
     who: str = ""
+    undone: bool = False
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """What has to be recorded: the release, and the rollback that undid it with its plan."""
-        return (self.back, self.by) if self.back and self.by and self.api else (self.release,)
-
-    @property
-    def release(self) -> str:
-        """The release that the note is about, undone or not."""
-        return self.back or self.by
+    def is_rollback(self) -> bool:
+        """Whether an operator went back: from this release, or to another version."""
+        return self.reached is Reached.ROLLBACK or bool(self.undone and self.who)
 
     def was(self, part: str) -> str:
         """Return the version that was live. part: `api` or `batch`."""
@@ -76,5 +72,6 @@ def read_note(text: str) -> Note | None:
         note = Note(**{**said, "reached": Reached(said["reached"])})
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
-    is_text = all(isinstance(value, str) for value in vars(note).values())
-    return note if is_text and note.release else None
+    *texts, undone = vars(note).values()
+    is_note = all(isinstance(value, str) for value in texts) and isinstance(undone, bool)
+    return note if is_note and note.by else None

@@ -33,6 +33,11 @@ class Traffic:
     note: Note | None
     revision: str
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each version that gets any."""
+        return {self.version: round(1 - sum(self.weights.values()), 6), **self.weights}
+
 
 @dataclass(frozen=True)
 class FunctionVersion:

@@ -14,8 +14,7 @@ from mlops.errors import (
 from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.journal import Stage, StageChange
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
-from mlops.release.alias import Undone
-from mlops.release.note import Note
+from mlops.release.note import Note, Reached
 from mlops.release.ports import Dependencies, FunctionVersion
 
 _SUBJECT_LENGTH = 100  # SNS takes no longer one
@@ -36,7 +35,7 @@ class Recorder:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
 
-    def write(self, record: ReleaseRecord, *, quietly: bool = False) -> Closed:
+    def write(self, record: ReleaseRecord) -> Closed:
         """Write a record, and tell the operators. What is recorded already stays as it is."""
         registry = self._deps.registry
         record = replace(record, ended_at=registry.ended_at(self._deps.now()))
@@ -45,48 +44,17 @@ class Recorder:
             kept = registry.record(record)
         self.settle_stages(code_sha=kept.deployed_sha if kept.moved else None)
         text = _text(kept)
-        if not quietly and (kept.outcome, kept.reasons) == (record.outcome, record.reasons):
+        if (kept.outcome, kept.reasons) == (record.outcome, record.reasons):
             text = self.notify(_subject(kept), text)
         return Closed(kept, text)
 
-    def write_undone(self, undone: Undone, id: str, why: str) -> Closed:
-        """Write down a release that was undone, and the rollback that did so, if one did."""
-        note = next((it for it in undone.notes if it.api), None)
-        by = next((it for it in undone.notes if it.by), None)
-        reason = why if by is None else f"rolled back by {by.who or by.by}"
-        outcome = Ended.ROLLED_BACK if undone.had_traffic else Ended.REFUSED
-        is_rollback = note is not None and by is not None
-        closed = self.write(self.of_release(id, note, outcome, (reason,)), quietly=is_rollback)
-        if note is None or by is None:
-            return closed
-        live = note.api_was if undone.api is None else undone.api.version
-        batch = note.batch_was if undone.batch is None else undone.batch.version
-        now = self._deps.now()
-        return self.write(
-            ReleaseRecord(
-                id=by.by,
-                kind=Kind.ROLLBACK,
-                outcome=outcome,
-                reasons=(reason, f"it went back from what {id} did"),
-                by=by.who or by.by,
-                started_at=now,
-                ended_at=now,
-                champion=note.api,
-                candidate=live,
-                batch_champion=note.batch,
-                batch_candidate=batch,
-                pins=self._pins(live),
-                deployed_sha=self._commit_of(live),
-            )
-        )
-
-    def of_release(
+    def write_note(
         self, id: str, note: Note | None, outcome: Ended, reasons: tuple[str, ...]
-    ) -> ReleaseRecord:
-        """Make the record of a release of which nothing but its note is known, if that."""
+    ) -> Closed:
+        """Write down a release, or a rollback, of which its note is all that is known, if that."""
         execution = self._deps.executions.find(id)
         now = self._deps.now()
-        return ReleaseRecord(
+        record = ReleaseRecord(
             id=id,
             kind=Kind.RELEASE,
             outcome=outcome,
@@ -94,11 +62,23 @@ class Recorder:
             by="unknown" if execution is None else execution.by,
             started_at=now if execution is None else execution.started_at,
             ended_at=now,
-            champion=None if note is None else note.api_was,
-            candidate=None if note is None else note.api,
-            batch_champion=None if note is None else note.batch_was,
-            batch_candidate=None if note is None else note.batch,
-            pins=() if note is None else self._pins(note.api),
+        )
+        if note is None:
+            return self.write(record)
+        if note.reached is Reached.ROLLBACK:
+            sha = self._commit_of(note.api)
+            record = replace(record, kind=Kind.ROLLBACK, by=note.who, deployed_sha=sha)
+        elif note.is_rollback:
+            record = replace(record, kind=Kind.STOPPED)
+        return self.write(
+            replace(
+                record,
+                champion=note.api_was,
+                candidate=note.api,
+                batch_champion=note.batch_was,
+                batch_candidate=note.batch,
+                pins=self._pins(note.api),
+            )
         )
 
     def settle_stages(self, canaries: Collection[Pin] = (), code_sha: str | None = None) -> None:

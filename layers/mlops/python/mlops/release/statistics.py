@@ -129,7 +129,7 @@ def shift(
     """Compare two samples of values in [0, 1] over equal bins.
 
     The distance of two finite samples is never 0, so it is held against the permutation
-    distribution: the pooled rows dealt out anew `draws` times (B. Phipson and G. K. Smyth,
+    distribution: the pooled rows dealt out again `draws` times (B. Phipson and G. K. Smyth,
     Statistical Applications in Genetics and Molecular Biology 9 (2010) 39, for the p-value).
     """
     counts, others = (np.histogram(part, bins=bins, range=(0, 1))[0] for part in (values, other))

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from mlops.errors import FunctionGone
-from mlops.registry.releases import Kind, ReleaseRecord
-from mlops.release.alias import is_same
+from mlops.registry.releases import Ended, Kind, ReleaseRecord
+from mlops.release.alias import is_free, is_same
 from mlops.release.canary_analysis import CanaryAnalysis
 from mlops.release.note import Note
 from mlops.release.ports import LATEST, Dependencies, ExecutionStatus, Function, Traffic
@@ -19,20 +19,30 @@ from mlops.release.steps import Plan, State, Watch
 class Running:
     """The release that has the alias and is not over.
 
-    execution: None where Step Functions does not know it. plan: None until there is one.
-    next: the step that it makes next. promoted_by: the operator who wants that.
-    next_analysis_at, ends_at: when the next, and the last, analysis can be made.
+    execution, state: None where Step Functions does not know it. state: the next step's.
     """
 
-    id: str
-    execution: ExecutionStatus | None
     note: Note
-    next: str
-    plan: Plan | None
-    analyses: tuple[CanaryAnalysis, ...]
-    next_analysis_at: datetime | None
-    ends_at: datetime | None
-    promoted_by: str | None
+    execution: ExecutionStatus | None
+    state: State | None
+
+    @property
+    def plan(self) -> Plan | None:
+        """What is to be live instead of what; None until that is known."""
+        plan = getattr(self.state, "plan", None)
+        return plan if isinstance(plan, Plan) else None
+
+    @property
+    def analyses(self) -> tuple[CanaryAnalysis, ...]:
+        return self.state.analyses if isinstance(self.state, Watch) else ()
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the last analysis can be made; None where there is no canary."""
+        if not isinstance(self.state, Watch):
+            return None
+        schedule = self.state.plan.settings.schedule
+        return schedule.due_at(self.state.began, schedule.analyses)
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Releases:
         history = self.history()
         traffic = _traffic(self._deps.api)
         note = None if traffic is None else traffic.note
-        is_over = note is None or note.back or self._deps.registry.has_release(note.by)
+        is_over = note is None or note.undone or is_free(self._deps, note)
         return Status(
             api=traffic,
             batch=_traffic(self._deps.batch),
@@ -108,29 +118,20 @@ class Releases:
                 return Result(record, is_live=False)
         return None
 
+    def result_of(self, id: str) -> Result | None:
+        """Say how one release ended; None where that is not recorded."""
+        for record in self.history():
+            if record.id == id:
+                return Result(record, record.moved or record.outcome is Ended.UNCHANGED)
+        return None
+
     def _running(self, note: Note) -> Running:
         execution = self._deps.executions.find(note.by)
         document = self._deps.executions.last_state(note.by)
-        state = None if document is None else self._parse(document)
-        plan = getattr(state, "plan", None)
-        analyses: tuple[CanaryAnalysis, ...] = ()
-        next_at = ends_at = None
-        if isinstance(state, Watch):
-            schedule, analyses = state.plan.settings.schedule, state.analyses
-            ends_at = schedule.due_at(state.began, schedule.analyses)
-            last = analyses[-1].number if analyses else 0
-            if last < schedule.analyses:
-                next_at = schedule.due_at(state.began, last + 1)
         return Running(
-            id=note.by,
-            execution=None if execution is None else execution.status,
             note=note,
-            next="" if state is None else state.next,
-            plan=plan if isinstance(plan, Plan) else None,
-            analyses=analyses,
-            next_analysis_at=next_at,
-            ends_at=ends_at,
-            promoted_by=note.who or None,
+            execution=None if execution is None else execution.status,
+            state=None if document is None else self._parse(document),
         )
 
 

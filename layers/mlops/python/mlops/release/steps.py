@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from mlops.errors import FunctionGone, TrafficChanged
+from mlops.errors import TrafficChanged
 from mlops.monitoring.thresholds import ERROR_WINDOW
 from mlops.registry.releases import Ended, Kind, ReleaseRecord
-from mlops.release.alias import advance, describe, is_at, is_same, move, undo
+from mlops.release.alias import advance, describe, follow, is_at, is_free, is_same, move, undo
 from mlops.release.analysis import Verdict
 from mlops.release.canary_analysis import CanaryAnalyses, CanaryAnalysis, Schedule
 from mlops.release.history import why_not_again
@@ -32,7 +32,7 @@ from mlops.release.ports import (
     Traffic,
 )
 from mlops.release.recorder import Recorder, first_record
-from mlops.release.repair import Repair
+from mlops.release.repair import Repair, outcome_of
 
 _WAIT_FOR_OTHERS = 10
 """Seconds until a release looks again whether the one before it has ended."""
@@ -237,16 +237,11 @@ class Release:
         traffic, batch = self._deps.api.traffic(), self._deps.batch.traffic()
         for found in (traffic, batch):
             note = found.note
-            if note is not None and note.back == state.id:
-                return _refused(state, f"rolled back by {note.who}")
+            if note is not None and note.by == state.id and note.undone:
+                return _refused(state, "it was undone before it had begun")
             is_its = note is not None and note.by == state.id
-            is_free = note is None or all(map(self._deps.registry.has_release, note.names))
-            if note is not None and not is_its and not is_free:
-                return replace(state, behind=note.release, wait=_WAIT_FOR_OTHERS)
-            if found.weights and is_its:
-                return _refused(state, f"somebody else has moved an alias: it is {describe(found)}")
-            if found.weights:  # set by hand since the repair
-                return replace(state, wait=_WAIT_FOR_OTHERS)
+            if note is not None and not is_its and not is_free(self._deps, note):
+                return replace(state, behind=note.by, wait=_WAIT_FOR_OTHERS)
         own = traffic.note if traffic.note and traffic.note.by == state.id else None
         plan = self._plan(state, own, traffic, batch)
         if why := self._deployments.half_done():  # since the versions were published
@@ -260,8 +255,6 @@ class Release:
                     move(function, found.version, {}, note, found.revision)
                 except TrafficChanged:
                     return replace(state, wait=1)
-        if self._deps.registry.has_release(state.id):  # a rollback came before the alias was its
-            return _refused(state, "it has been ended already")
         return Gate(id=state.id, plan=plan)
 
     def _plan(self, state: Begin, own: Note | None, traffic: Traffic, batch: Traffic) -> Plan:
@@ -296,20 +289,20 @@ class Release:
         self._recorder.settle_stages()
         if not plan.has_canary and plan.batch_candidate == plan.batch_champion:
             reasons = ("what is deployed is live already",)
-            return _ended(state, plan, Ended.UNCHANGED, reasons)
+            return _record(state.id, plan, Ended.UNCHANGED, reasons)
         if not state.input.retry:
             again = why_not_again(
                 registry.releases(), plan.champion, plan.candidate, plan.batch_candidate
             )
             if again is not None:
-                return _ended(state, plan, Ended.REFUSED, (again,))
+                return _record(state.id, plan, Ended.REFUSED, (again,))
         raised = () if state.input.despite_alarms else self._alarms.raised()
         if raised:
             since = state.alarms_since or self._deps.now()
             if state.behind and self._deps.now() - since < _ALARMS_END:
                 return replace(state, alarms_since=since, wait=_WAIT_FOR_OTHERS)
             why = f"alarms are in state ALARM: {', '.join(raised)}"
-            return _ended(state, plan, Ended.REFUSED, (why,))
+            return _record(state.id, plan, Ended.REFUSED, (why,))
         return None
 
     # --- gate: no traffic without proof ---------------------------------------------------------
@@ -323,7 +316,7 @@ class Release:
         if not plan.has_canary:
             return Promote(id=state.id, plan=plan, reasons=("only batch has changed",))
         if not plan.champion.pins:
-            why = "no model was live before, which nobody can miss"
+            why = "no model was live before"
             return Promote(id=state.id, plan=plan, reasons=(why,))
         return Canary(id=state.id, plan=plan)
 
@@ -331,7 +324,7 @@ class Release:
     def _canary(self, state: Canary) -> State:
         plan, settings = state.plan, state.plan.settings
         note = plan.note(state.id, Reached.BEGIN)
-        advance(self._deps, "api", note, Reached.CANARY, settings.weight)
+        advance(self._deps, note, Reached.CANARY, settings.weight)
         began = self._deps.now()
         return Watch(id=state.id, plan=plan, began=began, wait=settings.poll_seconds)
 
@@ -374,48 +367,40 @@ class Release:
         plan = state.plan
         begun = plan.note(state.id, Reached.BEGIN)
         before = begun if state.began is None else replace(begun, reached=Reached.CANARY)
-        advance(self._deps, "api", before, Reached.PROMOTE, plan.settings.weight)
-        advance(self._deps, "batch", begun, Reached.PROMOTE)
-        return Record(
-            id=state.id,
-            plan=plan,
-            by=plan.by,
-            started_at=plan.started_at,
-            outcome=Ended.PROMOTED,
-            reasons=state.reasons,
-        )
+        advance(self._deps, before, Reached.PROMOTE, plan.settings.weight)
+        reasons = (*state.reasons, *follow(self._deps, plan.note(state.id, Reached.PROMOTE)))
+        return _record(state.id, plan, Ended.PROMOTED, reasons)
 
     # --- undo: whatever failed, one version has all traffic -------------------------------------
     def _undo(self, state: Undo) -> State:
         plan, start = state.plan, state.input
-        notes = undo(self._deps, Note(back=state.id)).notes
-        had_traffic = state.began is not None or any(
-            it.reached is not Reached.BEGIN for it in notes
-        )
-        stopped = tuple(f"rolled back by {it.who}" for it in notes if it.by)[:1]
         failure = (_words(state.failure),) if state.failure else ()
+        reasons = (*state.reasons, *failure)
+        notes = undo(self._deps, state.id)
+        if notes and notes[0].is_rollback:
+            record = self._repair.finish(notes[0], "").record
+            return Done(id=state.id, outcome=record.outcome, reasons=record.reasons)
+        if notes and not notes[0].undone:  # the API was promoted: only batch is to follow
+            reasons += follow(self._deps, notes[0])
+        outcome = outcome_of(notes, had_traffic=state.began is not None)
+        if plan is not None:
+            return _record(state.id, plan, outcome, reasons)
         return Record(
             id=state.id,
-            plan=plan,
-            by=plan.by if plan else start.by if start else "unknown",
-            started_at=(plan.started_at if plan else state.started_at) or self._deps.now(),
-            outcome=Ended.ROLLED_BACK if had_traffic else Ended.REFUSED,
-            reasons=stopped or (*state.reasons, *failure),
+            by=start.by if start else "unknown",
+            started_at=state.started_at or self._deps.now(),
+            outcome=outcome,
+            reasons=reasons,
         )
 
     # --- record: the registry, and the operators ------------------------------------------------
     def _record(self, state: Record) -> State:
-        plan, outcome, reasons = state.plan, state.outcome, state.reasons
-        if outcome is Ended.PROMOTED:
-            with suppress(FunctionGone):
-                note = self._deps.api.traffic().note
-                if note is not None and note.back == state.id:
-                    outcome, reasons = Ended.ROLLED_BACK, (f"rolled back by {note.who}",)
+        plan = state.plan
         record = ReleaseRecord(
             id=state.id,
             kind=Kind.RELEASE,
-            outcome=outcome,
-            reasons=reasons,
+            outcome=state.outcome,
+            reasons=state.reasons,
             by=state.by,
             started_at=state.started_at,
             ended_at=self._deps.now(),
@@ -423,7 +408,7 @@ class Release:
         if plan is not None:
             if plan.despite:
                 words = f"it began although alarms were in ALARM: {', '.join(plan.despite)}"
-                record = replace(record, reasons=(*reasons, words))
+                record = replace(record, reasons=(*state.reasons, words))
             record = replace(
                 record,
                 champion=plan.champion.number,
@@ -441,9 +426,9 @@ def _refused(state: Begin, *reasons: str) -> Undo:
     return Undo(id=state.id, input=state.input, started_at=state.started_at, reasons=reasons)
 
 
-def _ended(state: Begin, plan: Plan, outcome: Ended, reasons: tuple[str, ...]) -> Record:
+def _record(id: str, plan: Plan, outcome: Ended, reasons: tuple[str, ...]) -> Record:
     return Record(
-        id=state.id,
+        id=id,
         plan=plan,
         by=plan.by,
         started_at=plan.started_at,
