@@ -317,6 +317,22 @@ def test_a_source_that_is_another_fields_name_is_not_mistaken_for_it(tmp_path: P
     assert found.requests == [{"weight": 250, "length": 9}]
 
 
+def test_a_label_may_have_the_name_of_a_field_with_another_source(tmp_path: Path) -> None:
+    weight, length = json.loads(FRUIT.to_json())["fields"]
+    contract = change(
+        FRUIT, fields=[weight | {"source": "grams"}, length], label={"column": "weight"}
+    )
+    row = {"grams": "250", "length": "9", "weight": "pear"}
+    found = read_rows(tmp_path, contract, [row])
+    assert (found.requests, found.labels) == ([{"weight": 250, "length": 9}], ["pear"])
+
+
+def test_a_label_that_the_model_would_see_is_refused(tmp_path: Path) -> None:
+    contract = change(FRUIT, label={"column": "weight"})
+    with pytest.raises(DataInvalid, match="line 1, weight: the label weight is the column of a"):
+        read_rows(tmp_path, contract, fruit_rows()[:1])
+
+
 @pytest.mark.parametrize(
     ("contract", "label", "reason"),
     [

@@ -40,9 +40,9 @@ def load(path: Path, contract: Contract) -> Dataset:
     requests: list[Mapping[str, Any]] = []
     labels = []
     lines: dict[object, int] = {}
-    for line, row in rows:
+    for line, row, text in rows:
         request = _request(source, line, row, names, contract)
-        labels.append(_read_label(source, line, row[label.column], contract, label))
+        labels.append(_read_label(source, line, text, contract, label))
         requests.append(request)
         if contract.subject is None:
             continue
@@ -87,9 +87,9 @@ def _read(path: Path) -> bytes:
 
 
 _Names = Mapping[str, str]
-"""What the file calls each field, and the label by its column."""
-_Row = tuple[int, dict[str, str]]
-"""The number of its line, and the text of each field and of the label's column."""
+"""What the file calls each field."""
+_Row = tuple[int, dict[str, str], str]
+"""The number of its line, the text of each field, and that of the label."""
 
 
 def _table(
@@ -109,15 +109,18 @@ def _table(
     fault = find_header_fault(",".join(header))
     if fault is not None:
         raise DataInvalid(source, line, "header", fault)
-    names = _find_names(header, contract, label)
-    wanted = frozenset(names.values())
+    names = _find_names(header, contract)
+    wanted = frozenset((*names.values(), label.column))
+    if label.column in names.values():
+        reason = f"the label {label.column} is the column of a field, too: the model would see it"
+        raise DataInvalid(source, line, label.column, reason)
     if not wanted <= frozenset(header):
         fault = find_fault(header, wanted, wanted, _HINT)
     else:
         fault = find_fault([name for name in header if name in wanted], wanted, wanted)
     if fault is not None:
         raise DataInvalid(source, line, "header", fault)
-    return names, _rows(source, rows, header, names)
+    return names, _rows(source, rows, header, names, label.column)
 
 
 def _cells(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -131,26 +134,30 @@ def _cells(source: str, text: str) -> Iterator[tuple[int, list[str]]]:
         raise DataInvalid(source, reader.line_num, "file", f"not CSV: {error}") from error
 
 
-def _find_names(header: Sequence[str], contract: Contract, label: Label) -> _Names:
+def _find_names(header: Sequence[str], contract: Contract) -> _Names:
     """Return the names that the file uses: of the sources, or of the fields."""
     spellings = (
         {field.name: field.column for field in contract.fields},
         {field.name: field.name for field in contract.fields},
     )
-    spelling = max(spellings, key=lambda names: len(set(header).intersection(names.values())))
-    return spelling | {label.column: label.column}
+    return max(spellings, key=lambda names: len(set(header).intersection(names.values())))
 
 
 def _rows(
-    source: str, rows: Iterator[tuple[int, list[str]]], header: Sequence[str], names: _Names
+    source: str,
+    rows: Iterator[tuple[int, list[str]]],
+    header: Sequence[str],
+    names: _Names,
+    label: str,
 ) -> Iterator[_Row]:
     places = {field: header.index(name) for field, name in names.items()}
+    label_place = header.index(label)
     for line, cells in rows:
         if len(cells) < len(header):
             raise DataInvalid(source, line, header[len(cells)], "the row ends before")
         if len(cells) > len(header):
             raise DataInvalid(source, line, header[-1], "the row goes on after")
-        yield line, {field: cells[place] for field, place in places.items()}
+        yield line, {field: cells[place] for field, place in places.items()}, cells[label_place]
 
 
 def _request(
