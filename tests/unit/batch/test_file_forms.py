@@ -187,6 +187,12 @@ def test_two_columns_renamed_to_one_field_are_refused(format: Format) -> None:
     assert "columns that appear twice: customer_id" in reason_of(content, format, rename=renames)
 
 
+def test_a_column_renamed_to_no_field_fails_the_job_and_is_no_dead_letter() -> None:
+    """The worker knows the contract of the job's pin; nothing is raised, whatever the file has."""
+    reason = reason_of(csv_of(3), Format.CSV, rename={"Churn": "chrn"})
+    assert reason.startswith("rename: the model has no field 'chrn'. Its fields are: customer_id, ")
+
+
 def test_two_members_renamed_to_one_field_are_an_error_of_the_row() -> None:
     content = b'{"a": "x", "customer_id": "y", "tenure": 1, "monthly_charges": 1}\n'
     bench = Bench()
