@@ -34,11 +34,14 @@ from mlops.batch.tables import merge
 from mlops.bootstrap import open_models
 from mlops.bootstrap.registry import open_registry
 from mlops.inference.loading import ServedModel
-from mlops.models.churn.contract import CHURN, ChurnRequest, risk_category
-from mlops.models.churn.data import load
+from mlops.models.churn.contract import CHURN
+from mlops.training.csv_data import load
 
 TELCO = Path("data/telco_churn.csv.gz")
-NUMBERS = frozenset(CHURN.numeric)
+NUMBERS = [field.name for field in CHURN.encoder.fields if field.is_numeric]
+CATEGORIES = {
+    field.name: list(field.choices) for field in CHURN.encoder.fields if not field.is_numeric
+}
 MANY = 1_000_000
 MANY_SECONDS = 1_800
 SIZES = (10_000, 100_000, MANY)
@@ -52,7 +55,7 @@ THREADS = min(2, os.cpu_count() or 1)
 
 def telco_csv(rows: int) -> bytes:
     """So many rows of the Telco data as a client would send them."""
-    requests = load(TELCO).requests
+    requests = load(TELCO, CHURN).requests
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, list(requests[0]), lineterminator="\n")
     writer.writeheader()
@@ -74,18 +77,17 @@ def row_by_row(content: bytes, pipeline: Any, version: str) -> bytes:
     import pandas as pd  # here, as only the bench's environment has it
 
     requests = [
-        ChurnRequest.model_validate(dict(_values(row)))
+        CHURN.request.model_validate(dict(_values(row)))
         for row in csv.DictReader(io.StringIO(content.decode(), newline=""))
     ]
     frame = pd.DataFrame([request.model_dump() for request in requests])
-    numbers = frame[[*CHURN.numeric]].astype(np.float32)  # as it was trained
-    features = pd.concat([numbers, frame[[*CHURN.categorical]].fillna("")], axis=1)
-    probabilities = pipeline.predict_proba(features)[:, 1].round(6)
+    numbers = frame[NUMBERS].astype(np.float32)  # as it was trained
+    features = pd.concat([numbers, frame[[*CATEGORIES]].fillna("")], axis=1)
+    probabilities = pipeline.predict_proba(features)[:, 1:].round(6)
     results = pd.DataFrame(
         {
             "customer_id": frame["customer_id"],
-            "churn_probability": probabilities,
-            "risk_category": [risk_category(probability) for probability in probabilities],
+            **CHURN.outcome.answer_columns(probabilities),
             "model_version": version,
             "prediction_id": [f"pred_{number:032}" for number in range(1, len(frame) + 1)],
         }
@@ -136,14 +138,14 @@ def as_pipeline(trees: Any) -> Pipeline:
     import pandas as pd  # as above
 
     encoder = OrdinalEncoder(
-        categories=[list(CHURN.categories[name]) for name in CHURN.categorical],
+        categories=[*CATEGORIES.values()],
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
     )
     columns = ColumnTransformer(
         [
-            ("numeric", "passthrough", [*CHURN.numeric]),
-            ("categorical", encoder, [*CHURN.categorical]),
+            ("numeric", "passthrough", NUMBERS),
+            ("categorical", encoder, [*CATEGORIES]),
         ]
     )
     columns.fit(pd.DataFrame([CHURN.examples["all fields"]]))

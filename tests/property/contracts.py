@@ -16,7 +16,7 @@ def draw_contract(seed: int) -> Contract:
     random = Random(seed)  # noqa: S311 -- nothing here is secret
     fields: list[dict[str, Any]] = [
         {"name": "count", "type": "integer", **_bounds(random, whole=True)},
-        {"name": "large", "type": "integer", "ge": 2**53 - 2, "le": 2**53 + 9},
+        {"name": "large", "type": "integer", "ge": 2**53 + 1, "le": 2**53 + 19},
         {"name": "senior", "type": "integer", "choices": [0, 1, 65]},
         {"name": "amount", "type": "number", **_bounds(random, whole=False)},
         {"name": "share", "type": "number", "gt": 0, "lt": 1},

@@ -249,6 +249,7 @@ def test_decimals_of_many_digits_are_ids_to_the_last_one() -> None:
     ("format", "ids", "type"),
     [
         (Format.CSV, ["x", "", "9223372036854775807"], ["int_type", "missing", "less_than"]),
+        (Format.CSV, ["+7", "07", "000000000000000007"], ["int_type"] * 3),
         (Format.JSONL, ["7", None, 2**63], ["int_type", "int_type", "less_than"]),
         (Format.JSONL, [True, 7.5, 10**30], ["int_type", "int_type", "less_than"]),
         (Format.PARQUET, [7.5, None, 1e19], ["int_type", "missing", "less_than"]),

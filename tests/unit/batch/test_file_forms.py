@@ -202,6 +202,12 @@ def test_columns_of_one_name_are_no_matter_of_a_rename() -> None:
     assert reason == "Line 1: columns that appear twice: customer_id"
 
 
+def test_a_column_renamed_to_no_field_fails_the_job_and_is_no_dead_letter() -> None:
+    """The worker knows the contract of the job's pin; nothing is raised, whatever the file has."""
+    reason = reason_of(csv_of(3), Format.CSV, rename={"Churn": "chrn"})
+    assert reason.startswith("rename: the model has no field 'chrn'. Its fields are: customer_id, ")
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\t", '""', '" "', "\u00a0"])
 def test_a_blank_cell_is_a_missing_value(blank: str) -> None:
     content = (

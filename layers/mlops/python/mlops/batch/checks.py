@@ -87,7 +87,7 @@ class _Values:
         for name, values in rule.then.items():
             broken |= self._rows.cells[name].given & ~self._have(name, values)
         for name, values in rule.then_not.items():
-            broken |= self._rows.cells[name].given & self._have(name, values)
+            broken |= self._have(name, values)
         return applies & broken
 
     def _have(self, name: str, values: tuple[object, ...]) -> Mask:

@@ -205,14 +205,12 @@ def _ask(rows: Rows, position: int, contract: Contract) -> Request | tuple[Fault
 def _tensors(rows: Rows, asked: Mapping[int, Request], kept: Mask, contract: Contract) -> Tensors:
     """Return the inputs of the graph for the rows that are kept, in their order."""
     encoder = contract.encoder
-    of_asked = encoder.tensors([*asked.values()])
-    if len(asked) == np.count_nonzero(kept):
-        return of_asked
+    if not encoder.fields:
+        return encoder.tensors([*asked.values()])
     matrix = np.empty((len(rows), len(encoder.fields)), encoder.dtype)
     with np.errstate(over="ignore"):  # of rows that are refused for it
         for place, field in enumerate(encoder.fields):
             matrix[:, place] = rows.cells[field.name].values
-    matrix[[*asked]] = of_asked[INPUT]
     return {INPUT: matrix if kept.all() else matrix[kept]}
 
 
