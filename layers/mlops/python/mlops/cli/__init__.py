@@ -28,8 +28,8 @@ REFUSED, FAILED = 3, 1
 
 app = typer.Typer(
     name="mlops",
-    help="Train or import, register, pin and release models. MLOPS_STORE names the store: a folder, or"
-    " s3://bucket with the credentials and region of the AWS CLI.",
+    help="Train or import, register, pin and release models. MLOPS_STORE names the store: a folder,"
+    " or s3://bucket with the credentials and region of the AWS CLI.",
     no_args_is_help=True,
     rich_markup_mode=None,  # brackets in help texts are just brackets
     pretty_exceptions_enable=False,
