@@ -20,6 +20,11 @@ from mlops.files import describe_os_error
 
 _VERSION = re.compile(rb"_sklearn_version.{1,12}?([0-9]+\.[0-9]+(?:\.[0-9a-z]+)*)", re.DOTALL)
 
+_MISSING = re.compile(
+    r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'"
+    r"|module '(?P<second>[^']+)' has no attribute '(?P<other>[^']+)'"
+)
+
 
 def load_estimator(path: Path) -> Any:
     """Return the fitted estimator of a file of joblib or pickle. Raise EstimatorUnusable."""
@@ -66,9 +71,9 @@ def _why(error: Exception) -> str:
             f"it needs the module {error.name!r}, which is not installed here. Install it in this"
             " environment, or add its folder to PYTHONPATH"
         )
-    missing = re.search(r"Can't get attribute '([^']+)' on <module '([^']+)'", str(error))
+    missing = _MISSING.search(str(error))
     if missing:
-        name, module = missing.groups()
+        name, module = missing["name"] or missing["other"], missing["module"] or missing["second"]
         where = " of a notebook or script" if module.endswith("main__") else ""
         return (
             f"it needs {name!r} of the module {module!r}{where}, which cannot be imported here."
