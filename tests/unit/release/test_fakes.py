@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mlops.errors import CloudUnavailable, InvocationFailed
-from mlops.release.analysis import Observation
+from mlops.release.analysis import Observation, Requests
 from mlops.release.ports import (
     Alarms,
     Executions,
@@ -74,7 +73,7 @@ def test_all_can_be_down() -> None:
         ports[0].publish,
         ports[0].traffic,
         lambda: ports[0].move("1", {}, None, ""),
-        lambda: ports[1].observe("1", NOON, NOON),
+        lambda: ports[1].observe("1", NOON, NOON, {}),
         ports[2].raised,
         lambda: ports[3].find("a"),
         ports[3].running,
@@ -99,12 +98,11 @@ def test_only_what_happened_in_the_interval_is_observed() -> None:
     observations = FakeObservations()
     minute = timedelta(minutes=1)
     for number in range(4):
-        observed = Observation(10 + number, number, np.array([1.0 + number]), np.empty(0))
+        observed = Observation(others=Requests(10 + number, number))
         observations.record("2", NOON + number * minute, observed)
-    found = observations.observe("2", NOON + minute, NOON + 3 * minute)
-    assert (found.requests, found.errors) == (23, 3)
-    assert (found.latencies.tolist(), found.predictions.tolist()) == ([2.0, 3.0], [])
-    assert observations.observe("1", NOON, NOON + minute).requests == 0
+    found = observations.observe("2", NOON + minute, NOON + 3 * minute, {})
+    assert found == Observation(others=Requests(23, 3))
+    assert observations.observe("1", NOON, NOON + minute, {}) == Observation()
     assert [version for version, _, _ in observations.asked] == ["2", "1"]
 
 
