@@ -16,7 +16,7 @@ from mlops.inference.version import Pin
 from mlops.training.folder import replacing
 
 OLD, NEW = "what was there\n", "what comes instead\n"
-SAMCONFIG = '[default.global.parameters]\nparameter_overrides = ["ChurnPin="]\n'
+SAMCONFIG = '[default.global.parameters]\nparameter_overrides = ["Pins="]\n'
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def pins_file(path: Path, *parameters: str) -> Path:
 def test_what_is_pinned_is_baked_as_far_as_it_is_served(
     mlops: Mlops, registered: str, tmp_path: Path
 ) -> None:
-    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={registered}")
+    pins_file(tmp_path / "samconfig.toml", f"Pins={registered}")
     ran = mlops("bake", "--json")
     assert ran.document == {
         "pins": [registered],
@@ -48,7 +48,7 @@ def test_what_is_pinned_is_baked_as_far_as_it_is_served(
 
 def test_pins_on_the_command_line_come_first(mlops: Mlops, registered: str, tmp_path: Path) -> None:
     wrong = registered.partition("@")[0] + f"@sha256:{'0' * 64}"
-    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={wrong}")
+    pins_file(tmp_path / "samconfig.toml", f"Pins={wrong}")
     assert mlops("bake", "--pin", registered).out == f"Baked {registered}\n"
     assert mlops("bake", "--pin", "churn").refusal.startswith("'churn' is not a pin")
 
@@ -86,7 +86,7 @@ def test_what_is_pinned_but_not_in_the_store_is_said_and_left_out(
         " The image will read it from the store of its stack when it starts.\n"
     )
     assert contents(IMAGE / "models") == served(V1.parent)
-    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={elsewhere}")
+    pins_file(tmp_path / "samconfig.toml", f"Pins={elsewhere}")
     assert mlops("bake", "--store", "nowhere").code == 0
     assert contents(IMAGE) == {}
 

@@ -38,7 +38,7 @@ def register(mlops: Mlops, tmp_path: Path) -> Register:
 
 def config(name: str, pin: str | None) -> str:
     """A samconfig.toml with that pin."""
-    overrides = "" if pin is None else f'"ChurnPin={pin}"'
+    overrides = "" if pin is None else f'"Pins={pin}"'
     Path(name).write_text(SAMCONFIG.replace("[]", f"[{overrides}]"))
     return name
 

@@ -32,8 +32,7 @@ def world_with(rows: list[GoldenRow]) -> World:
         ([GoldenRow(FIRST.request, (1.5,))], "golden row 1: the contract refuses it"),
         (
             [GoldenRow(FIRST.request, (float("nan"),))],
-            "churn-model-v1.1.0: its golden rows cannot be read: expected value at line 9"
-            " column 4",
+            "churn-model-v1.1.0: its golden rows cannot be read: expected value at line 9 column 4",
         ),
         (
             [GoldenRow(FIRST.request, (0.9,))],

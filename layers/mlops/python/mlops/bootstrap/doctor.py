@@ -5,6 +5,7 @@ from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
 from mlops.bootstrap.releases import open_alarms, open_console, output, places_of
 from mlops.release.doctor.gathering import Cloud, Shelf
+from mlops.release.pin_parameter import split_pins
 
 
 def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
@@ -17,7 +18,7 @@ def open_stack(stack: Stack, *, named: bool) -> tuple[Cloud, Shelf]:
         stack=stack.name,
         named=named,
         status=stack.status,
-        parameters=stack.parameters,
+        parameters=split_pins(stack.parameters),
         api=places.api,
         batch=places.batch,
         release=output(stack, "ReleaseFunctionName"),

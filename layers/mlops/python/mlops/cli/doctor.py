@@ -9,9 +9,8 @@ from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer
 from mlops.cli.release import StackName
-from mlops.cli.samconfig import Samconfig, Samconfigs, parameter_of
+from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import CloudUnavailable, ConfigInvalid, StackNotFound
-from mlops.models.catalogue import CONTRACTS
 
 if TYPE_CHECKING:
     from mlops.release.doctor.facts import Unmade
@@ -41,14 +40,18 @@ def doctor(
     from mlops.release.doctor import diagnose
     from mlops.release.doctor.facts import Committed
     from mlops.release.doctor.gathering import Shelf, gather
-    from mlops.release.doctor.remedies import Severity
+    from mlops.release.doctor.remedies import Finding, Severity
+    from mlops.release.pin_parameter import find_models, split_pins
 
     unread: dict[str, str] = {}
+    refused: list[Finding] = []
     parameters, name = None, stack
     try:
         file = Samconfig.read(samconfig)
-        parameters = file.parameters()
+        parameters = split_pins(file.parameters())
         name = stack or file.stack()
+        if why := file.find_dropped():
+            refused.append(Finding(Severity.ERROR, *why))
     except ConfigInvalid as error:
         unread[str(samconfig)] = error.reason
     opened, unmade, why = _opened(None if local else name, named=stack is not None, unread=unread)
@@ -56,7 +59,7 @@ def doctor(
     cloud, shelf = opened or (None, local_shelf)
     facts = gather(
         Committed(parameters, str(samconfig)),
-        {parameter_of(model): model for model in CONTRACTS},
+        find_models(parameters or {}, cloud.parameters if cloud else {}),
         shelf,
         cloud,
         no_stack="It was asked for with --local." if local else why,
@@ -64,7 +67,7 @@ def doctor(
         local=local,
         unread=unread,
     )
-    found = diagnose(facts)
+    found = (*refused, *diagnose(facts))
     text = "\n\n".join(map(_shown, found)) or f"All agrees: {samconfig}, {name}, {shelf.location}"
     answer([vars(finding) for finding in found], as_json, text)
     if any(finding.severity is not Severity.NOTE for finding in found):
