@@ -154,7 +154,7 @@ def test_samconfig_is_written_through_its_link(tmp_path: Path) -> None:
     (tmp_path / "samconfig.toml").symlink_to("shared.toml")
     config = Samconfig.read(tmp_path / "samconfig.toml")
     pin = Pin.parse(f"churn-model-v1.0.0@sha256:{'0' * 64}")
-    config.set_pin("churn", pin)
+    config.set_pin(pin)
     config.write()
     assert (tmp_path / "samconfig.toml").is_symlink()
     assert Samconfig.read(tmp_path / "shared.toml").pins() == [pin]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops.inference.loading import SERVED_FILES
 from tests.unit.cli.conftest import Mlops, trained
 
 V1 = Path(".mlops/models/churn-model-v1.0.0")
@@ -22,7 +23,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def served(folder: Path) -> dict[str, bytes]:
     """Not what it was trained and judged with: no pickles, and no data, are part of an image."""
-    names = {"manifest.json", "model.onnx", "golden.json"}
+    names = {"manifest.json", *SERVED_FILES}
     return {key: it for key, it in contents(folder).items() if key.rpartition("/")[2] in names}
 
 
