@@ -27,9 +27,8 @@ from mlops.models.churn.contract import CHURN
 from mlops.models.churn.training import CHURN_PLAN
 from mlops.models.contract import Contract
 from mlops.models.tabular import INPUT
-from mlops.training.candidate import Candidate
 from mlops.training.export import to_onnx
-from mlops.training.folder import read, save
+from mlops.training.folder import Candidate, read, save
 from tests.project.files import ROOT
 
 Make = Callable[[Path, Path], Path]

@@ -268,7 +268,7 @@ def test_an_answer_in_the_next_interval_is_an_answer_there(log: Log) -> None:
 def test_each_model_is_counted_by_itself(log: Log) -> None:
     """A forecast of 20,400 is as good a prediction as a probability."""
     log.request(NOON + MINUTE, model="churn")
-    loans = {"model": "loans", "route": "/v1/predict/loans"}
+    loans: dict[str, Any] = {"model": "loans", "route": "/v1/predict/loans"}
     log.request(NOON + MINUTE, **loans, prediction=20_400.5, duration_ms=3)
     log.request(NOON + MINUTE, **loans, prediction=-7, duration_ms=3)
     log.request(NOON + MINUTE, **loans, status=500, prediction=None)

@@ -249,8 +249,8 @@ def reasons(state: State) -> tuple[str, ...]:
     return state.reasons
 
 
-def observation(requests: int, model: str = "churn", **figures: float) -> Observation:
-    return Observation({model: asked_for(requests, **figures)})
+def observation(requests: int, **figures: float) -> Observation:
+    return Observation({"churn": asked_for(requests, **figures)})
 
 
 def asked_for(

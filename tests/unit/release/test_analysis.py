@@ -126,7 +126,9 @@ def test_a_harm_fails_at_any_analysis_for_its_own_reason(
 @pytest.mark.parametrize("missing", ["requests", "latencies", "predictions"])
 @pytest.mark.parametrize("whose", ["canary", "stable"])
 def test_no_data_never_passes(missing: str, whose: str) -> None:
-    none = {"requests": 0, "errors": 0} if missing == "requests" else {missing: {}}
+    none: dict[str, Any] = {missing: {}}
+    if missing == "requests":
+        none = {"requests": 0, "errors": 0}
     canary, stable = CANARY, STABLE
     if whose == "canary":
         canary = replace(canary, **none)

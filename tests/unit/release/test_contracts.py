@@ -123,7 +123,10 @@ def test_fields_come_and_go() -> None:
     )
 
 
-ASKED = {"phone": {"type": "boolean", "required": False}, "lines": COLOUR | {"required": False}}
+ASKED: dict[str, dict[str, Any]] = {
+    "phone": {"type": "boolean", "required": False},
+    "lines": COLOUR | {"required": False},
+}
 RULE = {"when": {"phone": [False]}, "then": {"lines": ["red"]}}
 
 

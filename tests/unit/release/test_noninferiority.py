@@ -75,8 +75,8 @@ def compare(
     labels: NDArray[np.int64],
 ) -> tuple[Figure, ...]:
     """Compare probabilities of shape (n,) as the churn model's task does."""
-    numbers = (it.reshape(-1, 1) for it in (candidate, champion))
-    return compare_numbers(CHURN.outcome, *numbers, labels.astype(np.float64), doubt=DOUBT)
+    ours, theirs = (it.reshape(-1, 1) for it in (candidate, champion))
+    return compare_numbers(CHURN.outcome, ours, theirs, labels.astype(np.float64), doubt=DOUBT)
 
 
 @dataclass(frozen=True)

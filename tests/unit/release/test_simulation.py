@@ -66,17 +66,13 @@ class Drawn:
     predictions: Ints
 
     def requests_of(self, run: int, number: int) -> Requests:
-        return Requests(
-            *(int(part[run, number - 1]) for part in (self.requests, self.errors, self.refusals)),
-            *(
-                {
-                    place: count
-                    for place, count in enumerate(part[run, number - 1].tolist())
-                    if count
-                }
-                for part in (self.latencies, self.predictions)
-            ),
+        at = run, number - 1
+        latencies, predictions = (
+            {place: count for place, count in enumerate(part[at].tolist()) if count}
+            for part in (self.latencies, self.predictions)
         )
+        counts = int(self.requests[at]), int(self.errors[at]), int(self.refusals[at])
+        return Requests(*counts, latencies, predictions)
 
 
 Worlds = Mapping[str, Model]
@@ -109,11 +105,11 @@ def _release(canary: Mapping[str, Drawn], stable: Mapping[str, Drawn], run: int)
     generator = np.random.default_rng(run)
     verdict = Verdict.INCONCLUSIVE
     for number in range(1, POLICY.analyses + 1):
-        versions = (
+        found, expected = (
             Observation({name: it.requests_of(run, number) for name, it in side.items()})
             for side in (canary, stable)
         )
-        verdict = analyze(*versions, changed, POLICY, number, generator).verdict
+        verdict = analyze(found, expected, changed, POLICY, number, generator).verdict
         if verdict is Verdict.FAILED:
             break
     return verdict
