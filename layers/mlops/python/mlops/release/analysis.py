@@ -317,9 +317,9 @@ class _Comparison:
         if not bins:
             reason = "the stable version has no reference profile to count them by"
             return Finding(criterion, Verdict.INCONCLUSIVE, reason)
-        if not canary.predictions or not stable.predictions:
-            return self._no_data(criterion, "predictions", canary, stable)
         counts = _in_bins(canary.predictions, bins), _in_bins(stable.predictions, bins)
+        if not all(found.any() for found in counts):
+            return self._no_data(criterion, "predictions", canary, stable)
         found = shift(*counts)
         reason = (
             f"{found.distance:.1%} of them lie in other bins of the reference profile,"
