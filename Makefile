@@ -65,7 +65,7 @@ train: $(VENV)/.run ## Train the churn model and show its figures
 	@$(BIN)/mlops train churn
 
 build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the images (sam build)
-	@grep -q '^[^#]*Pin=.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
+	@grep -q '^[^#]*-model-v.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
 	@$(BIN)/mlops bake
 	@$(SAM) build
 

@@ -130,9 +130,9 @@ def _image() -> tuple[str, str]:
 def _pin() -> str:
     told = tomllib.loads((ROOT / "samconfig.toml").read_text())
     for override in told["default"]["global"]["parameters"]["parameter_overrides"]:
-        if found := re.fullmatch(r"ChurnPin=(\S+)", override):
+        if found := re.search(r"Pins=(?:.*[\s,])?(churn-model-[^\s,]+)", override):
             return found[1]
-    raise CannotStart("samconfig.toml pins no model: make build")
+    raise CannotStart("samconfig.toml does not pin the churn model: make build")
 
 
 def _resident_in(started: str) -> int:

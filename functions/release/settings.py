@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,7 +42,7 @@ class Settings(BaseModel):
         default=360, ge=1, validation_alias="MLOPS_CANARY_ANALYSIS_SECONDS"
     )
     poll_seconds: int = Field(default=30, ge=1, validation_alias="MLOPS_CANARY_POLL_SECONDS")
-    min_requests: int = Field(default=300, ge=1, validation_alias="MLOPS_CANARY_MIN_REQUESTS")
+    min_requests: int = Field(default=150, ge=1, validation_alias="MLOPS_CANARY_MIN_REQUESTS")
     weight: float = Field(default=0.1, gt=0, lt=1, validation_alias="MLOPS_CANARY_WEIGHT")
     log_delay_seconds: int = Field(
         default=15,
@@ -54,6 +55,9 @@ class Settings(BaseModel):
         ge=1,
         validation_alias="MLOPS_CANARY_TIMEOUT_SECONDS",
         description="The state machine's own.",
+    )
+    when_inconclusive: Literal["rollback", "promote"] = Field(
+        default="rollback", validation_alias="MLOPS_WHEN_INCONCLUSIVE"
     )
     allow_breaking: bool = Field(default=False, validation_alias="MLOPS_ALLOW_BREAKING")
     allow_uncompared: bool = Field(default=False, validation_alias="MLOPS_ALLOW_UNCOMPARED")
@@ -96,6 +100,7 @@ class Settings(BaseModel):
                 min_requests=self.min_requests,
                 log_delay_seconds=self.log_delay_seconds,
             ),
+            when_inconclusive=self.when_inconclusive,
             code_sha=self.code_sha or None,
         )
 

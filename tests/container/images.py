@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, trained_store: Path, churn
         bake = ["bake", "--pin", str(churn_pin), "--store", str(trained_store)]
         subprocess.run([mlops, *bake], cwd=folder, check=True, timeout=CALL_SECONDS)
         subprocess.run(
-            [SAM, "build", "--parameter-overrides", f"ChurnPin={churn_pin}"],
+            [SAM, "build", "--parameter-overrides", f"Pins={churn_pin}"],
             cwd=folder,
             env=sam_environment(),
             check=True,

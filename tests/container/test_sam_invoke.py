@@ -20,7 +20,7 @@ def test_an_event_of_the_queue(project: Path, churn_pin: Pin, name: str) -> None
         [
             *(SAM, "local", "invoke", "BatchFunction", "-e", EVENTS / f"{name}.json"),
             *("--env-vars", EVENTS / "local-batch.env.json"),
-            *("--parameter-overrides", f"ChurnPin={churn_pin}"),
+            *("--parameter-overrides", f"Pins={churn_pin}"),
         ],
         cwd=project,
         env=sam_environment(),

@@ -28,7 +28,7 @@ def client(project: Path, churn_pin: Pin) -> Iterator[httpx2.Client]:
         server = subprocess.Popen(
             [
                 *(SAM, "local", "start-api", "--host", "127.0.0.1", "--port", str(port)),
-                *("--parameter-overrides", f"ChurnPin={churn_pin}"),
+                *("--parameter-overrides", f"Pins={churn_pin}"),
             ],
             cwd=project,
             env=sam_environment(),

@@ -41,7 +41,7 @@ from tests.rehearsal.process import free_ports, serving
 from tests.unit.fakes import MemoryObjects, no_pause
 from tests.unit.inference.building import V1, candidate, provenance
 from tests.unit.release.fakes import FakeAlarms, FakeDeployments, FakeNotices
-from tests.unit.release.fixture import observation
+from tests.unit.release.fixture import TENTHS, observation
 from tests.unit.release_function.machine import VALUES, definition
 
 PYTHON = ROOT / ".tools/ministack/bin/python"
@@ -75,7 +75,7 @@ class FakeObservations:
     def __init__(self) -> None:
         self.error: Exception | None = None
 
-    def observe(self, version: str, since: object, until: object) -> Any:
+    def observe(self, version: str, since: object, until: object, edges: object) -> Any:
         if self.error is not None:
             raise self.error
         return observation(1_500 if version == "1" else 200)
@@ -165,7 +165,9 @@ class Stack:
             new_id=new_id,
             pause=no_pause,
         )
-        analyses = CanaryAnalyses(Evidence(self.objects), self.observations, utc_now)
+        analyses = CanaryAnalyses(
+            Evidence(self.objects), self.observations, lambda pin: TENTHS, utc_now
+        )
         steps = Release(
             self.deps,
             self.settings,

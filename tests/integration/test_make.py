@@ -46,7 +46,7 @@ FIRST = [
 PIN_FIRST = "mlops pin churn churn-model-v1.0.0 --store .mlops"
 BUILD = ["mlops bake", "sam build"]
 SERVE = "python -m functions.api --port 8000"
-PINNED = f'    "ChurnPin=churn-model-v1.0.0@sha256:{"0" * 64}",'
+PINNED = f'    "Pins=churn-model-v1.0.0@sha256:{"0" * 64}",'
 ELSEWHERE = "s3://elsewhere"
 
 
@@ -59,7 +59,7 @@ def noted(tmp_path: Path) -> Path:
     ("target", "pinned", "store", "called"),
     [
         ("build", "", None, [*FIRST, PIN_FIRST, *BUILD]),
-        ("build", "# ChurnPin=churn-model-v1.0.0@sha256:...", None, [*FIRST, PIN_FIRST, *BUILD]),
+        ("build", "# Pins=churn-model-v1.0.0@sha256:...", None, [*FIRST, PIN_FIRST, *BUILD]),
         ("build", PINNED, None, BUILD),
         ("build", "", ELSEWHERE, BUILD),
         ("build", PINNED, ELSEWHERE, BUILD),

@@ -12,9 +12,9 @@ REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlops-pipeline"
 # Two parameters, one of which would be two words if it went through a shell.
 OVERRIDES = """#!/bin/sh
 echo "${0##*/} $*" >>calls
-case "$*" in *overrides*) printf 'ChurnPin=churn-model-v1.0.0@sha256:0\\0Words=a $b\\0';; esac
+case "$*" in *overrides*) printf 'Pins=churn-model-v1.0.0@sha256:0\\0Words=a $b\\0';; esac
 """
-PARAMETERS = "--parameter-overrides ChurnPin=churn-model-v1.0.0@sha256:0 Words=a $b"
+PARAMETERS = "--parameter-overrides Pins=churn-model-v1.0.0@sha256:0 Words=a $b"
 PRINT_OVERRIDES = "python -m tests.tools.overrides PermissionsBoundary= CodeSha="
 
 

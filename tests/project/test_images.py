@@ -153,7 +153,7 @@ def test_pins_are_compared_with_those_of_a_commit(tmp_path: Path) -> None:
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
     def pin(pin: Pin) -> None:
-        parameters = f'parameter_overrides = ["ChurnPin={pin}"]'
+        parameters = f'parameter_overrides = ["Pins={pin}"]'
         (tmp_path / "samconfig.toml").write_text(f"[default.global.parameters]\n{parameters}\n")
 
     git("init")

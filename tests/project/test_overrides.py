@@ -7,7 +7,7 @@ from mlops.cli.samconfig import Samconfig
 from tests.project.files import ROOT
 from tests.tools.overrides import SAMCONFIG, merged
 
-PIN = f"ChurnPin=churn-model-v1.0.0@sha256:{'0' * 64}"
+PIN = f"Pins=churn-model-v1.0.0@sha256:{'0' * 64}"
 
 
 def test_what_is_named_takes_the_place_of_the_file_s() -> None:

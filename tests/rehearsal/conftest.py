@@ -78,7 +78,7 @@ def deployment(
     """Deployed once, with the model that is baked into its images."""
     folder = tmp_path_factory.mktemp("deployed") / "project"
     deployment = Deployment.prepared(cloud, project, folder, "rehearsal")
-    deployment.configure(ChurnPin=str(churn_pin), BatchMaxConcurrency="2")
+    deployment.configure(Pins=str(churn_pin), BatchMaxConcurrency="2")
     deployment.deploy()
     return deployment
 
@@ -100,7 +100,7 @@ def releasing(
     """A stack to be released to, which was deployed first as CI/CD does it."""
     folder = tmp_path_factory.mktemp("releases")
     deployment = Deployment.prepared(cloud, project, folder / "project", "releases")
-    deployment.configure(ChurnPin=str(churn_pin), **COMPRESSED)
+    deployment.configure(Pins=str(churn_pin), **COMPRESSED)
     deployment.prepare_make()
     repository = f"{cloud.registry}/{deployment.stack}"
     deployment.make("deploy", IMAGE_REPOSITORY=repository, MLOPS_STORE=str(trained_store))

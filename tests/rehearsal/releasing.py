@@ -11,9 +11,10 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
+from mlops.inference.version import parse_pins
 from tests.project.files import ROOT
 from tests.rehearsal.deployment import COMMAND_SECONDS, MLOPS, Deployment
-from tests.rehearsal.models import Make
+from tests.rehearsal.models import Make, imported
 
 # A tenth of a few hundred requests an analysis. Everything else is as it is deployed anywhere.
 COMPRESSED: Final = {
@@ -21,7 +22,7 @@ COMPRESSED: Final = {
     "CanaryAnalysisSeconds": "30",
     "CanaryPollSeconds": "1",
     "CanaryLogDelaySeconds": "1",
-    "CanaryMinRequests": "140",
+    "CanaryMinRequests": "60",
     "CanaryTimeoutSeconds": "300",
 }
 MODEL: Final = "churn"
@@ -68,16 +69,29 @@ class Releasing:
         assert "Traceback" not in done.stderr, done.stderr
         return Ran(done.returncode, done.stdout or done.stderr, time.monotonic() - started)
 
-    def register(self, make: Make, number: str) -> str:
+    def register(self, make: Make, number: str, model: str = MODEL) -> str:
         """Register what `make` makes as this version, and pin it. Its name."""
-        version = f"{MODEL}-model-v{number}"
-        candidate = make(self.trained, self.folder / number)
+        version = f"{model}-model-v{number}"
+        candidate = make(self.candidate_of(model), self.folder / version)
         self.deployment.register(candidate, version)
         return version
 
-    def deploy(self, make: Make, number: str) -> str:
+    def candidate_of(self, model: str) -> Path:
+        """The folder of a model's trained, or imported, candidate."""
+        return self.trained if model == MODEL else self.folder / model / "candidate"
+
+    def import_model(self, model: str) -> None:
+        """Make a candidate of a fitted pipeline."""
+        folder = imported(self.folder / model)
+        files = [str(folder / name) for name in ("pipeline.joblib", "sample.csv")]
+        options = ["--model", model, "--label", "default", "--positive", "bad"]
+        options += ["--output", str(self.candidate_of(model))]
+        ran = self.mlops("import", *files, *options)
+        assert ran.code == 0, ran.said
+
+    def deploy(self, make: Make, number: str, model: str = MODEL) -> str:
         """As `register`, and `sam deploy`."""
-        version = self.register(make, number)
+        version = self.register(make, number, model)
         self.deployment.deploy()
         return version
 
@@ -117,10 +131,11 @@ class Releasing:
         (number,) = self.shares()
         return number
 
-    def model_of(self, number: str) -> str:
-        """Name of the model version that a version of the API serves."""
-        pins: str = self.configuration(number)["Environment"]["Variables"]["MLOPS_PINS"]
-        return pins.partition("@")[0]
+    def model_of(self, number: str, model: str = MODEL) -> str:
+        """Name of the version of a model that a version of the API serves."""
+        pins = parse_pins(self.configuration(number)["Environment"]["Variables"]["MLOPS_PINS"])
+        (found,) = [str(pin.version) for pin in pins if pin.version.model == model]
+        return found
 
     def configuration(self, number: str) -> dict[str, Any]:
         """Of a version of the API, as Lambda has it."""

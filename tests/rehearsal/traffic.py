@@ -10,10 +10,10 @@ from itertools import count
 import httpx2
 
 from tests.rehearsal.deployment import Api
-from tests.rehearsal.models import VETERAN_MONTHS
+from tests.rehearsal.models import LARGEST_LOAN, VETERAN_MONTHS
 
 CLIENTS = 2
-PREDICT = "/v1/predict/churn"
+PREDICT = "/v1/predict/"
 LOST = 0
 """As a status: there was no answer at all."""
 
@@ -30,16 +30,20 @@ class Answered:
 
 @dataclass
 class Traffic:
+    """models: those that are asked, in turn."""
+
     api: Api
+    models: tuple[str, ...] = ("churn",)
     answers: list[Answered] = field(default_factory=list)
 
     def ask(self, number: int) -> None:
-        """Every other customer is a veteran."""
+        """Every other customer is a veteran, and every other loan a large one."""
         veteran = number % 2 == 0
-        months = VETERAN_MONTHS if veteran else 1 + number % 72
-        body = {"customer_id": f"C{number}", "tenure": months, "monthly_charges": 79.5}
+        turn, models = number // 2, self.models
+        model = models[turn % len(models)]
+        body = customer(number, veteran) if model == "churn" else loan(number, veteran)
         try:
-            answer = self.api.request("POST", PREDICT, body)
+            answer = self.api.request("POST", f"{PREDICT}{model}", body)
             status, release = answer.status_code, answer.headers.get("Release")
         except httpx2.TransportError:
             status, release = LOST, None
@@ -47,6 +51,16 @@ class Traffic:
 
     def since(self, at: float) -> Sequence[Answered]:
         return [answer for answer in [*self.answers] if answer.at >= at]
+
+
+def customer(number: int, veteran: bool) -> dict[str, object]:
+    months = VETERAN_MONTHS if veteran else 1 + number % 72
+    return {"customer_id": f"C{number}", "tenure": months, "monthly_charges": 79.5}
+
+
+def loan(number: int, large: bool) -> dict[str, object]:
+    amount = 2 * LARGEST_LOAN if large else 1_000 * (1 + number % 40)
+    return {"amount": amount, "purpose": "car"}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from functions.api.cors import (
     REQUEST_HEADERS,
 )
 from functions.api.settings import ORIGIN, read_settings
+from mlops.cli.samconfig import MOST_CHARACTERS
 from tests.project.files import ROOT
 from tests.template.resources import (
     Resources,
@@ -252,14 +253,30 @@ def test_the_api_reads_models_and_submits_jobs_and_does_nothing_else(resources: 
         (PIN.removesuffix("f"), False),
         ("churn-model-v1.0.0", False),
         ("churn-model-latest" + PIN.removeprefix("churn-model-v1.0.0"), False),
-        (PIN + ",", False),
+        (PIN + ",", True),
+        (f"{PIN},{PIN.replace('churn', 'loans')}", True),
+        (f"{PIN}, {PIN.replace('churn', 'loans-2')}\n\n", True),
+        (PIN + PIN, False),
+        (f"{PIN};{PIN}", False),
     ],
 )
-def test_a_pin_names_a_version_and_its_content(
+def test_pins_name_versions_and_their_content(
     template: dict[str, Any], pin: str, accepted: bool
 ) -> None:
-    pattern = template["Parameters"]["ChurnPin"]["AllowedPattern"]
+    pattern = template["Parameters"]["Pins"]["AllowedPattern"]
     assert (re.search(pattern, pin) is not None) is accepted
+
+
+def test_pins_leave_room_for_the_other_variables_of_an_environment(
+    template: dict[str, Any], resources: Resources
+) -> None:
+    """Lambda takes 4,096 bytes in all; values that a deployment fills in count 100 here."""
+    assert template["Parameters"]["Pins"]["MaxLength"] == MOST_CHARACTERS
+    for function in ("ApiFunction", "BatchFunction"):
+        names = resources[function]["Properties"]["Environment"]["Variables"]
+        others = sum(map(len, names)) + 100 * len({"MLOPS_STORE", "MLOPS_QUEUE", "MLOPS_LOG_KEY"})
+        assert MOST_CHARACTERS + others <= 4_096
+    assert MOST_CHARACTERS // (len(PIN) + len(",")) == 40
 
 
 def test_what_a_deployment_can_choose(template: dict[str, Any]) -> None:

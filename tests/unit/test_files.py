@@ -16,7 +16,7 @@ from mlops.inference.version import Pin
 from mlops.training.folder import replacing
 
 OLD, NEW = "what was there\n", "what comes instead\n"
-SAMCONFIG = '[default.global.parameters]\nparameter_overrides = ["ChurnPin="]\n'
+SAMCONFIG = '[default.global.parameters]\nparameter_overrides = ["Pins="]\n'
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_samconfig_is_written_through_its_link(tmp_path: Path) -> None:
     (tmp_path / "samconfig.toml").symlink_to("shared.toml")
     config = Samconfig.read(tmp_path / "samconfig.toml")
     pin = Pin.parse(f"churn-model-v1.0.0@sha256:{'0' * 64}")
-    config.set_pin("churn", pin)
+    config.set_pin(pin)
     config.write()
     assert (tmp_path / "samconfig.toml").is_symlink()
     assert Samconfig.read(tmp_path / "shared.toml").pins() == [pin]

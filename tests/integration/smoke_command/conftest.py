@@ -68,8 +68,7 @@ def run(
 
 
 def pinned(*pins: str) -> None:
-    overrides = ", ".join(f'"ChurnPin={pin}"' for pin in pins)
-    Path("samconfig.toml").write_text(SAMCONFIG.format(overrides))
+    Path("samconfig.toml").write_text(SAMCONFIG.format(f'"Pins={",".join(pins)}"'))
 
 
 EXAMPLE: Mapping[str, Any] = next(iter(CHURN.examples.values()))

@@ -1,12 +1,13 @@
 """What tests of the API function's log share."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from mlops.release.analysis import Observation
+from mlops.release.analysis import Observation, Requests, latency_bin
 from tests.unit.aws.playing import NOBODYS, attempts
 
 if TYPE_CHECKING:
@@ -45,5 +46,22 @@ def shared_client() -> "CloudWatchLogsClient":
     return client()
 
 
+EDGES = {"churn": tuple(place / 1_000 for place in range(1, 1_000))}
+"""Bins by which a prediction of three decimals can be read back."""
+
+
 def counts(found: Observation) -> tuple[int, int, list[float], list[float]]:
-    return found.requests, found.errors, found.latencies.tolist(), found.predictions.tolist()
+    """Return requests and errors, crashes included; latencies in milliseconds; and predictions."""
+    model = found.models.get("churn", Requests())
+    everything = found.predictions
+    latencies = [place for place in LATENCIES if latency_bin(place) in model.latencies]
+    return (
+        everything.requests,
+        everything.errors,
+        sorted(value for value in latencies for _ in range(model.latencies[latency_bin(value)])),
+        sorted(place / 1_000 for place in Counter(model.predictions).elements()),
+    )
+
+
+LATENCIES = (*range(60), 7.5)
+"""Those that tests write, of which no two share a bin."""

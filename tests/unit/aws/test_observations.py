@@ -11,8 +11,9 @@ import pytest
 from moto import mock_aws
 
 from mlops.aws.observations import LogObservations
-from mlops.release.analysis import Observation
+from mlops.release.analysis import Observation, Requests, latency_bin
 from tests.unit.aws.api_log import (
+    EDGES,
     FUNCTION,
     GROUP,
     MINUTE,
@@ -88,13 +89,12 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
 def observed(
     log: Log, since: datetime = NOON, until: datetime = NOON + 10 * MINUTE, version: str = "2"
 ) -> Observation:
-    return LogObservations(log.logs, GROUP, FUNCTION).observe(version, since, until)
+    return LogObservations(log.logs, GROUP, FUNCTION).observe(version, since, until, EDGES)
 
 
 def test_a_log_that_is_empty(log: Log) -> None:
     found = observed(log)
     assert counts(found) == (0, 0, [], [])
-    assert found.latencies.dtype == found.predictions.dtype == float
 
 
 def test_what_is_counted(log: Log) -> None:
@@ -105,8 +105,8 @@ def test_what_is_counted(log: Log) -> None:
     log.request(NOON + 6 * MINUTE, status=503, prediction=0.75)
     found = observed(log)
     assert counts(found) == (5, 2, [7.5], [0.25, 0.5])
-    assert (found.refusals, found.answered) == (1, 2)
-    assert (found.other_requests, found.other_errors, found.other_refusals) == (0, 0, 0)
+    assert (found.models["churn"].refusals, found.models["churn"].answered) == (1, 2)
+    assert (found.others, found.crashes) == (Requests(), 0)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422, 429, 499])
@@ -118,8 +118,9 @@ def test_what_is_refused_is_no_error_and_no_answer(
 ) -> None:
     log.request(NOON + MINUTE, status=status, route=route, prediction=None)
     seen = observed(log)
-    assert (seen.refusals, seen.other_refusals) == found
-    assert (seen.errors, seen.other_errors, seen.answered) == (0, 0, 0)
+    predictions, others = seen.predictions, seen.others
+    assert (predictions.refusals, others.refusals) == found
+    assert (predictions.errors, others.errors, predictions.answered) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +141,9 @@ def test_what_is_no_prediction_is_counted_apart(
     log: Log, route: object, status: int | None, found: tuple[int, int, int, int]
 ) -> None:
     log.request(NOON + MINUTE, route=route, status=status, prediction=None)
-    seen = observed(log)
-    assert (seen.requests, seen.errors, seen.other_requests, seen.other_errors) == found
+    predictions, others = observed(log).predictions, observed(log).others
+    found_here = predictions.requests, predictions.errors, others.requests, others.errors
+    assert found_here == found
 
 
 @pytest.mark.parametrize("named", [stream_of, stream_by_default])
@@ -150,7 +152,9 @@ def test_only_that_version_counts(log: Log, named: Callable[[datetime, str], str
     for number, version in enumerate(["2", "1", "12", "20", "$LATEST"]):
         for _ in range(number + 1):
             log.request(NOON + MINUTE, version=version)
-    found = [observed(log, version=version).requests for version in ("1", "2", "12", "3")]
+    found = [
+        observed(log, version=version).predictions.requests for version in ("1", "2", "12", "3")
+    ]
     assert found == [2, 1, 3, 0]
 
 
@@ -165,7 +169,7 @@ def test_other_functions_may_write_to_the_same_group(log: Log) -> None:
 def test_an_interval_begins_with_its_first_moment_and_ends_before_its_last(log: Log) -> None:
     for seconds in (-1, 0, 599, 600):
         log.request(NOON + seconds * SECOND, prediction=abs(seconds) / 1000)
-    assert observed(log).predictions.tolist() == [0.0, 0.599]
+    assert counts(observed(log))[3] == [0.0, 0.599]
 
 
 def test_at_midnight_containers_of_two_days_write(log: Log) -> None:
@@ -174,12 +178,12 @@ def test_at_midnight_containers_of_two_days_write(log: Log) -> None:
     log.request(midnight + MINUTE, prediction=0.2, began=midnight - 5 * MINUTE)
     log.request(midnight + 2 * MINUTE, prediction=0.3)
     found = observed(log, midnight - 5 * MINUTE, midnight + 5 * MINUTE)
-    assert found.predictions.tolist() == [0.1, 0.2, 0.3]
+    assert counts(found)[3] == [0.1, 0.2, 0.3]
 
 
 def test_a_container_of_the_day_before_counts(log: Log) -> None:
     log.request(NOON + MINUTE, began=NOON - DAY)
-    assert observed(log).requests == 1
+    assert observed(log).predictions.requests == 1
 
 
 @pytest.mark.parametrize(
@@ -212,8 +216,9 @@ def test_lines_that_are_somebody_elses(log: Log, line: str) -> None:
         ({"prediction": "0.5"}, (1, 0, [], [])),
         ({"prediction": True}, (1, 0, [], [])),
         ({"prediction": float("nan")}, (1, 0, [], [])),
-        ({"prediction": 1.5}, (1, 0, [], [])),
-        ({"prediction": 1}, (1, 0, [7.5], [1.0])),
+        ({"prediction": 10**400}, (1, 0, [], [])),
+        ({"prediction": 1.5}, (1, 0, [7.5], [0.999])),  # of whatever scale; the last bin is open
+        ({"prediction": -1e300}, (1, 0, [7.5], [0.0])),
         ({"duration_ms": float("inf")}, (1, 0, [], [0.25])),
         ({"duration_ms": -1}, (1, 0, [], [0.25])),
         ({"duration_ms": 10**400}, (1, 0, [], [0.25])),
@@ -238,9 +243,9 @@ def test_an_invocation_without_a_request_line_crashed(log: Log) -> None:
 def test_an_invocation_that_may_still_run_is_no_crash_yet(log: Log) -> None:
     end = NOON + 10 * MINUTE
     log.start(end - 19 * SECOND)
-    assert observed(log).requests == 0
+    assert observed(log).predictions.requests == 0
     after = observed(log, end, end + 10 * MINUTE)
-    assert (after.requests, after.errors) == (1, 1)
+    assert after.crashes == 1
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 19, 20, 21, 30, 59])
@@ -249,11 +254,33 @@ def test_a_crash_counts_in_one_interval_exactly(log: Log, seconds: int) -> None:
     looks = [
         observed(log, NOON + n * 15 * SECOND, NOON + (n + 1) * 15 * SECOND) for n in range(-2, 8)
     ]
-    assert sum(look.errors for look in looks) == sum(look.requests for look in looks) == 1
+    assert sum(look.crashes for look in looks) == 1
+    assert not any(look.models for look in looks)
 
 
 def test_an_answer_in_the_next_interval_is_an_answer_there(log: Log) -> None:
     end = NOON + 10 * MINUTE
     log.request(end)
-    assert observed(log).requests == 0
+    assert observed(log).predictions.requests == 0
     assert counts(observed(log, end, end + MINUTE)) == (1, 0, [7.5], [0.25])
+
+
+def test_each_model_is_counted_by_itself(log: Log) -> None:
+    """A forecast of 20,400 is as good a prediction as a probability."""
+    log.request(NOON + MINUTE, model="churn")
+    loans: dict[str, Any] = {"model": "loans", "route": "/v1/predict/loans"}
+    log.request(NOON + MINUTE, **loans, prediction=20_400.5, duration_ms=3)
+    log.request(NOON + MINUTE, **loans, prediction=-7, duration_ms=3)
+    log.request(NOON + MINUTE, **loans, status=500, prediction=None)
+    edges = {"loans": (0.0, 1_000.0, 20_400.5)}
+    found = LogObservations(log.logs, GROUP, FUNCTION).observe("2", NOON, NOON + DAY, edges)
+    assert found.models == {
+        "churn": Requests(1, latencies={latency_bin(7.5): 1}),
+        "loans": Requests(3, 1, 0, {latency_bin(3): 2}, {0: 1, 3: 1}),
+    }
+
+
+def test_a_line_that_names_no_model_counts_for_that_of_its_route(log: Log) -> None:
+    """What is refused before its body was read."""
+    log.request(NOON + MINUTE, route="/v1/predict/loans", status=413, prediction=None)
+    assert observed(log).models == {"loans": Requests(1, 0, 1)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops.inference.loading import SERVED_FILES
 from tests.unit.cli.conftest import Mlops, trained
 
 V1 = Path(".mlops/models/churn-model-v1.0.0")
@@ -22,7 +23,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def served(folder: Path) -> dict[str, bytes]:
     """Not what it was trained and judged with: no pickles, and no data, are part of an image."""
-    names = {"manifest.json", "model.onnx", "golden.json"}
+    names = {"manifest.json", *SERVED_FILES}
     return {key: it for key, it in contents(folder).items() if key.rpartition("/")[2] in names}
 
 
@@ -36,7 +37,7 @@ def pins_file(path: Path, *parameters: str) -> Path:
 def test_what_is_pinned_is_baked_as_far_as_it_is_served(
     mlops: Mlops, registered: str, tmp_path: Path
 ) -> None:
-    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={registered}")
+    pins_file(tmp_path / "samconfig.toml", f"Pins={registered}")
     ran = mlops("bake", "--json")
     assert ran.document == {
         "pins": [registered],
@@ -48,7 +49,7 @@ def test_what_is_pinned_is_baked_as_far_as_it_is_served(
 
 def test_pins_on_the_command_line_come_first(mlops: Mlops, registered: str, tmp_path: Path) -> None:
     wrong = registered.partition("@")[0] + f"@sha256:{'0' * 64}"
-    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={wrong}")
+    pins_file(tmp_path / "samconfig.toml", f"Pins={wrong}")
     assert mlops("bake", "--pin", registered).out == f"Baked {registered}\n"
     assert mlops("bake", "--pin", "churn").refusal.startswith("'churn' is not a pin")
 
@@ -86,7 +87,7 @@ def test_what_is_pinned_but_not_in_the_store_is_said_and_left_out(
         " The image will read it from the store of its stack when it starts.\n"
     )
     assert contents(IMAGE / "models") == served(V1.parent)
-    pins_file(tmp_path / "samconfig.toml", f"ChurnPin={elsewhere}")
+    pins_file(tmp_path / "samconfig.toml", f"Pins={elsewhere}")
     assert mlops("bake", "--store", "nowhere").code == 0
     assert contents(IMAGE) == {}
 

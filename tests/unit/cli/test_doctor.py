@@ -50,11 +50,11 @@ def aws(aws_settings: pytest.MonkeyPatch) -> Iterator[None]:
 def deploy(name: str, pin: str, outputs: dict[str, str]) -> None:
     """A stack with these outputs, a bucket, a state machine; its functions were deleted since."""
     template = {
-        "Parameters": {key: {"Type": "String"} for key in ("ChurnPin", "Architecture")},
+        "Parameters": {key: {"Type": "String"} for key in ("Pins", "Architecture")},
         "Resources": {"Store": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}},
         "Outputs": {key: {"Value": value} for key, value in outputs.items()},
     }
-    parameters = {"ChurnPin": pin, "Architecture": "x86_64"}
+    parameters = {"Pins": pin, "Architecture": "x86_64"}
     boto3.client("cloudformation").create_stack(
         StackName=name,
         TemplateBody=json.dumps(template),

@@ -38,7 +38,7 @@ def register(mlops: Mlops, tmp_path: Path) -> Register:
 
 def config(name: str, pin: str | None) -> str:
     """A samconfig.toml with that pin."""
-    overrides = "" if pin is None else f'"ChurnPin={pin}"'
+    overrides = "" if pin is None else f'"Pins={pin}"'
     Path(name).write_text(SAMCONFIG.replace("[]", f"[{overrides}]"))
     return name
 
@@ -69,14 +69,14 @@ def test_one_that_is_as_good_passes(register: Register, gated: Callable[..., Ran
     assert verdict == f"{SECOND}: passed, compared with {FIRST}"
     assert heading.split("  ")[0] == "holdout"
     assert [row.split()[:2] for row in rows] == [
-        ["full", "accuracy"],
-        ["full", "brier"],
-        ["required_only", "accuracy"],
-        ["required_only", "brier"],
+        ["full", "wrong"],
+        ["full", "Brier"],
+        ["three_fields", "wrong"],
+        ["three_fields", "Brier"],
     ]
     found = gated(second, first, "--json").document[second]
     assert (found["passed"], found["reasons"]) == (True, [])
-    assert found["holdout"]["full"]["brier"]["loss_at_most"] < 0.01
+    assert found["holdout"]["full"]["Brier score"]["loss_at_most"] < 0.01
 
 
 def test_one_that_is_worse_is_refused_with_its_figures(
@@ -84,7 +84,7 @@ def test_one_that_is_worse_is_refused_with_its_figures(
 ) -> None:
     good, worse = register(model_files()), register(model_files(WORSE))
     ran = gated(worse, good, "--json")
-    assert refusal(ran).startswith("holdout, full: accuracy ")
+    assert refusal(ran).startswith("holdout, full: wrong decisions ")
     found = ran.document[worse]
     assert found["passed"] is False
     assert len(found["reasons"]) == 4
@@ -192,4 +192,4 @@ def test_figures_without_a_number_are_shown(register: Register, gated: Callable[
     second = register(model_files(SLOPE, "second", {HOLDOUT: one}))
     ran = gated(second, first)
     assert ran.code == 3
-    assert ran.out.splitlines()[2].split()[:2] == ["full", "accuracy"]
+    assert ran.out.splitlines()[2].split()[:2] == ["full", "wrong"]

@@ -74,7 +74,7 @@ def test_copy_refuses_it_and_copies_nothing(mlops: Mlops, stored: Pin, tmp_path:
 
 
 def test_gate_refuses_it(mlops: Mlops, stored: Pin) -> None:
-    Path("samconfig.toml").write_text(SAMCONFIG.replace("[]", f'["ChurnPin={stored}"]'))
+    Path("samconfig.toml").write_text(SAMCONFIG.replace("[]", f'["Pins={stored}"]'))
     ran = mlops("gate")
     assert ran.code == 3
     assert "its model has" in ran.err

@@ -1,6 +1,7 @@
-"""`mlops pin`: one line of samconfig.toml, and the rest untouched."""
+"""`mlops pin`: one line of samconfig.toml for each model, and the rest untouched."""
 
 import difflib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from tests.unit.cli.conftest import Mlops, trained
 COMMITTED = Path(__file__).resolve().parents[3] / "samconfig.toml"
 PINNED = Pin.parse(f"churn-model-v1.0.0@sha256:{'0' * 64}")
 
+
+def pin_of(model: str, minor: int = 0) -> Pin:
+    return Pin.parse(f"{model}-model-v1.{minor}.0@sha256:{minor:064}")
+
+
 COMMENTED = """\
 version = 0.1  # of the format
 
@@ -20,12 +26,12 @@ version = 0.1  # of the format
 parameter_overrides = [
     "LogLevel=INFO",   # quiet
     # The model that is served:
-    "ChurnPin=%s",  # reviewed
+    "Pins=%s",  # reviewed
     "Stage=prod"
 ]
 
 [other.deploy.parameters]
-parameter_overrides = ["ChurnPin="]
+parameter_overrides = ["Pins="]
 """
 
 
@@ -41,9 +47,10 @@ def test_the_committed_file_gets_one_line(mlops: Mlops, registered: str, tmp_pat
     ran = mlops("pin", "churn", "churn-model-v1.0.0", "--json")
     assert ran.document["pin"] == registered
     added = [line for line in changes(before, path.read_text()) if line[0] == "+"]
-    assert added == [f'+     "ChurnPin={registered}",\n']
-    removed = [line for line in changes(before, path.read_text()) if line[0] == "-"]
-    assert all("ChurnPin=" in line for line in removed)
+    block = ['    """\\\n', "    Pins=\\\n", "\n", f"    {registered},\\\n", "\n", '    """,\n']
+    assert added == [f"+ {line}" for line in block]
+    assert changes(before, path.read_text()) == added
+    assert Samconfig.read(path).overrides()[-1] == f"Pins={registered},"
     assert Samconfig.read(path).pins() == [Pin.parse(registered)]
 
 
@@ -58,15 +65,33 @@ def test_a_version_that_lost_a_file_is_not_pinned(
     assert path.read_text() == COMMENTED % PINNED
 
 
-@pytest.mark.parametrize("previous", ["", str(PINNED), "written by hand"])
-def test_a_pin_is_replaced_in_its_line(
+@pytest.mark.parametrize("previous", ["", str(PINNED), f"{PINNED},", f" {PINNED}\t"])
+def test_a_pin_is_replaced_in_its_place(
     mlops: Mlops, registered: str, tmp_path: Path, previous: str
 ) -> None:
     path = tmp_path / "samconfig.toml"
     path.write_text(COMMENTED % previous)
     ran = mlops("pin", "churn", "churn-model-v1.0.0", "--json")
-    assert ran.document == {"pin": registered, "previous": previous or None}
-    assert path.read_text() == COMMENTED % registered
+    assert ran.document == {"pin": registered, "previous": previous.strip(" ,\t") or None}
+    block = f'''"""\\
+    Pins=\\
+
+    {registered},\\
+
+    """'''
+    assert path.read_text() == (COMMENTED % "MARK").replace('"Pins=MARK"', block)
+
+
+def test_models_have_a_line_each_in_the_order_of_their_names(
+    mlops: Mlops, registered: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(COMMENTED % f"{pin_of('loans')} {pin_of('atm-fraud')}")
+    mlops("pin", "churn", "churn-model-v1.0.0")
+    pins = [str(pin_of("atm-fraud")), registered, str(pin_of("loans"))]
+    block = "\n\n".join(f"    {pin},\\" for pin in pins)
+    assert f"Pins=\\\n\n{block}\n\n" in path.read_text()
+    assert [str(pin) for pin in Samconfig.read(path).pins()] == pins
 
 
 def test_pinning_again_changes_nothing(mlops: Mlops, registered: str, tmp_path: Path) -> None:
@@ -118,19 +143,103 @@ def test_a_file_that_cannot_be_used(
     assert (path.read_bytes() if path.exists() else None) == content
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("written by hand", "ChurnPin: 'written by hand' is not a pin"),
-        (str(PINNED).replace("churn", "fraud"), "is another model's"),
-    ],
-)
-def test_a_bad_pin_is_named(tmp_path: Path, text: str, reason: str) -> None:
+@pytest.mark.parametrize("text", ["written by hand", f"{PINNED},{PINNED}"])
+def test_bad_pins_are_named(mlops: Mlops, registered: str, tmp_path: Path, text: str) -> None:
     path = tmp_path / "samconfig.toml"
     path.write_text(COMMENTED % text)
-    with pytest.raises(ConfigInvalid, match=reason) as caught:
+    with pytest.raises(ConfigInvalid, match="^.*Pins: ") as caught:
         Samconfig.read(path).pins()
     assert caught.value.path == str(path)
+    assert mlops("pin", "churn", "churn-model-v1.0.0").refusal.startswith("samconfig.toml: Pins: ")
+    assert path.read_text() == COMMENTED % text
+
+
+def test_more_pins_than_an_environment_has_room_for_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(COMMENTED % "")
+    file = Samconfig.read(path)
+    for number in range(40):
+        file.set_pin(pin_of(f"m{number:04}"))
+    reason = "41 pins have 3,731 characters, and a function's environment has room for 3,640"
+    with pytest.raises(ConfigInvalid, match=reason):
+        file.set_pin(pin_of("m0040"))
+    assert len(file.pins()) == 40
+    file.set_pin(pin_of("m0001", minor=1))
+
+
+@pytest.mark.parametrize(
+    ("template", "takes_pins"),
+    [
+        ("Parameters:\n  Pins:\n    Type: String\n", True),
+        (
+            "Parameters:\n  # All of them\n\n  Stage:\n    Type: A\n  Pins:\n    Type: A\n",
+            True,
+        ),
+        ("Parameters:\n  ChurnPin:\n    Type: String\nOutputs:\n  Pins:\n    Value: a\n", False),
+        ("Resources: {}\n", False),
+    ],
+)
+def test_a_template_that_does_not_take_the_pins(
+    mlops: Mlops, registered: str, tmp_path: Path, template: str, takes_pins: bool
+) -> None:
+    """SAM drops the value of a parameter that its template does not have."""
+    (tmp_path / "samconfig.toml").write_text(COMMENTED % "")
+    (tmp_path / "template.yaml").write_text(template)
+    ran = mlops("pin", "churn", "churn-model-v1.0.0")
+    if takes_pins:
+        assert ran.code == 0
+        return
+    assert ran.refusal == (
+        "samconfig.toml: template.yaml has no parameter Pins: SAM would drop the pins of"
+        " samconfig.toml."
+    )
+    assert (tmp_path / "samconfig.toml").read_text() == COMMENTED % ""
+
+
+def test_the_project_s_template_takes_the_pins(tmp_path: Path) -> None:
+    for name in ("template.yaml", "samconfig.toml"):
+        (tmp_path / name).write_text((COMMITTED.parent / name).read_text())
+    Samconfig.read(tmp_path / "samconfig.toml").set_pin(PINNED)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
+    ran = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (pin_of("churn", 1), pin_of("loans", 1)),
+        (pin_of("churn", 1), pin_of("fraud", 0)),
+        (pin_of("atm", 0), pin_of("loans", 1)),
+    ],
+    ids=["two that are pinned", "one and a new one below", "a new one above and one"],
+)
+def test_two_pull_requests_that_pin_different_models_merge(
+    tmp_path: Path, first: Pin, second: Pin
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(COMMENTED % f"{pin_of('churn')},{pin_of('loans')},{pin_of('prices')}")
+    pin_in(path, pin_of("churn"))
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "Begin")
+    for branch, pin in (("one", first), ("two", second)):
+        git(tmp_path, "switch", "--quiet", "--create", branch, "main")
+        pin_in(path, pin)
+        git(tmp_path, "commit", "--quiet", "--all", "--message", f"Release {pin.version}")
+    git(tmp_path, "merge", "--quiet", "--no-edit", "one")
+    assert {first, second} <= {*Samconfig.read(path).pins()}
+
+
+def pin_in(path: Path, pin: Pin) -> None:
+    file = Samconfig.read(path)
+    file.set_pin(pin)
+    file.write()
 
 
 def test_nothing_pinned(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
-
-import numpy as np
 
 from mlops.errors import (
     CloudUnavailable,
@@ -22,7 +21,7 @@ from mlops.errors import (
 from mlops.inference.version import Pin
 from mlops.release.analysis import Observation
 from mlops.release.note import MOST_CHARACTERS, Note, read_note
-from mlops.release.ports import Execution, ExecutionStatus, FunctionVersion, Traffic
+from mlops.release.ports import Edges, Execution, ExecutionStatus, FunctionVersion, Traffic
 
 LATEST = "$LATEST"
 STARTED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -188,26 +187,16 @@ class FakeObservations:
         """Let it happen at that moment."""
         self._recorded.append((version, _utc(at), observation))
 
-    def observe(self, version: str, since: datetime, until: datetime) -> Observation:
+    def observe(
+        self, version: str, since: datetime, until: datetime, edges: Mapping[str, Edges]
+    ) -> Observation:
         self.before("observe")
         assert _utc(since) < _utc(until), "an interval has a length"
         self.asked.append((version, since, until))
         parts = [
             part for number, at, part in self._recorded if number == version and since <= at < until
         ]
-        none = np.empty(0)
-        return Observation(
-            sum(part.requests for part in parts),
-            sum(part.errors for part in parts),
-            np.concatenate([none, *(part.latencies for part in parts)]),
-            np.concatenate([none, *(part.predictions for part in parts)]),
-            refusals=sum(part.refusals for part in parts),
-            other_requests=sum(part.other_requests for part in parts),
-            other_errors=sum(part.other_errors for part in parts),
-            other_refusals=sum(part.other_refusals for part in parts),
-            latency_step=max((part.latency_step for part in parts), default=1),
-            prediction_step=max((part.prediction_step for part in parts), default=1),
-        )
+        return reduce(Observation.__add__, parts, Observation())
 
 
 class FakeAlarms:

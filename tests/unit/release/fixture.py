@@ -1,6 +1,7 @@
 """Releases on a store in memory and on fake functions; the state machine is a fake, too."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from mlops.inference.version import ModelVersion, Pin
 from mlops.registry.objects import ObjectStore
 from mlops.registry.registry import Registry
 from mlops.registry.releases import Ended, ReleaseRecord
-from mlops.release.analysis import Observation
+from mlops.release.analysis import Observation, Requests, latency_bin
 from mlops.release.canary_analysis import CanaryAnalyses, Schedule
 from mlops.release.evidence import Evidence
 from mlops.release.operations import Operations
@@ -47,6 +48,7 @@ SETTINGS = Settings(
     schedule=Schedule(analyses=3, analysis_seconds=60, min_requests=300, log_delay_seconds=5),
     code_sha="d00d",
 )
+TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PASSED = GateReport(True, (), {"rows": 3})
 
 
@@ -103,7 +105,7 @@ class Fixture:
             self.alarms,
             self.deployments,
             lambda id, plan: self.gate(plan),
-            CanaryAnalyses(evidence, self.observations, self.clock),
+            CanaryAnalyses(evidence, self.observations, lambda pin: TENTHS, self.clock),
             self.refusals,
         )
 
@@ -247,22 +249,31 @@ def reasons(state: State) -> tuple[str, ...]:
     return state.reasons
 
 
-def observation(
+def observation(requests: int, **figures: float) -> Observation:
+    return Observation({"churn": asked_for(requests, **figures)})
+
+
+def asked_for(
     requests: int,
     *,
     errors: float = 0,
     slower: float = 1,
     shifted: float = 0,
     refused: float = 0,
-) -> Observation:
-    """errors, refused: shares. slower: a factor. shifted: by how much the predictions are."""
+) -> Requests:
+    """Return requests for one model; its predictions lie in tenths.
+
+    errors, refused: shares. slower: a factor. shifted: by how much the predictions are.
+    """
     generator = np.random.default_rng(uuid.UUID(int=requests).int)
-    return Observation(
+    latencies = generator.gamma(4, 2.5 * slower, requests)
+    predictions = np.clip(generator.beta(2, 4, requests) + shifted, 0, 1)
+    return Requests(
         requests=requests,
         errors=round(requests * errors),
         refusals=round(requests * refused),
-        latencies=generator.gamma(4, 2.5 * slower, requests),
-        predictions=np.clip(generator.beta(2, 4, requests) + shifted, 0, 1),
+        latencies=Counter(map(latency_bin, latencies.tolist())),
+        predictions=Counter(np.searchsorted(TENTHS, predictions, side="right").tolist()),
     )
 
 

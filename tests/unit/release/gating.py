@@ -19,10 +19,10 @@ from mlops.inference.loading import ModelLoader, ServedModel
 from mlops.inference.manifest import HOLDOUT
 from mlops.inference.pinned import PinnedModels
 from mlops.inference.version import ModelVersion, Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.registry.versions import StoredVersions
 from mlops.release.gate import Gate, GatePolicy
 from mlops.release.ports import FunctionVersion, GateReport
+from mlops.release.reference import REFERENCE
 from tests.unit.api.service import LambdaContext
 from tests.unit.fakes import MemoryObjects
 from tests.unit.inference.building import (
@@ -37,6 +37,7 @@ from tests.unit.release.fakes import FakeFunction
 SLOPE = -0.05
 NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 ROWS = 400
+PROFILE = json.dumps({"prediction": {"edges": [0.1, 0.2, 0.4], "counts": [1, 1, 1, 1]}}).encode()
 CHAMPION, CANDIDATE = "1", "2"
 
 
@@ -55,7 +56,7 @@ def holdout_rows(rows: int = ROWS) -> Holdout:
             }
             for number, tenure in enumerate(tenures.tolist())
         ),
-        leaves.astype(np.int64),
+        tuple(leaves.astype(int).tolist()),
     )
 
 
@@ -70,6 +71,7 @@ def model_files(
             metrics_json=json.dumps({"name": name}).encode(),
         ),
         HOLDOUT: holdout_to_bytes(holdout_rows()),
+        REFERENCE: PROFILE,
         **replaced,
     }
     return {name: content for name, content in made.items() if content is not None}
@@ -81,7 +83,7 @@ class World:
     def __init__(self, candidate: Mapping[str, bytes] | None = None) -> None:
         self.objects = MemoryObjects()
         self.versions = StoredVersions(self.objects)
-        self.loader = ModelLoader([self.versions], CONTRACTS)
+        self.loader = ModelLoader([self.versions])
         self.load: Callable[[Pin], ServedModel] = self.loader.load
         self.champion_pin = self.written(0, model_files(name="champion"))
         self.candidate_pin = self.written(1, candidate or model_files(name="candidate"))
@@ -143,7 +145,7 @@ class World:
         champion: FunctionVersion | None = None,
         policy: GatePolicy | None = None,
     ) -> GateReport:
-        gate = Gate(self.function, self.load, self.objects)
+        gate = Gate(self.function, self.load, self.versions)
         report = gate(
             candidate or self.function.describe(CANDIDATE),
             champion or self.function.describe(CHAMPION),

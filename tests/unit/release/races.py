@@ -181,7 +181,7 @@ class Race:
         if self.now - began < timedelta(seconds=80):
             return ()
         zero = STARTED
-        return (CanaryAnalysis(1, self.verdict, ("analyzed",), (), zero, zero, 300, 300, 300),)
+        return (CanaryAnalysis(1, self.verdict, ("analyzed",), (), zero, zero, 300, 300),)
 
     # --- actors -----------------------------------------------------------------------------------
 

@@ -1,206 +1,256 @@
-"""What breaks a contract and what does not, on schemas as pydantic writes them."""
+"""What a new contract takes from clients of the old one, and what it does not."""
 
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mlops.models.catalogue import CONTRACTS
-from mlops.release.contracts import request_breaches, response_breaches
+from mlops.models.contract import Contract
+from mlops.models.schemas import Request
+from mlops.models.validation import validate
+from mlops.release.contracts import find_breaches
+
+NUMBER = {"type": "number", "ge": 0, "le": 100}
+WHOLE = {"type": "integer", "ge": 0, "le": 100}
+COLOUR = {"type": "category", "choices": ["red", "green"]}
+TEXT = {"type": "text", "min_length": 1, "max_length": 10}
+ANSWER: dict[str, Any] = {"name": "price"}
 
 
-def schema(**fields: Any) -> dict[str, Any]:
-    """Of a request. fields: type, or type and default."""
-    made: dict[str, Any] = {
-        name: of if isinstance(of, tuple) else (of, ...) for name, of in fields.items()
+def contract(
+    fields: Mapping[str, Mapping[str, Any]], answer: Mapping[str, Any] = ANSWER, **more: Any
+) -> Contract:
+    """Return a contract that was read from JSON, with another field besides."""
+    document = {
+        "model": "made",
+        "title": "Made",
+        "task": "regression",
+        "fields": [
+            {"name": "other", "type": "boolean", "required": False},
+            *({"name": name, **of} for name, of in fields.items()),
+        ],
+        "answer": answer,
+        "examples": {"none": {}},
+        **more,
     }
-    model: type[BaseModel] = create_model("Made", __config__=ConfigDict(extra="forbid"), **made)
-    return model.model_json_schema()
+    return Contract.model_validate_json(json.dumps(document))
 
 
-class Address(BaseModel):
-    street: str
-    number: int | None = None
-
-
-class StricterAddress(BaseModel):
-    street: Annotated[str, Field(max_length=20)]
-    number: int
-
-
-Colour = Literal["red", "green"]
-
-# What was, what is, and what a request that was good is told now.
-REQUESTS: list[tuple[str, Any, Any, tuple[str, ...]]] = [
-    ("same", int, int, ()),
-    ("described", int, Annotated[int, Field(description="years", title="Age")], ()),
-    ("text for a number", int, str, ("x: integer is no longer taken",)),
-    ("only whole numbers", float, int, ("x: number is no longer taken",)),
-    ("fractions, too", int, float, ()),
-    ("null, too", int, int | None, ()),
-    ("no null", int | None, int, ("x: null is no longer taken",)),
-    ("another alternative", int, int | str, ()),
-    ("an alternative less", int | str, int, ("x: string is no longer taken",)),
-    ("anything", int, Any, ()),
-    ("no longer anything", Any, int, ("x: any type is no longer taken",)),
-    ("a category more", Colour, Literal["red", "green", "blue"], ()),
-    ("a category less", Colour, Literal["red"], ('x: "green" is no longer taken',)),
+# What was, what is, and what clients are told.
+FIELDS: list[tuple[str, Any, Any, tuple[str, ...]]] = [
+    ("same", WHOLE, WHOLE, ()),
+    ("described", WHOLE, WHOLE | {"description": "years", "unit": "a"}, ()),
+    ("fractions, too", WHOLE, NUMBER, ()),
+    ("whole numbers only", NUMBER, WHOLE, ("is of type integer, and was of type number",)),
+    ("another type", WHOLE, COLOUR, ("is of type category, and was of type integer",)),
+    ("required", WHOLE | {"required": False}, WHOLE, ("is required now",)),
+    ("optional", WHOLE, WHOLE | {"required": False}, ()),
+    ("a default", WHOLE | {"required": False}, WHOLE | {"required": False, "default": 3}, ()),
+    ("a category more", COLOUR, COLOUR | {"choices": ["blue", "green", "red"]}, ()),
+    ("a category less", COLOUR, COLOUR | {"choices": ["red"]}, ("'green' is no longer taken",)),
     (
-        "a category less, of what may be null",
-        Colour | None,
-        Literal["green"] | None,
-        ('x: "red" is no longer taken',),
+        "few numbers",
+        WHOLE,
+        {"type": "integer", "choices": [0, 1]},
+        ("takes only some values now",),
     ),
-    ("categories", str, Colour, ("x: takes only some values now",)),
-    ("no categories any more", Colour, str, ()),
+    ("few numbers within bounds", {"type": "integer", "choices": [0, 100]}, WHOLE, ()),
     (
-        "a lower maximum",
-        Annotated[int, Field(le=9)],
-        Annotated[int, Field(le=8)],
-        ("x: maximum 9 → 8",),
+        "few numbers beyond bounds",
+        {"type": "integer", "choices": [0, 50, 101]},
+        WHOLE | {"gt": 0, "ge": None},
+        ("0 is no longer taken", "101 is no longer taken"),
     ),
-    ("a higher maximum", Annotated[int, Field(le=9)], Annotated[int, Field(le=10)], ()),
-    ("a maximum", int, Annotated[int, Field(le=8)], ("x: maximum none → 8",)),
-    ("no maximum any more", Annotated[int, Field(le=8)], int, ()),
+    ("a higher maximum", WHOLE, WHOLE | {"le": 101}, ()),
+    ("a lower maximum", WHOLE, WHOLE | {"le": 99}, ("the upper bound is 99, and was 100",)),
     (
-        "a higher minimum",
-        Annotated[float | None, Field(ge=0)],
-        Annotated[float | None, Field(ge=1)],
-        ("x: minimum 0 → 1",),
+        "the maximum is left out",
+        WHOLE,
+        WHOLE | {"le": None, "lt": 100},
+        ("the upper bound is 100, exclusive, and was 100",),
     ),
+    ("the maximum is let in", NUMBER | {"le": None, "lt": 100}, NUMBER, ()),
+    ("a lower minimum", NUMBER, NUMBER | {"ge": -1}, ()),
+    ("a higher minimum", NUMBER, NUMBER | {"ge": 1}, ("the lower bound is 1, and was 0",)),
     (
         "the minimum is left out",
-        Annotated[float, Field(ge=0)],
-        Annotated[float, Field(gt=0)],
-        ("x: minimum 0 → 0",),
+        NUMBER,
+        NUMBER | {"ge": None, "gt": 0},
+        ("the lower bound is 0, exclusive, and was 0",),
     ),
-    ("the minimum is let in", Annotated[float, Field(gt=0)], Annotated[float, Field(ge=0)], ()),
-    ("few values within limits", Literal[0, 1], Annotated[int, Field(ge=0, le=1)], ()),
-    (
-        "few values beyond limits",
-        Literal[0, 1],
-        Annotated[int, Field(ge=1)],
-        ("x: minimum none → 1",),
-    ),
+    ("the minimum is let in", NUMBER | {"ge": None, "gt": 0}, NUMBER, ()),
+]
+SUBJECTS: list[tuple[str, Any, Any, tuple[str, ...]]] = [
+    ("longer texts", TEXT, TEXT | {"min_length": 0, "max_length": 11}, ()),
     (
         "shorter texts",
-        Annotated[str, Field(max_length=9)],
-        Annotated[str, Field(max_length=8)],
-        ("x: maxLength 9 → 8",),
+        TEXT,
+        TEXT | {"min_length": 2, "max_length": 9},
+        ("min_length is 2, and was 1", "max_length is 9, and was 10"),
     ),
-    ("no empty text", str, Annotated[str, Field(min_length=1)], ("x: minLength none → 1",)),
-    (
-        "another pattern",
-        Annotated[str, Field(pattern="^a")],
-        Annotated[str, Field(pattern="^ab")],
-        ('x: pattern "^a" → "^ab"',),
-    ),
-    ("no pattern any more", Annotated[str, Field(pattern="^a")], str, ()),
-    (
-        "a multiple",
-        int,
-        Annotated[int, Field(multiple_of=2)],
-        ("x: multipleOf none → 2",),
-    ),
-    ("fewer of a list", list[Colour], list[Literal["red"]], ('x[]: "green" is no longer taken',)),
-    (
-        "a shorter list",
-        list[int],
-        Annotated[list[int], Field(max_length=3)],
-        ("x: maxItems none → 3",),
-    ),
-    (
-        "within an object",
-        Address,
-        StricterAddress,
-        (
-            "x.number: is required now",
-            "x.number: null is no longer taken",
-            "x.street: maxLength none → 20",
-        ),
-    ),
-    ("a default", int, (int, 3), ()),
-    ("required", (int, 3), int, ("x: is required now",)),
 ]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "breaches"), [case[1:] for case in REQUESTS], ids=[case[0] for case in REQUESTS]
+    ("old", "new", "breaches"), [case[1:] for case in FIELDS], ids=[case[0] for case in FIELDS]
 )
-def test_requests(old: Any, new: Any, breaches: tuple[str, ...]) -> None:
-    assert request_breaches(schema(x=old), schema(x=new)) == breaches
-
-
-def test_fields_of_requests() -> None:
-    old = schema(kept=int, gone=int)
-    new = schema(kept=int, needed=int, optional=(int, 3))
-    assert request_breaches(old, new) == ("gone: is removed", "needed: is required now")
-
-
-def test_other_fields_that_were_taken() -> None:
-    """Whoever sent one that nobody read is refused now."""
-    closed = schema(x=int)
-    opened = {**closed, "additionalProperties": True}
-    assert request_breaches(opened, closed) == ("other fields are no longer taken",)
-    assert request_breaches(closed, opened) == ()
-
-
-ANSWERS: list[tuple[str, Any, Any, tuple[str, ...]]] = [
-    ("same", Colour, Colour, ()),
-    ("another type", float, str, ("x: may be string now",)),
-    ("only whole numbers", float, int, ()),
-    ("fractions, too", int, float, ("x: may be number now",)),
-    ("null, too", int, int | None, ("x: may be null now",)),
-    ("no null any more", int | None, int, ()),
-    ("a category more", Literal["red"], Colour, ('x: "green" is a new value',)),
-    ("a category less", Colour, Literal["red"], ()),
-    ("no categories any more", Colour, str, ("x: may be any value now",)),
-    (
-        "a higher maximum",
-        Annotated[float, Field(ge=0, le=1)],
-        Annotated[float, Field(ge=0, le=100)],
-        ("x: maximum 1 → 100",),
-    ),
-    ("a lower maximum", Annotated[float, Field(le=9)], Annotated[float, Field(le=8)], ()),
-    ("not always", int, (int, 3), ("x: may be missing now",)),
-    ("always", (int, 3), int, ()),
-]
+def test_a_field_of_a_request(
+    old: dict[str, Any], new: dict[str, Any], breaches: tuple[str, ...]
+) -> None:
+    found = find_breaches(contract({"x": old}), contract({"x": new}))
+    assert found == tuple(f"request, x: {breach}" for breach in breaches)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "breaches"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS]
+    ("old", "new", "breaches"), [case[1:] for case in SUBJECTS], ids=[case[0] for case in SUBJECTS]
 )
-def test_answers(old: Any, new: Any, breaches: tuple[str, ...]) -> None:
-    assert response_breaches(schema(x=old), schema(x=new)) == breaches
+def test_the_subject_of_a_request(
+    old: dict[str, Any], new: dict[str, Any], breaches: tuple[str, ...]
+) -> None:
+    found = find_breaches(contract({"x": old}, subject="x"), contract({"x": new}, subject="x"))
+    assert found == tuple(f"request, x: {breach}" for breach in breaches)
 
 
-def test_fields_of_answers() -> None:
-    old, new = schema(kept=int, gone=int), schema(kept=int, more=int)
-    assert response_breaches(old, new) == ("gone: is removed",)
+def test_fields_come_and_go() -> None:
+    old, new = contract({"a": WHOLE}), contract({"b": WHOLE, "c": WHOLE | {"required": False}})
+    assert find_breaches(old, new) == (
+        "request, a: is removed",
+        "request, b: is required now",
+    )
 
 
-@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.model)
-def test_no_contract_breaks_with_itself(contract: Any) -> None:
-    request = contract.request.model_json_schema()
-    response = contract.response.model_json_schema(mode="serialization")
-    assert request_breaches(request, request) == ()
-    assert response_breaches(response, response) == ()
-
-
-class Node(BaseModel):
-    children: list["Node"] = []
+ASKED: dict[str, dict[str, Any]] = {
+    "phone": {"type": "boolean", "required": False},
+    "lines": COLOUR | {"required": False},
+}
+RULE = {"when": {"phone": [False]}, "then": {"lines": ["red"]}}
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "breaches"),
     [
-        ({}, {"$ref": "#/$defs/Nowhere"}),
-        ({"properties": []}, {"properties": {}}),
-        ({"type": "integer", "minimum": "1"}, {"type": "integer", "minimum": 2}),
-        (Node.model_json_schema(), Node.model_json_schema() | {"title": "Tree"}),
+        ([RULE], [RULE | {"because": "says there is none"}], 0),
+        ([RULE], [], 0),
+        ([], [RULE], 1),
+        ([RULE], [RULE | {"then": {"lines": ["green"]}}], 1),
+        ([RULE], [{"when": {"phone": [False]}, "then_not": {"lines": ["red"]}}], 1),
+        ([], [{"when": {"phone": [True]}, "then": {"lines": ["red"]}}, RULE], 2),
     ],
 )
-def test_what_cannot_be_compared_is_a_breach(old: Any, new: Any) -> None:
-    (breach,) = request_breaches(old, new)
-    assert breach.startswith("the schemas cannot be compared: ")
-    assert request_breaches(old, old) == ()
+def test_rules_between_fields(old: list[Any], new: list[Any], breaches: int) -> None:
+    found = find_breaches(contract(ASKED, rules=old), contract(ASKED, rules=new))
+    assert found == ("request, lines: a new rule restricts it",) * breaches
+
+
+def test_a_rule_about_a_field_that_no_client_sends_yet() -> None:
+    old = contract({"lines": ASKED["lines"]})
+    assert find_breaches(old, contract(ASKED, rules=[RULE])) == ()
+    defaults = ASKED | {"phone": ASKED["phone"] | {"default": False}}
+    assert find_breaches(old, contract(defaults, rules=[RULE])) == (
+        "request, lines: a new rule restricts it",
+    )
+
+
+LABELLED = ANSWER | {
+    "labels": {"name": "risk", "names": ["Low", "High"], "thresholds": [0.5]},
+}
+CLASSES = {"classes": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "breaches"),
+    [
+        (ANSWER, ANSWER | {"decimals": 2, "description": "in US dollars"}, ()),
+        (ANSWER, {"name": "cost"}, ("price: is removed",)),
+        (ANSWER, LABELLED, ()),
+        (LABELLED, ANSWER, ("risk: is removed",)),
+        (LABELLED, LABELLED | {"labels": LABELLED["labels"] | {"name": "band"}},
+         ("risk: is removed",)),
+        (LABELLED, LABELLED | {"labels": LABELLED["labels"] | {"thresholds": [0.9]}}, ()),
+        (LABELLED, LABELLED | {"labels": LABELLED["labels"] | {"names": ["Low", "Huge"]}},
+         ("risk: 'Huge' is a new value",)),
+        (CLASSES, {"classes": ["b", "a"]}, ()),
+        (CLASSES, {"classes": ["a", "b", "c"]}, ("category: 'c' is a new value",)),
+        (CLASSES, {"classes": ["a", "c"]},
+         ("category: 'c' is a new value", "probabilities.b: is removed")),
+    ],
+)  # fmt: skip
+def test_the_answer(old: Any, new: Any, breaches: tuple[str, ...]) -> None:
+    task = {"task": "multiclass"} if "classes" in old else {}
+    found = find_breaches(contract({"x": WHOLE}, old, **task), contract({"x": WHOLE}, new, **task))
+    assert found == tuple(f"answer, {breach}" for breach in breaches)
+
+
+def test_the_subject_in_an_answer() -> None:
+    fields = {"a": TEXT, "b": WHOLE}
+    named = contract(fields, subject="a")
+    nobody = contract({"b": WHOLE})
+    assert "answer, a: is removed" in find_breaches(named, nobody)
+    assert find_breaches(nobody, contract({"b": WHOLE, "c": WHOLE}, subject="b")) == (
+        "request, c: is required now",
+    )
+    number = contract({"a": WHOLE}, subject="a")
+    assert find_breaches(contract({"a": TEXT}, subject="a"), number) == (
+        "request, a: is of type integer, and was of type text",
+        "answer, a: is of another type",
+    )
+
+
+def test_another_task_is_another_model() -> None:
+    old, new = contract({"x": WHOLE}), contract({"x": WHOLE}, task="binary")
+    assert find_breaches(old, new) == ("answer: the task is binary, and was regression",)
+
+
+# --- what one takes and the other refuses is never without a breach -----------------------------
+BOUNDS = st.sampled_from([0, 1, 2, 3])
+VALUES: tuple[object, ...] = (None, -1, 0, 1, 2, 3, 4, 0.5, "a", "b", True, False)
+
+
+@st.composite
+def field(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["integer", "number", "choices", "boolean", "category"]))
+    required = {"required": draw(st.booleans())}
+    if kind == "boolean":
+        return {"type": kind} | required
+    if kind == "category":
+        choices = draw(st.lists(st.sampled_from(["a", "b"]), min_size=1, unique=True))
+        return {"type": kind, "choices": choices} | required
+    if kind == "choices":
+        chosen = draw(st.lists(BOUNDS, min_size=1, unique=True))
+        return {"type": "integer", "choices": chosen} | required
+    low, high = draw(st.sampled_from(["ge", "gt"])), draw(st.sampled_from(["le", "lt"]))
+    first, second = sorted((draw(BOUNDS), draw(BOUNDS) + 1))
+    return {"type": kind, low: first, high: second + 1} | required
+
+
+@st.composite
+def made(draw: st.DrawFn) -> Contract:
+    fields = draw(st.dictionaries(st.sampled_from("xy"), field(), min_size=1))
+    rules = []
+    if draw(st.booleans()):
+        value, other = draw(st.sampled_from(VALUES[2:])), draw(st.sampled_from(VALUES[2:]))
+        then = draw(st.sampled_from(["then", "then_not"]))
+        rules = [{"when": {"x": [value]}, then: {"y": [other]}}]
+    fields = {name: fields[name] for name in sorted(fields)}
+    try:
+        return contract(fields, rules=rules)
+    except ValueError:  # the rule does not fit the fields
+        return contract(fields)
+
+
+@given(made(), made())
+def test_what_is_refused_now_is_never_without_a_breach(old: Contract, new: Contract) -> None:
+    breaches = find_breaches(old, new)
+    for x, y in product(VALUES, repeat=2):
+        request = {name: value for name, value in (("x", x), ("y", y)) if value is not None}
+        if isinstance(validate(old, request), Request):
+            assert breaches or isinstance(validate(new, request), Request), request
+
+
+def test_a_contract_breaks_nothing_of_its_own() -> None:
+    found = contract(ASKED, LABELLED, rules=[RULE])
+    assert find_breaches(found, found) == ()

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mlops.errors import CloudUnavailable, InvocationFailed
-from mlops.release.analysis import Observation
+from mlops.release.analysis import Observation, Requests
 from mlops.release.ports import ExecutionStatus
 from tests.unit.release.alias_contract import AliasContract, Deployed
 from tests.unit.release.fakes import FakeExecutions, FakeFunction, FakeObservations
@@ -48,12 +47,11 @@ def test_only_what_happened_in_the_interval_is_observed() -> None:
     observations = FakeObservations()
     minute = timedelta(minutes=1)
     for number in range(4):
-        observed = Observation(10 + number, number, np.array([1.0 + number]), np.empty(0))
+        observed = Observation(others=Requests(10 + number, number))
         observations.record("2", NOON + number * minute, observed)
-    found = observations.observe("2", NOON + minute, NOON + 3 * minute)
-    assert (found.requests, found.errors) == (23, 3)
-    assert (found.latencies.tolist(), found.predictions.tolist()) == ([2.0, 3.0], [])
-    assert observations.observe("1", NOON, NOON + minute).requests == 0
+    found = observations.observe("2", NOON + minute, NOON + 3 * minute, {})
+    assert found == Observation(others=Requests(23, 3))
+    assert observations.observe("1", NOON, NOON + minute, {}) == Observation()
     assert [version for version, _, _ in observations.asked] == ["2", "1"]
 
 

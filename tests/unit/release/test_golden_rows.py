@@ -8,6 +8,7 @@ import pytest
 
 from mlops.inference.golden import GoldenRow, golden_to_bytes
 from mlops.inference.manifest import GOLDEN
+from mlops.release.golden import close
 from tests.unit.inference.building import golden_rows
 from tests.unit.release.gating import CANDIDATE, SLOPE, World, model_files, prediction
 
@@ -24,18 +25,17 @@ def world_with(rows: list[GoldenRow]) -> World:
     [
         ([], "it has no golden rows"),
         (
-            [*golden_rows(SLOPE), GoldenRow(FIRST.request, prediction(24) + 3e-6)],
+            [*golden_rows(SLOPE), GoldenRow(FIRST.request, (prediction(24) + 3e-6,))],
             "golden row 3: churn_probability differs",
         ),
-        ([GoldenRow({"tenure": 1}, 0.5)], "golden row 1: the contract refuses it"),
-        ([GoldenRow(FIRST.request, 1.5)], "golden row 1: the contract refuses it"),
+        ([GoldenRow({"tenure": 1}, (0.5,))], "golden row 1: the contract refuses it"),
+        ([GoldenRow(FIRST.request, (1.5,))], "golden row 1: the contract refuses it"),
         (
-            [GoldenRow(FIRST.request, float("nan"))],
-            "churn-model-v1.1.0: its golden rows cannot be read: expected value at line 8"
-            " column 17",
+            [GoldenRow(FIRST.request, (float("nan"),))],
+            "churn-model-v1.1.0: its golden rows cannot be read: expected value at line 9 column 4",
         ),
         (
-            [GoldenRow(FIRST.request, 0.9)],
+            [GoldenRow(FIRST.request, (0.9,))],
             "golden row 1: churn_probability differs, risk_category differs",
         ),
     ],
@@ -46,12 +46,14 @@ def test_wrong_golden_rows(rows: list[GoldenRow], reason: str) -> None:
 
 
 def test_one_unit_of_the_last_decimal_is_no_difference() -> None:
-    rows = [GoldenRow(row.request, round(row.prediction + 1e-6, 6)) for row in golden_rows(SLOPE)]
+    rows = [
+        GoldenRow(row.request, (round(row.numbers[0] + 1e-6, 6),)) for row in golden_rows(SLOPE)
+    ]
     assert world_with(rows).report().passed
 
 
 def test_of_many_wrong_golden_rows_the_first_are_named() -> None:
-    rows = [replace(row, prediction=0.9) for row in golden_rows(SLOPE) * 4]
+    rows = [replace(row, numbers=(0.9,)) for row in golden_rows(SLOPE) * 4]
     report = world_with(rows).report()
     assert len(report.reasons) == 4
     assert report.reasons[-1] == "churn: 8 of 8 golden rows in all"
@@ -99,10 +101,7 @@ def test_a_candidate_that_does_not_answer() -> None:
     world = World()
     world.silent(CANDIDATE, "/")
     report = world.report()
-    assert report.reasons == (
-        "churn: golden row 1: 2 does not answer: it timed out",
-        "churn: 2 does not answer: it timed out",
-    )
+    assert report.reasons == ("churn: golden row 1: 2 does not answer: it timed out",)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +119,27 @@ def test_what_is_no_answer_of_an_api(answer: dict[str, Any]) -> None:
     world = World()
     world.function.handler = lambda number, event: answer
     assert "golden row 1: 2 does not answer: what it" in world.report().reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "decimals", "is_close"),
+    [
+        (0.500001, 0.5, 6, True),
+        (0.500002, 0.5, 6, False),
+        (20_400.0, 20_400.1, 1, True),
+        (20_400.0, 20_400.2, 1, True),  # float32 has seven digits, whatever is shown
+        (20_400.0, 20_401.0, 1, False),
+        (-20_400.0, 20_400.0, 1, False),
+        ({"a": 0.2, "b": 0.8}, {"a": 0.200001, "b": 0.799999}, 6, True),
+        ({"a": 0.2, "b": 0.8}, {"a": 0.21, "b": 0.79}, 6, False),
+        ({"a": 0.2}, {"a": 0.2, "b": 0.8}, 6, False),
+        ([0.2], {"a": 0.2}, 6, False),
+        ("a", "b", 6, False),
+        ("0.5", 0.5, 6, False),
+        (True, 1.0, 6, False),
+    ],
+)
+def test_numbers_of_any_scale_and_several_classes(
+    found: object, expected: object, decimals: int, is_close: bool
+) -> None:
+    assert close(found, expected, 10.0**-decimals) is is_close

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from mlops.training.data import take
 from numpy.typing import NDArray
 
-from mlops.models.churn.data import load
-from mlops.models.churn.training import fit, three_fields
-from mlops.release.noninferiority import Margins, compare
+from mlops.models.churn.contract import CHURN
+from mlops.models.churn.training import fit
+from mlops.models.contract import Answer
+from mlops.models.tabular import INPUT
+from mlops.models.tasks import Binary, Multiclass, Numbers, Regression
+from mlops.release.noninferiority import Figure
+from mlops.release.noninferiority import compare as compare_numbers
 from mlops.release.statistics import mean_at_most, paired_difference_at_most
-from mlops.training.evaluation import probabilities, split
-from tests.unit.models.telco import TELCO
+from mlops.training.evaluation import evaluation_of
+from tests.unit.models.telco import telco_data
 
-MARGINS = Margins()
+MARGINS = CHURN.outcome.margins({})
+DOUBT = 0.05
 ROWS = 1_409
 
 
@@ -63,6 +69,16 @@ def test_a_mean_is_bounded_as_students_is() -> None:
     assert math.isnan(mean_at_most(np.full(1, 0.25), doubt=0.05))
 
 
+def compare(
+    candidate: NDArray[np.float64],
+    champion: NDArray[np.float64],
+    labels: NDArray[np.int64],
+) -> tuple[Figure, ...]:
+    """Compare probabilities of shape (n,) as the churn model's task does."""
+    ours, theirs = (it.reshape(-1, 1) for it in (candidate, champion))
+    return compare_numbers(CHURN.outcome, ours, theirs, labels.astype(np.float64), doubt=DOUBT)
+
+
 @dataclass(frozen=True)
 class World:
     """noise: of each model, in log-odds. flipped: share of the candidate's rows that are turned
@@ -89,8 +105,8 @@ class World:
     def losses(self) -> tuple[float, float]:
         """What the candidate truly loses: accuracy, Brier score."""
         candidate, champion, labels = self.draw(2_000_000, np.random.default_rng(1))
-        accuracy, brier = compare(candidate, champion, labels, MARGINS)
-        return accuracy.champion - accuracy.candidate, brier.candidate - brier.champion
+        wrong, brier = compare(candidate, champion, labels)
+        return wrong.candidate - wrong.champion, brier.candidate - brier.champion
 
     def passes(self, runs: int, seed: int, figure: int | None = None) -> float:
         """Share of comparisons that pass: all figures, or one of them."""
@@ -98,7 +114,7 @@ class World:
         passed = 0
         for _ in range(runs):
             candidate, champion, labels = self.draw(ROWS, generator)
-            found = compare(candidate, champion, labels, MARGINS)
+            found = compare(candidate, champion, labels)
             passed += all(it.passes for it in (found if figure is None else found[figure:][:1]))
         return passed / runs
 
@@ -108,7 +124,7 @@ def _logistic(odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_an_equal_candidate_is_hardly_ever_refused() -> None:
-    """False refusals: none of 2,000 that differ as models trained on customers drawn anew do (by
+    """False refusals: none of 2,000 that differ as models trained on other customers do (by
     0.05 on average); 0.4 % of 3,000 that differ as trees and a logistic regression do (0.08).
     """
     assert World(noise=0.22).passes(2_000, seed=2) >= 0.999
@@ -117,20 +133,26 @@ def test_an_equal_candidate_is_hardly_ever_refused() -> None:
 
 @pytest.mark.parametrize(
     ("world", "figure", "margin"),
-    [(World(flipped=0.0489), 0, MARGINS.accuracy), (World(pulled=0.307), 1, MARGINS.brier)],
+    [
+        (World(flipped=0.0489), 0, MARGINS["wrong decisions"]),
+        (World(pulled=0.307), 1, MARGINS["Brier score"]),
+    ],
     ids=["accuracy", "brier"],
 )
 def test_one_that_is_worse_by_the_margin_passes_as_seldom_as_is_said(
     world: World, figure: int, margin: float
 ) -> None:
-    """Of 2,000 each, 5.4 % pass by accuracy, 5.2 % by Brier score; 5 % are allowed."""
+    """Of 2,000 each, 5.4 % pass by wrong decisions, 5.2 % by Brier score; 5 % are allowed."""
     assert world.losses()[figure] == pytest.approx(margin, abs=3e-4)
     assert world.passes(2_000, seed=3, figure=figure) <= 0.065
 
 
 @pytest.mark.parametrize(
     ("world", "figure", "margin"),
-    [(World(flipped=0.0983), 0, MARGINS.accuracy), (World(pulled=0.4282), 1, MARGINS.brier)],
+    [
+        (World(flipped=0.0983), 0, MARGINS["wrong decisions"]),
+        (World(pulled=0.4282), 1, MARGINS["Brier score"]),
+    ],
     ids=["accuracy", "brier"],
 )
 def test_one_that_is_worse_by_twice_the_margin_never_passes(
@@ -142,36 +164,37 @@ def test_one_that_is_worse_by_twice_the_margin_never_passes(
 
 
 def test_models_of_the_telco_data() -> None:
-    """Trained anew: passes. On permuted labels, or turned around: each figure refuses."""
-    data = load(TELCO)
-    train, held_out = split(data)
-    labels, rows = data.labels[held_out], data.columns.take(held_out)
+    """Trained again: passes. On permuted labels, or turned around: each figure refuses."""
+    data = telco_data()
+    train, held_out = evaluation_of(CHURN).split(data)
+    labels = data.targets[held_out]
+    views = [take(tensors, held_out) for tensors in data.by_view.values()]
     generator = np.random.default_rng(0)
 
     def trained(
         of: NDArray[np.intp], targets: NDArray[np.int64], seed: int
     ) -> list[NDArray[np.float64]]:
-        estimator = fit(data.columns.take(of), targets, seed)
-        return [probabilities(estimator, view) for view in (rows, three_fields(rows))]
+        estimator = fit(take(data.tensors, of), targets, seed)
+        return [estimator.predict_proba(view[INPUT])[:, 1] for view in views]
 
-    champion = trained(train, data.labels[train], 7)
+    champion = trained(train, data.targets[train], 7)
     resampled = generator.choice(train, len(train))
     candidates = {
-        "another seed": trained(train, data.labels[train], 8),
-        "customers drawn anew": trained(resampled, data.labels[resampled], 9),
-        "permuted labels": trained(train, generator.permutation(data.labels[train]), 7),
+        "another seed": trained(train, data.targets[train], 8),
+        "other customers": trained(resampled, data.targets[resampled], 9),
+        "permuted labels": trained(train, generator.permutation(data.targets[train]), 7),
         "turned around": [1 - part for part in champion],
     }
     found = {
         name: [
-            tuple(figure.passes for figure in compare(ours, theirs, labels, MARGINS))
+            tuple(figure.passes for figure in compare(ours, theirs, labels))
             for ours, theirs in zip(candidate, champion, strict=True)
         ]
         for name, candidate in candidates.items()
     }
     both, neither = [(True, True)] * 2, [(False, False)] * 2
     assert found["another seed"] == both
-    assert found["customers drawn anew"] == both
+    assert found["other customers"] == both
     assert found["permuted labels"] == neither
     assert found["turned around"] == neither
 
@@ -181,4 +204,44 @@ def test_nan_does_not_pass(whose: int) -> None:
     *models, labels = World().draw(ROWS, np.random.default_rng(5))
     models[whose][3] = np.nan
     candidate, champion = models
-    assert not all(it.passes for it in compare(candidate, champion, labels, MARGINS))
+    assert not all(it.passes for it in compare(candidate, champion, labels))
+
+
+# --- other tasks --------------------------------------------------------------------------------
+def test_a_binary_task_is_compared_by_decisions_and_probabilities() -> None:
+    assert isinstance(CHURN.outcome, Binary)
+    candidate, champion, labels = World().draw(ROWS, np.random.default_rng(5))
+    assert [figure.name for figure in compare(candidate, champion, labels)] == [*MARGINS]
+
+
+def classes(noise: float, generator: np.random.Generator, truth: NDArray[np.float64]) -> Numbers:
+    """Return probabilities of three classes, nearer to the truth with less noise."""
+    odds = 2 * np.eye(3)[truth.astype(int)] + generator.normal(0, noise, (len(truth), 3))
+    shares = np.exp(odds)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(("noise", "passes"), [(1.0, True), (1.6, False)])
+def test_a_model_of_several_classes(noise: float, passes: bool) -> None:
+    generator = np.random.default_rng(6)
+    truth = generator.integers(0, 3, ROWS).astype(np.float64)
+    champion, candidate = classes(1.0, generator, truth), classes(noise, generator, truth)
+    task = Multiclass(("a", "b", "c"))
+    figures = compare_numbers(task, candidate, champion, truth, doubt=DOUBT)
+    assert [figure.passes for figure in figures] == [passes] * 2
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize(("noise", "passes"), [(1.0, True), (1.1, False)])
+def test_a_regression_on_any_scale(scale: float, noise: float, passes: bool) -> None:
+    """The margin is a share of the champion's error, so it has the numbers' own scale."""
+    generator = np.random.default_rng(7)
+    truth = scale * generator.normal(20, 5, ROWS)
+    errors = scale * generator.normal(0, 1, (ROWS, 1))
+    champion = truth.reshape(-1, 1) + errors
+    candidate = truth.reshape(-1, 1) + noise * errors
+    task = Regression(Answer(name="price"))
+    (figure,) = compare_numbers(task, candidate, champion, truth, doubt=DOUBT)
+    assert figure.candidate == pytest.approx(noise * figure.champion)
+    assert figure.margin == pytest.approx(0.05 * figure.champion)
+    assert figure.passes is passes

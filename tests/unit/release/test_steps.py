@@ -1,5 +1,6 @@
 """A release, step by step: what begins, what gets traffic, what is promoted, how it is recorded."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,11 +18,11 @@ from tests.unit.release.fixture import (
     ANN,
     ID,
     INTERVAL,
+    SETTINGS,
     V2,
     Fixture,
     Killed,
     failing_on,
-    observation,
     reasons,
 )
 
@@ -238,7 +239,11 @@ def test_a_version_that_passes_the_gate_is_a_canary(canary: Fixture) -> None:
 
 @pytest.mark.parametrize(
     ("figures", "word"),
-    [({"errors": 0.2}, "errors"), ({"slower": 2.0}, "latency"), ({"shifted": 0.4}, "predictions")],
+    [
+        ({"errors": 0.2}, "errors of churn"),
+        ({"slower": 2.0}, "latency of churn"),
+        ({"shifted": 0.4}, "predictions of churn"),
+    ],
 )
 def test_a_bad_canary_is_rolled_back_at_the_first_analysis(
     deployed: Fixture, figures: dict[str, float], word: str
@@ -253,8 +258,8 @@ def test_a_bad_canary_is_rolled_back_at_the_first_analysis(
 def test_no_requests_are_inconclusive_and_that_is_rolled_back(canary: Fixture) -> None:
     answers = [canary.next_analysis() for _ in range(3)]
     assert reasons(answers[-1])[:2] == (
-        "inconclusive at the last analysis",
-        "0 predictions, and 300 are needed",
+        "inconclusive at the last analysis, and then to rollback",
+        "requests for churn: 0 answered predictions, and 300 are needed",
     )
 
 
@@ -294,23 +299,35 @@ def test_an_analysis_waits_for_the_last_lines_of_its_interval(canary: Fixture) -
 
 
 @pytest.mark.parametrize("rush", [{"slower": 3.0}, {"shifted": 0.4}])
-def test_a_rush_hour_weighs_as_much_where_its_samples_were_thinned(
+def test_a_rush_hour_of_both_versions_is_no_difference(
     canary: Fixture, rush: dict[str, float]
 ) -> None:
-    """Other clients ask in the first interval, of both; only the stable one's are too many."""
+    """Other clients ask in the first interval; each version has its share of them."""
     began = analyzed(canary).began
     for number in range(3):
         at = began + number * INTERVAL + INTERVAL / 2
         stable, some = (16_000, 1_800) if number == 0 else (1_500, 170)
         figures = rush if number == 0 else {}
         canary.serve("2", at, some, **figures)
-        found = observation(stable, **figures)
-        step = 4 if stable > 5_000 else 1
-        thin = {"latencies": found.latencies[::step], "predictions": found.predictions[::step]}
-        steps = {"latency_step": step, "prediction_step": step}
-        canary.observations.record("1", at, type(found)(**{**vars(found), **thin, **steps}))
+        canary.serve("1", at, stable, **figures)
     answers = [canary.next_analysis() for _ in range(3)]
     assert [it.next for it in answers] == ["watch", "watch", "promote"]
+
+
+def test_an_inconclusive_canary_is_promoted_where_the_settings_say_so(deployed: Fixture) -> None:
+    deployed.settings = replace(SETTINGS, when_inconclusive="promote")
+    deployed.canary()
+    answers = [deployed.next_analysis() for _ in range(3)]
+    assert answers[-1].next == "promote"
+    done = deployed.run()
+    assert done.outcome is Ended.PROMOTED
+    assert done.reasons[0] == "inconclusive at the last analysis, and then to promote"
+
+
+def test_a_canary_that_failed_is_rolled_back_whatever_the_settings_say(deployed: Fixture) -> None:
+    deployed.settings = replace(SETTINGS, when_inconclusive="promote")
+    deployed.analyze_all(errors=0.2)
+    assert deployed.run().outcome is Ended.ROLLED_BACK
 
 
 def test_an_analysis_that_is_repeated_after_a_crash_gives_the_same_verdict(

@@ -3,21 +3,22 @@
 import heapq
 import json
 import re
-from collections.abc import Iterator
+import sys
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from mlops.aws.calls import CONFIG, calling, opening, session
 from mlops.errors import CloudUnavailable
-from mlops.release.analysis import Observation
+from mlops.release.analysis import Observation, Requests, latency_bin
+from mlops.release.ports import Edges
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
-MOST_SAMPLES = 5_000
 MOST_PAGES = 2_000
 """Of the streams of one day and form. A page has up to 10,000 lines or 1 MB, and may be empty."""
 
@@ -25,12 +26,13 @@ _TIME_IS_UP = timedelta(seconds=20)
 """After its start, an invocation has been answered or never will be: the time-out is 15 s."""
 
 _OLDEST_CONTAINER = timedelta(days=1)
-_PREDICTION = re.compile(r"/v1/predict/(?!batch$)[^/]+")
+_PREDICTION = re.compile(r"/v1/predict/(?!batch$)([^/]+)")
 _START = re.compile(r"START RequestId: (\S+) Version: ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _DAY = timedelta(days=1)
 _HOUR_MS = 3_600_000
+_LARGEST = sys.float_info.max
 
 
 def logs_client() -> "CloudWatchLogsClient":
@@ -47,12 +49,8 @@ class LogObservations:
     """Implements `Observations`. group: the log group of the API function. function: its name.
 
     An invocation that started and has no request line crashed or ran out of time. It counts as a
-    prediction that failed, 20 s after its start: intervals that follow one another count it once.
-    So does a request that failed before anybody knew what it was for.
-
-    Requests and errors are counted over all of an interval: versions are compared, and the busier
-    one must not be analyzed by fewer minutes than the other. Of latencies and predictions up to
-    `most_samples` each are kept, evenly spread, for they are kept in memory and in the store.
+    crash 20 s after its start: intervals that follow one another count it once. So does a request
+    that failed before anybody knew what it was for.
 
     Raises CloudUnavailable, too, where an interval has more than `most_pages` of a day's log.
     """
@@ -63,32 +61,24 @@ class LogObservations:
         group: str,
         function: str,
         *,
-        most_samples: int = MOST_SAMPLES,
         most_pages: int = MOST_PAGES,
     ) -> None:
         self._client = client
         self._group = group
         self._function = function
-        self._most_samples = most_samples
         self._most_pages = most_pages
 
-    def observe(self, version: str, since: datetime, until: datetime) -> Observation:
-        latencies, predictions = _Evenly(self._most_samples), _Evenly(self._most_samples)
-        seen = _Seen(_milliseconds(since), latencies, predictions)
+    def observe(
+        self, version: str, since: datetime, until: datetime, edges: Mapping[str, Edges]
+    ) -> Observation:
+        seen = _Seen(_milliseconds(since), edges)
         for line in self._lines(version, since - _TIME_IS_UP, until):
             seen.note(line)
         seen.close(_milliseconds(until))
         return Observation(
-            requests=seen.requests,
-            errors=seen.errors,
-            latencies=np.array(latencies.kept, dtype=np.float64),
-            predictions=np.array(predictions.kept, dtype=np.float64),
-            refusals=seen.refusals,
-            other_requests=seen.other_requests,
-            other_errors=seen.other_errors,
-            other_refusals=seen.other_refusals,
-            latency_step=latencies.step,
-            prediction_step=predictions.step,
+            models={name: kind.counted() for name, kind in seen.models.items()},
+            others=seen.others.counted(),
+            crashes=seen.crashes,
         )
 
     def _lines(self, version: str, since: datetime, until: datetime) -> Iterator["_Line"]:
@@ -133,43 +123,36 @@ class _Line(NamedTuple):
     message: str
 
 
-class _Evenly:
-    """Every `step`-th value that it is given. It is doubled whenever more than `most` are kept."""
+@dataclass
+class _Kind:
+    """What lines told of one kind of requests; see `Requests`."""
 
-    def __init__(self, most: int) -> None:
-        self.kept: list[float] = []
-        self.step = 1
-        self._most = most
-        self._given = 0
+    requests: int = 0
+    errors: int = 0
+    refusals: int = 0
+    latencies: Counter[int] = field(default_factory=Counter)
+    predictions: Counter[int] = field(default_factory=Counter)
 
-    def add(self, value: float) -> None:
-        if self._given % self.step == 0:
-            self.kept.append(value)
-        if len(self.kept) > self._most:
-            del self.kept[1::2]
-            self.step *= 2
-        self._given += 1
+    def counted(self) -> Requests:
+        return Requests(**vars(self))
 
 
 @dataclass
 class _Seen:
     """What lines told so far. first: since when requests count, in milliseconds since 1970.
 
+    edges: see `Observations`.
     alone: when a start or a request line was written that has not met the other one, by request id
     and whether it is the start; the oldest first. None stays for longer than an invocation may
     take, so these are few, however many crash. Of one millisecond, the lines come in any order.
     """
 
     first: int
-    latencies: _Evenly
-    predictions: _Evenly
+    edges: Mapping[str, Edges]
     alone: dict[tuple[str, bool], int] = field(default_factory=dict)
-    requests: int = 0
-    errors: int = 0
-    refusals: int = 0
-    other_requests: int = 0
-    other_errors: int = 0
-    other_refusals: int = 0
+    models: defaultdict[str, _Kind] = field(default_factory=lambda: defaultdict(_Kind))
+    others: _Kind = field(default_factory=_Kind)
+    crashes: int = 0
 
     def note(self, line: _Line) -> None:
         """Lines that are not understood are somebody else's."""
@@ -190,33 +173,34 @@ class _Seen:
                 return
             del self.alone[request_id, is_start]
             if is_start and up >= self.first:
-                self.requests += 1
-                self.errors += 1
+                self.crashes += 1
 
     def _pair(self, request_id: str, time: int, *, is_start: bool) -> None:
         if self.alone.pop((request_id, not is_start), None) is None:
             self.alone.setdefault((request_id, is_start), time)
 
     def _count(self, facts: dict[str, object]) -> None:
-        status = _number(facts.get("status"), 599)
-        prediction = _number(facts.get("prediction"), 1)
-        duration = _number(facts.get("duration_ms"), _HOUR_MS)
+        status = _number(facts.get("status"), at_least=0, at_most=599)
         route, failed = facts.get("route"), status is None or status >= 500
-        refused = status is not None and 400 <= status < 500
+        if route is None and failed:
+            self.crashes += 1
+            return
         # Health checks are many, and would dilute whatever goes wrong.
-        if not (failed if route is None else _PREDICTION.fullmatch(str(route))):
-            self.other_requests += 1
-            self.other_errors += failed
-            self.other_refusals += refused
+        of_model = _PREDICTION.fullmatch(str(route))
+        # A line names the model once its request was read; a refused request may not get there.
+        model = str(facts.get("model", of_model[1])) if of_model else ""
+        kind = self.models[model] if of_model else self.others
+        kind.requests += 1
+        kind.errors += failed
+        kind.refusals += status is not None and 400 <= status < 500
+        prediction = _number(facts.get("prediction"))
+        if not of_model or status != 200 or prediction is None:
             return
-        self.requests += 1
-        self.errors += failed
-        self.refusals += refused
-        if status != 200 or prediction is None:
-            return
-        self.predictions.add(prediction)
+        if model in self.edges:
+            kind.predictions[bisect_right(self.edges[model], prediction)] += 1
+        duration = _number(facts.get("duration_ms"), at_least=0, at_most=_HOUR_MS)
         if duration is not None and facts.get("cold_start") is False:
-            self.latencies.add(duration)
+            kind.latencies[latency_bin(duration)] += 1
 
 
 def _request(message: str) -> dict[str, object] | None:
@@ -229,10 +213,12 @@ def _request(message: str) -> dict[str, object] | None:
     return found if found.get("message") == "request" else None
 
 
-def _number(value: object, most: int) -> float | None:
-    """A number from 0 to `most`; JSON as Python reads it has NaN, and true is no number."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most:
-        return float(value)
+def _number(
+    value: object, *, at_least: float = -_LARGEST, at_most: float = _LARGEST
+) -> float | None:
+    """A number in these bounds; JSON as Python reads it has NaN, and true is no number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if at_least <= value <= at_most else None
     return None
 
 

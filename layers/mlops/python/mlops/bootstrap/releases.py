@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +20,14 @@ from mlops.bootstrap.registry import open_registry
 from mlops.errors import CloudUnavailable, ConfigInvalid
 from mlops.models.characters import find_other_than_visible_ascii
 from mlops.registry.pausing import jittered_pause
+from mlops.registry.versions import StoredVersions
 from mlops.release.canary_analysis import CanaryAnalyses
 from mlops.release.evidence import Evidence
 from mlops.release.gate import Gate, GatePolicy
 from mlops.release.operations import Operations
 from mlops.release.ports import Alarms, Dependencies, GateReport
 from mlops.release.recorder import Recorder
+from mlops.release.reference import read_edges
 from mlops.release.repair import Repair
 from mlops.release.status import Releases
 from mlops.release.steps import Plan, Release, Settings, State
@@ -129,7 +132,8 @@ def open_release_function(
     deps = _open_dependencies(places)
     objects = open_objects(places.store, patient=True)
     evidence = Evidence(objects)
-    gate = Gate(deps.api, open_models(baked, places.store, cache), objects)
+    versions = StoredVersions(objects)
+    gate = Gate(deps.api, open_models(baked, places.store, cache), versions)
     observations = LogObservations(logs_client(), places.api_logs, places.api)
 
     def check(id: str, plan: Plan) -> GateReport:
@@ -141,7 +145,7 @@ def open_release_function(
         open_alarms(places.alarms),
         StackDeployments(cloudformation_client(), places.stack),
         check,
-        CanaryAnalyses(evidence, observations, utc_now),
+        CanaryAnalyses(evidence, observations, partial(read_edges, versions), utc_now),
         refusals,
     )
     return release, Repair(deps, Recorder(deps))

@@ -9,9 +9,8 @@ from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
 from mlops.cli.output import DEFAULT_STORE, AsJson, Store, answer
 from mlops.cli.release import StackName
-from mlops.cli.samconfig import Samconfig, Samconfigs, parameter_of
+from mlops.cli.samconfig import Samconfig, Samconfigs
 from mlops.errors import CloudUnavailable, ConfigInvalid, StackNotFound
-from mlops.models.catalogue import CONTRACTS
 
 if TYPE_CHECKING:
     from mlops.release import doctor as doctors
@@ -38,12 +37,15 @@ def doctor(
     # What reads a stack takes a second to import, and other commands have no use for it.
     from mlops.bootstrap.doctor import open_stack
     from mlops.release import doctor as doctors
+    from mlops.release.pin_parameter import find_models, split_pins
 
     parameters, name, found = None, stack, []
     try:
         file = Samconfig.read(samconfig)
-        parameters = file.parameters()
+        parameters = split_pins(file.parameters())
         name = stack or file.stack()
+        if why := file.find_dropped():
+            found.append(doctors.Finding(doctors.Severity.ERROR, *why))
     except ConfigInvalid as error:
         restore = f"git restore {samconfig}"
         found.append(doctors.describe_unread(str(samconfig), error.reason, restore))
@@ -60,7 +62,7 @@ def doctor(
             found.append(doctors.describe_no_stack(f"{error}.", "make deploy"))
         except CloudUnavailable as error:
             found.append(doctors.describe_unread(f"Stack {name}", str(error)))
-    models = {parameter_of(model): model for model in CONTRACTS}
+    models = find_models(parameters or {}, deployed.parameters if deployed else {})
     committed = doctors.Committed(parameters, models, str(samconfig))
     found = doctors.order([*found, *doctors.Doctor(committed, shelf, deployed).examine()])
     text = "\n\n".join(map(_render, found)) or f"All agrees: {samconfig}, {name}, {shelf.location}"

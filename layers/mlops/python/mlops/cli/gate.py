@@ -16,7 +16,6 @@ from mlops.errors import ArtifactError, ConfigInvalid, GateRefused, PinMismatch,
 from mlops.inference.loading import ModelLoader, ServedModel
 from mlops.inference.trial import try_model
 from mlops.inference.version import Pin
-from mlops.models.catalogue import CONTRACTS
 from mlops.registry.versions import StoredVersions
 
 if TYPE_CHECKING:
@@ -79,9 +78,9 @@ def _examined(versions: StoredVersions, pin: Pin, old: Pin | None) -> "Findings"
     """Raises VersionNotFound, PinMismatch, any StoreError."""
     from mlops.release.comparison import compare_on_holdout  # SciPy takes a second
     from mlops.release.findings import Findings
-    from mlops.release.noninferiority import Margins
+    from mlops.release.gate import GatePolicy
 
-    loader = ModelLoader([versions], CONTRACTS)
+    loader = ModelLoader([versions])
     try:
         files = loader.read(pin)
         try_model(str(pin.version), files.model, files.contract, files.golden)
@@ -89,7 +88,7 @@ def _examined(versions: StoredVersions, pin: Pin, old: Pin | None) -> "Findings"
         if old == pin:
             return Findings(details={"compared": "pinned as before"})
         champion, found = _champion(loader, old)
-        found += compare_on_holdout(versions, served, champion, Margins())
+        found += compare_on_holdout(versions, served, champion, doubt=GatePolicy().doubt)
     except PinMismatch:  # another store, most likely: no verdict about the model
         raise
     except ArtifactError as error:
@@ -139,4 +138,4 @@ def _rows(holdout: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:.4g}"

@@ -169,10 +169,10 @@ def pin(
     # A pinned version gets deployed. If the store has lost one of its files, say so now.
     read_version(registry.versions, pinned)
     file = Samconfig.read(samconfig)
-    previous = file.set_pin(model, pinned)
+    previous = file.set_pin(pinned)
     file.write()
     answer(
-        {"pin": str(pinned), "previous": previous},
+        {"pin": str(pinned), "previous": None if previous is None else str(previous)},
         as_json,
         f"{samconfig} now pins {pinned}",
     )

@@ -1,5 +1,6 @@
 """The pins in samconfig.toml, read and written with everything else left as it is."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,14 +8,19 @@ from typing import Annotated, Any
 import tomlkit
 import typer
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import String, StringType, Trivia
 
 from mlops.errors import ConfigInvalid, PinInvalid
 from mlops.files import write_file
-from mlops.inference.version import Pin
-from mlops.models.catalogue import CONTRACTS
+from mlops.inference.version import Pin, parse_pins
+from mlops.release.pin_parameter import PINS
 
 _TABLES = ("default", "global", "parameters")
 _LIST = "parameter_overrides"
+_INDENT = "    "
+
+MOST_CHARACTERS = 3_640
+"""Of all pins, some forty. Lambda's environment has 4 kB, and the other variables need the rest."""
 
 Samconfigs = Annotated[
     Path, typer.Option("--samconfig", help="The file that holds the pins and the stack's name.")
@@ -22,7 +28,11 @@ Samconfigs = Annotated[
 
 
 class Samconfig:
-    """One parameter a model, `ChurnPin=churn-model-v1.3.2@sha256:…`, one line each."""
+    """Holds the pins as one parameter, with a line for each model.
+
+    The lines are sorted, and have an empty one between them: so git can merge two pull requests
+    that pin different models. Each ends with a backslash, which makes TOML join them to one.
+    """
 
     def __init__(self, path: Path, document: tomlkit.TOMLDocument) -> None:
         found: Any = document
@@ -67,42 +77,71 @@ class Samconfig:
 
     def pins(self) -> list[Pin]:
         """Raises ConfigInvalid."""
-        return [pin for model in CONTRACTS if (pin := self._pin(model)) is not None]
-
-    def set_pin(self, model: str, pin: Pin) -> str | None:
-        """Return what was pinned before, whatever it was."""
-        line = f"{parameter_of(model)}={pin}"
-        index = self._find(model)
-        if index is None:
-            self._overrides.append(line)
-            return None
-        previous = _value(self._overrides[index])
-        self._overrides[index] = line
-        return previous or None
-
-    def _pin(self, model: str) -> Pin | None:
-        index = self._find(model)
-        if index is None or not (text := _value(self._overrides[index])):
-            return None
+        index = self._find()
+        text = "" if index is None else _value(self._overrides[index])
         try:
-            pin = Pin.parse(text)
+            return sorted(parse_pins(text), key=str)
         except PinInvalid as error:
-            raise ConfigInvalid(str(self._path), f"{parameter_of(model)}: {error}") from error
-        if pin.version.model != model:
-            raise ConfigInvalid(str(self._path), f"{parameter_of(model)}: {pin} is another model's")
-        return pin
+            raise ConfigInvalid(str(self._path), f"{PINS}: {error}") from error
 
-    def _find(self, model: str) -> int | None:
+    def set_pin(self, pin: Pin) -> Pin | None:
+        """Pin a model's version in place of the one that was pinned, and return that.
+
+        Raises ConfigInvalid: The pins that there are cannot be read, there would be more than a
+        function's environment has room for, or the template does not take them.
+        """
+        pins = {found.version.model: found for found in self.pins()}
+        previous = pins.get(pin.version.model)
+        pins[pin.version.model] = pin
+        lines = [f"{pins[model]}," for model in sorted(pins)]
+        characters = sum(map(len, lines))
+        if characters > MOST_CHARACTERS:
+            reason = (
+                f"{len(pins)} pins have {characters:,} characters, and a function's environment has"
+                f" room for {MOST_CHARACTERS:,}; remove the line of a model that is not used"
+            )
+            raise ConfigInvalid(str(self._path), reason)
+        if dropped := self.find_dropped():
+            raise ConfigInvalid(str(self._path), f"{dropped[0]}: {dropped[1]}")
+        newline = "\r\n" if "\r\n" in tomlkit.dumps(self._document) else "\n"
+        override, index = _override(lines, newline), self._find()
+        if index is None:
+            self._overrides.append(override)
+        else:
+            self._overrides[index] = override
+        return previous
+
+    def find_dropped(self) -> tuple[str, str, str] | None:
+        """Return what is wrong, why, and a command, where SAM would drop the pins.
+
+        It drops the values of parameters that a template does not have. A template that is not
+        beside the file is not looked at.
+        """
+        template = self._path.parent / "template.yaml"
+        if not template.is_file() or _takes_pins(template.read_text()):
+            return None
+        what = f"{template} has no parameter {PINS}"
+        return what, f"SAM would drop the pins of {self._path}.", f"git restore {template}"
+
+    def _find(self) -> int | None:
         for index, text in enumerate(self._overrides):
-            if text.partition("=")[0] == parameter_of(model):
+            if text.partition("=")[0] == PINS:
                 return index
         return None
 
 
 def _value(override: str) -> str:
-    return override.partition("=")[2]
+    return override.partition("=")[2].strip("\"'")
 
 
-def parameter_of(model: str) -> str:
-    """The template's parameter for the pin of `model`."""
-    return "".join(part.capitalize() for part in model.split("-")) + "Pin"
+def _override(lines: list[str], newline: str) -> String:
+    """Return a text of TOML that looks like its lines, and is one line."""
+    joined = f"\\\n\n{_INDENT}".join(lines)
+    original = f"\\\n{_INDENT}{PINS}=\\\n\n{_INDENT}{joined}\\\n\n{_INDENT}"
+    value = f"{PINS}={''.join(lines)}"
+    return String(StringType.MLB, value, original.replace("\n", newline), Trivia())
+
+
+def _takes_pins(template: str) -> bool:
+    parameters = re.search(r"^Parameters:\n((?:(?:[ #].*)?\n)*)", template, re.MULTILINE)
+    return parameters is not None and f"\n  {PINS}:" in f"\n{parameters[1]}"

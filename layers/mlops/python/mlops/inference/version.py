@@ -61,8 +61,8 @@ class Pin:
 
 
 def parse_pins(text: str) -> tuple[Pin, ...]:
-    """Read a comma-separated list. Raises PinInvalid, also where two pins share a model."""
-    pins = tuple(Pin.parse(part.strip()) for part in text.split(",") if part.strip())
+    """Read pins with commas or blanks between. Raises PinInvalid, also for two of one model."""
+    pins = tuple(map(Pin.parse, text.replace(",", " ").split()))
     if len({pin.version.model for pin in pins}) < len(pins):
         raise PinInvalid(text)
     return pins

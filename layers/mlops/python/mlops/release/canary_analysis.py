@@ -1,17 +1,18 @@
 """The analyses of a canary: what was observed in each interval, and the verdict; both are kept."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlops.release.analysis import Observation, Policy, Verdict, analyze
+from mlops.inference.version import Pin
+from mlops.release.analysis import Observation, Policy, Requests, Verdict, analyze
 from mlops.release.evidence import Evidence, reading
-from mlops.release.ports import Observations
+from mlops.release.ports import Edges, FunctionVersion, Observations
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Schedule:
 
     analyses: int = 5
     analysis_seconds: int = 360
-    min_requests: int = 300
+    min_requests: int = 150
     log_delay_seconds: int = 15
 
     def end_of(self, began: datetime, number: int) -> datetime:
@@ -45,8 +46,8 @@ class CanaryAnalysis:
     """One analysis.
 
     since, until: the interval of this analysis alone; the verdict is about all until then.
-    findings: criterion, verdict and reason of each. requests: the canary's so far. answered: those
-    that had neither an error nor a refusal for an answer.
+    findings: criterion, verdict and reason of each. requests, stable_requests: for predictions,
+    that the canary and the stable version had so far.
     """
 
     number: int
@@ -56,18 +57,41 @@ class CanaryAnalysis:
     since: datetime
     until: datetime
     requests: int
-    answered: int
     stable_requests: int
 
 
+def changed_models(stable: FunctionVersion, canary: FunctionVersion) -> Mapping[str, Pin]:
+    """Return the models to be compared by themselves, with their pins in the stable version.
+
+    Other code or settings change every model. A model that only one of the two has cannot be
+    compared.
+    """
+    old, new = ({pin.version.model: pin for pin in it.pins} for it in (stable, canary))
+    all_change = (stable.code, stable.settings) != (canary.code, canary.settings)
+    return {
+        model: old[model]
+        for model in sorted(old.keys() & new.keys())
+        if all_change or old[model] != new[model]
+    }
+
+
 class CanaryAnalyses:
-    """now: aware, UTC."""
+    """Analyzes canaries.
+
+    edges_of: returns the bins of a version's predictions, or None where it has no profile.
+    now: aware, UTC.
+    """
 
     def __init__(
-        self, evidence: Evidence, observations: Observations, now: Callable[[], datetime]
+        self,
+        evidence: Evidence,
+        observations: Observations,
+        edges_of: Callable[[Pin], Edges | None],
+        now: Callable[[], datetime],
     ) -> None:
         self._evidence = evidence
         self._observations = observations
+        self._edges_of = edges_of
         self._now = now
 
     def analyze(
@@ -76,12 +100,12 @@ class CanaryAnalyses:
         schedule: Schedule,
         began: datetime,
         done: tuple[CanaryAnalysis, ...],
-        versions: tuple[str, str],
+        versions: tuple[FunctionVersion, FunctionVersion],
     ) -> tuple[CanaryAnalysis, ...]:
         """Return the analyses so far, with one more if it is time for that.
 
         Where intervals were missed, one analysis sees all of them. versions: the stable one, and
-        the canary. Raises CloudUnavailable, RecordDamaged, any StoreError.
+        the canary. Raises CloudUnavailable, RecordDamaged, any ArtifactError, any StoreError.
         """
         last = done[-1].number if done else 0
         number = schedule.due(began, self._now())
@@ -90,43 +114,54 @@ class CanaryAnalyses:
         name = f"analysis-{number}"
         kept = self._evidence.read(id, name)
         if kept is None:
+            edges = {model: self._edges_of(pin) for model, pin in changed_models(*versions).items()}
             since, until = schedule.end_of(began, last), schedule.end_of(began, number)
-            stable, canary = (self._observations.observe(it, since, until) for it in versions)
-            kept = self._conclude(id, schedule, number, done, stable, canary)
-            kept |= {"since": since.isoformat(), "until": until.isoformat()}
+            known = {model: of_model for model, of_model in edges.items() if of_model is not None}
+            counts = {
+                side: _document(self._observations.observe(version.number, since, until, known))
+                for side, version in zip(("stable", "canary"), versions, strict=True)
+            }
+            earlier = [self._evidence.read(id, f"analysis-{it.number}") or {} for it in done]
+            with reading(f"the analyses of {id}"):
+                stable, canary = (
+                    reduce(
+                        Observation.__add__, (_observation(it[side]) for it in (*earlier, counts))
+                    )
+                    for side in counts
+                )
+            bins = {model: len(found) + 1 if found else 0 for model, found in edges.items()}
+            kept = {
+                **counts,
+                "edges": edges,
+                "since": since.isoformat(),
+                "until": until.isoformat(),
+                **_conclude(id, schedule, number, bins, stable, canary),
+            }
             kept = self._evidence.keep(id, name, kept)
         with reading(name):
             return (*done, _read(number, kept))
 
-    def _conclude(
-        self,
-        id: str,
-        schedule: Schedule,
-        number: int,
-        done: Sequence[CanaryAnalysis],
-        stable: Observation,
-        canary: Observation,
-    ) -> dict[str, Any]:
-        """Compare all that was observed so far. The same again gives the same verdict."""
-        samples = {"stable": _to_document(stable), "canary": _to_document(canary)}
-        earlier = [self._evidence.read(id, f"analysis-{it.number}") or {} for it in done]
-        with reading(f"the analyses of {id}"):
-            stable, canary = (
-                _join([*(it[side] for it in earlier), samples[side]]) for side in samples
-            )
-        policy = Policy(analyses=schedule.analyses, min_requests=schedule.min_requests)
-        seed = hashlib.sha256(f"{id}/{number}".encode()).digest()
-        generator = np.random.default_rng(int.from_bytes(seed))
-        found = analyze(canary, stable, policy, number, generator)
-        return {
-            **samples,
-            "verdict": found.verdict,
-            "reasons": list(found.reasons),
-            "findings": [vars(finding) for finding in found.findings],
-            "requests": canary.requests,
-            "answered": canary.answered,
-            "stable_requests": stable.requests,
-        }
+
+def _conclude(
+    id: str,
+    schedule: Schedule,
+    number: int,
+    bins: Mapping[str, int],
+    stable: Observation,
+    canary: Observation,
+) -> dict[str, Any]:
+    """Compare all that was observed so far. The same again gives the same verdict."""
+    policy = Policy(analyses=schedule.analyses, min_requests=schedule.min_requests)
+    seed = hashlib.sha256(f"{id}/{number}".encode()).digest()
+    generator = np.random.default_rng(int.from_bytes(seed))
+    found = analyze(canary, stable, bins, policy, number, generator)
+    return {
+        "verdict": found.verdict,
+        "reasons": list(found.reasons),
+        "findings": [vars(finding) for finding in found.findings],
+        "requests": canary.predictions.requests,
+        "stable_requests": stable.predictions.requests,
+    }
 
 
 def _read(number: int, document: Mapping[str, Any]) -> CanaryAnalysis:
@@ -138,46 +173,27 @@ def _read(number: int, document: Mapping[str, Any]) -> CanaryAnalysis:
         since=datetime.fromisoformat(document["since"]),
         until=datetime.fromisoformat(document["until"]),
         requests=document["requests"],
-        answered=document["answered"],
         stable_requests=document["stable_requests"],
     )
 
 
-def _to_document(observation: Observation) -> dict[str, Any]:
-    samples = {name: getattr(observation, name).tolist() for name in ("latencies", "predictions")}
-    return {**vars(observation), **samples}
+def _document(observation: Observation) -> dict[str, Any]:
+    models = {name: vars(found) for name, found in observation.models.items()}
+    return vars(observation) | {"models": models, "others": vars(observation.others)}
 
 
-def _join(documents: Sequence[Mapping[str, Any]]) -> Observation:
-    """Add counts up, and put samples together."""
-    latency_step = max(int(it["latency_step"]) for it in documents)
-    prediction_step = max(int(it["prediction_step"]) for it in documents)
+def _observation(document: Mapping[str, Any]) -> Observation:
     return Observation(
-        requests=_sum(documents, "requests"),
-        errors=_sum(documents, "errors"),
-        refusals=_sum(documents, "refusals"),
-        other_requests=_sum(documents, "other_requests"),
-        other_errors=_sum(documents, "other_errors"),
-        other_refusals=_sum(documents, "other_refusals"),
-        latencies=_thin(documents, "latencies", "latency_step", latency_step),
-        predictions=_thin(documents, "predictions", "prediction_step", prediction_step),
-        latency_step=latency_step,
-        prediction_step=prediction_step,
+        models={name: _requests(found) for name, found in document["models"].items()},
+        others=_requests(document["others"]),
+        crashes=document["crashes"],
     )
 
 
-def _sum(documents: Sequence[Mapping[str, Any]], name: str) -> int:
-    return sum(int(it[name]) for it in documents)
-
-
-def _thin(
-    documents: Sequence[Mapping[str, Any]], name: str, step: str, largest: int
-) -> NDArray[np.float64]:
-    """Thin all samples alike, so that each interval weighs as much as it had requests.
-
-    Only the busier version is thinned in a rush hour; if that hour weighed less in its samples, the
-    two would differ wherever other clients ask then.
-    """
-    return np.concatenate(
-        [np.asarray(it[name][:: largest // int(it[step])], np.float64) for it in documents]
-    )
+def _requests(document: Mapping[str, Any]) -> Requests:
+    """Read counts, whose bins are texts in JSON."""
+    bins = {
+        name: {int(place): int(count) for place, count in document[name].items()}
+        for name in ("latencies", "predictions")
+    }
+    return Requests(**{**document, **bins})

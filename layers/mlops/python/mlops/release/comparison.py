@@ -6,7 +6,7 @@ versions have the very same holdout, which neither has seen.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,22 @@ from mlops.errors import ModelUnusable
 from mlops.inference.holdout import holdout_from_bytes
 from mlops.inference.loading import ArtifactSource, ServedModel, read_listed
 from mlops.inference.manifest import HOLDOUT
-from mlops.models.contract import Request
+from mlops.models.contract import Contract
+from mlops.models.schemas import Request
+from mlops.models.tasks import Numbers
 from mlops.models.validation import validate
 from mlops.release.findings import Findings
-from mlops.release.noninferiority import Figure, Margins, compare
+from mlops.release.noninferiority import Figure, compare
+
+_Row = Mapping[str, Any]
 
 
 def compare_on_holdout(
-    source: ArtifactSource, candidate: ServedModel, champion: ServedModel | None, margins: Margins
+    source: ArtifactSource, candidate: ServedModel, champion: ServedModel | None, *, doubt: float
 ) -> Findings:
-    """champion: None where it cannot be used; then the holdout is only read.
+    """Compare two versions by the losses and margins of their task.
 
+    champion: None where it cannot be used; then the holdout is only read. doubt: see `compare`.
     Raises ArtifactError where the candidate or its holdout cannot be used, StoreError.
     """
     if HOLDOUT not in candidate.manifest.files:
@@ -33,54 +38,64 @@ def compare_on_holdout(
     holdout = holdout_from_bytes(
         candidate.version, read_listed(source, candidate.manifest, HOLDOUT)
     )
-    views = _views(candidate, holdout.requests)
+    task = candidate.contract.outcome
+    labels = holdout.numbers(candidate.version, task)
+    views = dict(_views(candidate.contract, holdout.requests))
+    predicted = {view: _predict(candidate, rows) for view, rows in views.items()}
     if champion is None:
         return Findings()
+    if _meaning(candidate.contract) != _meaning(champion.contract):
+        return Findings(uncompared=("the champion predicts something else",))
     details: dict[str, Any] = {
         "rows": len(holdout.labels),
         "unseen_by_the_champion_too": _digest(candidate) == _digest(champion),
     }
     reasons: list[str] = []
-    for view, requests in views.items():
-        ours = candidate.predictor.predict(candidate.contract.columns(requests))
-        if not np.isfinite(ours).all():
-            return Findings(reasons=(f"holdout, {view}: not all of its predictions are numbers",))
+    for view, rows in views.items():
         try:
-            theirs = champion.predictor.predict(champion.contract.columns(requests))
+            theirs = _predict(champion, [_known(champion.contract, row) for row in rows])
         except ModelUnusable as error:
             return Findings(uncompared=(f"the champion cannot be used: {error}",))
-        if not np.isfinite(theirs).all():
-            return Findings(uncompared=("not all predictions of the champion are numbers",))
-        figures = compare(ours, theirs, holdout.labels, margins)
+        figures = compare(task, predicted[view], theirs, labels, doubt=doubt)
         details[view] = {figure.name: _shown(figure) for figure in figures}
         reasons += [f"holdout, {view}: {_worse(figure)}" for figure in figures if not figure.passes]
     return Findings(tuple(reasons), details={"holdout": details})
 
 
-def _views(candidate: ServedModel, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Request]]:
-    """The rows as clients send them that know every field, and those that know the required ones.
-
-    Raises ModelUnusable.
-    """
-    fields = candidate.contract.request.model_fields
-    required = {name for name, field in fields.items() if field.is_required()}
-    return {
-        "full": _requests(candidate, rows),
-        "required_only": _requests(
-            candidate, [{name: row[name] for name in row.keys() & required} for row in rows]
-        ),
-    }
+def _views(contract: Contract, rows: Sequence[_Row]) -> Iterator[tuple[str, Sequence[_Row]]]:
+    """Yield the rows as clients send them that know every field, and those of each view."""
+    yield "full", rows
+    for view in contract.views:
+        if view.fields == "all":
+            continue
+        fields = contract.required if view.fields == "required" else {*view.fields}
+        sent = fields | contract.required
+        yield view.name, [{name: row[name] for name in row.keys() & sent} for row in rows]
 
 
-def _requests(candidate: ServedModel, rows: Sequence[Mapping[str, Any]]) -> list[Request]:
+def _known(contract: Contract, row: _Row) -> _Row:
+    """Return the fields of a row that the contract has."""
+    return {name: row[name] for name in row.keys() & contract.by_name.keys()}
+
+
+def _predict(served: ServedModel, rows: Sequence[_Row]) -> Numbers:
+    """Raises ModelUnusable, which names the row."""
     requests = []
     for number, row in enumerate(rows, start=1):
-        request = validate(candidate.contract, row)
+        request = validate(served.contract, row)
         if not isinstance(request, Request):
-            reason = f"the contract refuses row {number} of its holdout"
-            raise ModelUnusable(candidate.version, reason)
+            reason = f"the contract refuses row {number} of the holdout"
+            raise ModelUnusable(served.version, reason)
         requests.append(request)
-    return requests
+    numbers = served.predictor.predict(served.contract.encoder.tensors(requests))
+    if not np.isfinite(numbers).all():
+        raise ModelUnusable(served.version, "not all of its predictions are numbers")
+    return numbers
+
+
+def _meaning(contract: Contract) -> tuple[str, tuple[str, ...]]:
+    """Return what decides whether the losses of two versions can be compared."""
+    return contract.task, contract.answer.classes
 
 
 def _digest(served: ServedModel) -> str | None:
@@ -99,6 +114,6 @@ def _shown(figure: Figure) -> dict[str, float | None]:
 
 def _worse(figure: Figure) -> str:
     return (
-        f"{figure.name} {figure.candidate:.4f}, the champion's {figure.champion:.4f}; it may be"
-        f" worse by {figure.loss_at_most:.4f}, where {figure.margin} is too much"
+        f"{figure.name} {figure.candidate:.4g}, the champion's {figure.champion:.4g}; it may be"
+        f" worse by {figure.loss_at_most:.4g}, where {figure.margin:.4g} is too much"
     )

@@ -7,32 +7,19 @@ comparison, each at its full level; the probability that one worse by the margin
 most that of one (R. L. Berger, Technometrics 24 (1982) 295–300).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops.models.tasks import Numbers, Task
 from mlops.release.statistics import mean_at_most, paired_difference_at_most
-
-_POSITIVE_FROM = 0.5
-
-
-@dataclass(frozen=True)
-class Margins:
-    """What a candidate may lose.
-
-    accuracy: of the share of rows that it calls right at 0.5. brier: of the mean squared error of
-    its probabilities. doubt: probability to pass a candidate that loses all of a margin.
-    """
-
-    accuracy: float = 0.03
-    brier: float = 0.01
-    doubt: float = 0.05
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of both, and the upper bound of what the candidate loses."""
+    """The mean loss of both, and the upper bound of what the candidate loses."""
 
     name: str
     candidate: float
@@ -46,26 +33,36 @@ class Figure:
 
 
 def compare(
-    candidate: NDArray[np.float64],
-    champion: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    margins: Margins,
+    task: Task,
+    candidate: Numbers,
+    champion: Numbers,
+    labels: NDArray[np.float64],
+    *,
+    doubt: float,
 ) -> tuple[Figure, ...]:
-    """candidate, champion: probabilities of shape (n,). labels: of shape (n,); 1 is positive."""
-    right, others_right = (
-        (predictions >= _POSITIVE_FROM) == labels for predictions in (candidate, champion)
-    )
-    errors, others_errors = ((found - labels) ** 2 for found in (candidate, champion))
-    losses = int(np.count_nonzero(others_right & ~right))
-    wins = int(np.count_nonzero(right & ~others_right))
-    lost = paired_difference_at_most(losses, wins, len(labels), doubt=margins.doubt)
-    return (
-        Figure("accuracy", float(right.mean()), float(others_right.mean()), lost, margins.accuracy),
+    """Compare the losses of two versions on the same rows.
+
+    candidate, champion: shape (n, k). labels: shape (n,).
+    doubt: probability to pass a candidate that loses all of a margin.
+    """
+    ours, theirs = task.losses(labels, candidate), task.losses(labels, champion)
+    means = {name: float(losses.mean()) for name, losses in theirs.items()}
+    margins: Mapping[str, float] = task.margins(means)
+    return tuple(
         Figure(
-            "brier",
-            float(errors.mean()),
-            float(others_errors.mean()),
-            mean_at_most(errors - others_errors, doubt=margins.doubt),
-            margins.brier,
-        ),
+            name,
+            float(ours[name].mean()),
+            means[name],
+            _loss_at_most(ours[name], theirs[name], doubt),
+            margins[name],
+        )
+        for name in means
     )
+
+
+def _loss_at_most(ours: NDArray[np.float64], theirs: NDArray[np.float64], doubt: float) -> float:
+    """Return the upper bound of the mean difference: of shares, where a row is right or wrong."""
+    if np.isin(np.concatenate([ours, theirs]), (0, 1)).all():
+        losses, wins = (int(np.count_nonzero(found)) for found in (ours > theirs, ours < theirs))
+        return paired_difference_at_most(losses, wins, len(ours), doubt=doubt)
+    return mean_at_most(ours - theirs, doubt=doubt)

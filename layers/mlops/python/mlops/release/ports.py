@@ -87,10 +87,17 @@ class Function(Protocol):
         """Let exactly that version answer. Raises InvocationFailed where it does not."""
 
 
+Edges = tuple[float, ...]
+"""Inner edges of bins, which rise. A value that is an edge is in the bin above it."""
+
+
 class Observations(Protocol):
-    def observe(self, version: str, since: datetime, until: datetime) -> Observation:
+    def observe(
+        self, version: str, since: datetime, until: datetime, edges: Mapping[str, Edges]
+    ) -> Observation:
         """Return what a version of the API did from `since` until before `until` (aware, UTC).
 
+        edges: by model, the bins to count its predictions in; those of others are not counted.
         Raises CloudUnavailable.
         """
 

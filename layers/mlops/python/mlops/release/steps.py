@@ -43,11 +43,16 @@ _LONGEST_CAUSE = 500
 
 @dataclass(frozen=True)
 class Settings:
-    """How releases go. weight: the canary's share of the traffic. code_sha: what is deployed."""
+    """How releases go.
+
+    weight: the canary's share of the traffic. code_sha: what is deployed.
+    when_inconclusive: what becomes of a canary that neither failed nor passed.
+    """
 
     weight: float = 0.1
     poll_seconds: int = 30
     schedule: Schedule = Schedule()
+    when_inconclusive: Literal["rollback", "promote"] = "rollback"
     code_sha: str | None = None
 
 
@@ -348,7 +353,7 @@ class Release:
             settings.schedule,
             state.began,
             state.analyses,
-            (plan.champion.number, plan.candidate.number),
+            (plan.champion, plan.candidate),
         )
         last = analyses[-1] if analyses else None
         if last is not None and last.verdict is Verdict.FAILED:
@@ -357,10 +362,9 @@ class Release:
             return replace(state, analyses=analyses, wait=settings.poll_seconds)
         if last.verdict is Verdict.PASSED:
             return replace(promoted, reasons=last.reasons)
-        least = settings.schedule.min_requests
-        few = [f"{last.answered} predictions, and {least} are needed"]
-        reasons = ["inconclusive at the last analysis", *(few if last.answered < least else ())]
-        return replace(undone, reasons=(*reasons, *last.reasons))
+        why = f"inconclusive at the last analysis, and then to {settings.when_inconclusive}"
+        end = undone if settings.when_inconclusive == "rollback" else promoted
+        return replace(end, reasons=(why, *last.reasons))
 
     # --- promote: the API, then batch -----------------------------------------------------------
     def _promote(self, state: Promote) -> State:

@@ -30,17 +30,6 @@ class ApiVersion:
     def predict(self, model: str, request: Mapping[str, Any]) -> Answer:
         return self._ask("POST", f"/v1/predict/{model}", json.dumps(request))
 
-    def schemas(self, model: str) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-        """JSON Schemas of a request, and of an answer where the version says what that is."""
-        answer = self._ask("GET", f"/v1/models/{model}")
-        match answer:
-            case Answer(status=200, document={"features": dict(request), **rest}):
-                response = rest.get("response")
-                return request, response if isinstance(response, dict) else None
-        raise InvocationFailed(
-            self._number, f"status {answer.status} to a question about the model {model}"
-        )
-
     def _ask(self, method: str, path: str, body: str | None = None) -> Answer:
         found = self._function.invoke(self._number, _event(method, path, body))
         try:
