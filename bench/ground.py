@@ -22,8 +22,8 @@ from mlops.inference.loading import SERVED_FILES
 from mlops.inference.manifest import MANIFEST, MODEL
 from mlops.inference.version import Pin
 from mlops.models.churn.contract import CHURN
-from mlops.models.churn.data import load
 from mlops.models.tabular import INPUT
+from mlops.training.csv_data import load
 
 ROOT = Path(__file__).resolve().parent.parent
 CUSTOMERS = 20
@@ -134,7 +134,7 @@ def _copy_code(ground: Ground) -> None:
 
 
 def _customers(predictor: Any) -> Iterator[Customer]:
-    whole = (row for row in load(TELCO).requests if len(row) == len(CHURN.fields))
+    whole = (row for row in load(TELCO, CHURN).requests if len(row) == len(CHURN.fields))
     for row, _ in zip(whole, range(CUSTOMERS), strict=False):
         tensors = CHURN.encoder.tensors([CHURN.request.model_validate(row)])
         ((probability,),) = predictor.predict(tensors).tolist()

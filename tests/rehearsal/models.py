@@ -13,7 +13,6 @@ import joblib
 import numpy as np
 import onnx
 import pandas
-from mlops.training.csv_data import load
 from onnx import TensorProto, helper
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -27,6 +26,7 @@ from mlops.models.churn.contract import CHURN
 from mlops.models.churn.training import CHURN_PLAN
 from mlops.models.contract import Contract
 from mlops.models.tabular import INPUT
+from mlops.training.csv_data import load
 from mlops.training.export import to_onnx
 from mlops.training.folder import Candidate, read, save
 from tests.project.files import ROOT

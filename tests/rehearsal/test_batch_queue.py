@@ -13,7 +13,7 @@ import pytest
 from mlops.bootstrap import pinned_models
 from mlops.inference.version import Pin
 from mlops.models.churn.contract import CHURN
-from mlops.models.churn.data import load
+from mlops.training.csv_data import load
 from tests.container.engine import docker
 from tests.project.files import ROOT
 from tests.rehearsal.conftest import Stack
@@ -28,7 +28,7 @@ def customers() -> tuple[Row, ...]:
     """As the API takes them; what is not known is left out."""
     return tuple(
         {name: value for name, value in request.items() if value is not None}
-        for request in load(TELCO).requests
+        for request in load(TELCO, CHURN).requests
     )
 
 

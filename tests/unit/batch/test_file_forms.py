@@ -11,7 +11,7 @@ import pytest
 
 from mlops.batch.job import Format, format_of
 from mlops.batch.progress import JobState
-from mlops.models.churn.data import FIELDS, LABEL
+from mlops.models.churn.contract import CHURN
 from tests.unit.batch.bench import Bench, csv_of
 from tests.unit.batch.files import as_format, as_rows, rows
 from tests.unit.models.telco import as_csv, telco_rows
@@ -27,7 +27,10 @@ ROWS = rows(9)
 PARQUET = as_format(ROWS, Format.PARQUET)
 COLUMNS = {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}
 SPLIT = {"columns": list(ROWS[0]), "index": [0], "data": [list(ROWS[0].values())]}
-TO_FIELDS = {**FIELDS, LABEL: None, "not in this file": "gender"}
+TO_FIELDS = {field.column: field.name for field in CHURN.fields} | {
+    "Churn": None,
+    "not in this file": "gender",
+}
 
 
 def reason_of(content: bytes, format: Format = Format.CSV, **options: Any) -> str:

@@ -13,6 +13,7 @@ from mlops.batch import predicting, splitting
 from mlops.batch.job import Format
 from mlops.batch.progress import JobState
 from mlops.errors import MlopsError, StoreUnavailable
+from mlops.inference.predictor import Predictor
 from tests.unit.batch.bench import Bench
 from tests.unit.batch.files import as_format, rows
 
@@ -109,7 +110,7 @@ def test_an_error_of_the_machine_is_raised_and_the_task_tried_again(
 
 
 def test_an_error_of_the_model_is_no_refusal_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predicting, "are_probabilities", raising(IndexError))
+    monkeypatch.setattr(Predictor, "predict", raising(IndexError))
     bench = Bench()
     bench.submit(as_format(rows(3), Format.CSV))
     with pytest.raises(IndexError):

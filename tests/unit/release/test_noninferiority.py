@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from mlops.training.data import take
 from numpy.typing import NDArray
 
 from mlops.models.churn.contract import CHURN
@@ -20,6 +19,7 @@ from mlops.models.tasks import Binary, Multiclass, Numbers, Regression
 from mlops.release.noninferiority import Figure
 from mlops.release.noninferiority import compare as compare_numbers
 from mlops.release.statistics import mean_at_most, paired_difference_at_most
+from mlops.training.data import take
 from mlops.training.evaluation import evaluation_of
 from tests.unit.models.telco import telco_data
 
