@@ -16,6 +16,8 @@ CLIENTS = 2
 PREDICT = "/v1/predict/churn"
 LOST = 0
 """As a status: there was no answer at all."""
+PAUSE_SECONDS = 0.2
+"""Of each client after each answer, unless a canary needs as many requests as there can be."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,10 @@ class Answered:
 class Traffic:
     api: Api
     answers: list[Answered] = field(default_factory=list)
+    pause: float = PAUSE_SECONDS
 
     def ask(self, number: int) -> None:
-        """Every other customer is a veteran."""
+        """Ask about a customer; every other one is a veteran."""
         veteran = number % 2 == 0
         months = VETERAN_MONTHS if veteran else 1 + number % 72
         body = {"customer_id": f"C{number}", "tenure": months, "monthly_charges": 79.5}
@@ -48,15 +51,24 @@ class Traffic:
     def since(self, at: float) -> Sequence[Answered]:
         return [answer for answer in [*self.answers] if answer.at >= at]
 
+    @contextmanager
+    def at_full_rate(self) -> Iterator[None]:
+        """Let the clients ask without a pause, for a canary that its requests decide."""
+        self.pause = 0
+        try:
+            yield
+        finally:
+            self.pause = PAUSE_SECONDS
+
 
 @contextmanager
 def traffic(api: Api) -> Iterator[Traffic]:
-    """So long as it lasts, as many requests as the clients can make one after the other."""
+    """Let clients ask one request after the other until the end."""
     found, over = Traffic(api), threading.Event()
 
     def client() -> None:
         for number in count():
-            if over.is_set():
+            if over.wait(found.pause):
                 return
             found.ask(number)
 

@@ -18,7 +18,7 @@ or to differ from. It must not keep the canary that fixes it from being promoted
 
 The probability to fail a canary that is no different is shared evenly between analyses and criteria
 (Bonferroni), so it stays below `Policy.false_alarms` in all. The simulation in
-tests/unit/release/test_simulation.py states what comes out of it.
+tests/simulation/test_canary_analysis.py states what comes out of it.
 """
 
 import math

@@ -78,6 +78,7 @@ def shares(world: World, runs: int, seed: int) -> dict[Verdict, float]:
     return {outcome: outcomes.count(outcome) / runs for outcome in Verdict}
 
 
+@pytest.mark.timeout(600)
 def test_a_canary_that_is_no_different_is_seldom_rolled_back() -> None:
     """False rollbacks: 0.7 % of 1,500, where 5 % are allowed."""
     found = shares(World(), runs=1_500, seed=1)
