@@ -19,8 +19,15 @@ PIN_FIRST := true
 endif
 # Install into the environment $(1), wherever the user's pip is configured to install. The
 # requirements are complete, so pip resolves nothing.
-install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+install = $(1)/bin/python -m pip install $(COMPILE) --quiet --disable-pip-version-check --no-deps \
 	  --no-user --target= --root=/ --prefix="$$PWD/$(1)"
+
+# Set up the environments of the tests side by side. This is a make of its own, because the tests
+# call make too, and must not inherit its jobs. To compile all packages takes longer than to install
+# them, and Python compiles what it imports anyway. GOALS: what the user asked for.
+TESTED_WITH := $(VENV)/.test $(patsubst %,.tools/%/.done,sam checkov ministack load generators)
+SET_UP_TESTS = $(MAKE) --silent --no-print-directory --jobs=$(words $(TESTED_WITH)) \
+	  GOALS='$(MAKECMDGOALS)' COMPILE=--no-compile $(TESTED_WITH)
 
 # Variables that change where pip installs, or what Python imports, would break the environments.
 # pip keeps those that say where packages come from.
@@ -40,22 +47,27 @@ export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check unit rehearse train build local openapi lock clean
+.PHONY: help run test test-without-engine check unit rehearse train build local openapi lock clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(REGISTERED) ## Serve the API at http://127.0.0.1:8000 (PORT= changes it), reloading on change
 	@$(BIN)/python -m functions.api --port '$(PORT)'
 
-test: $(VENV)/.test $(patsubst %,.tools/%/.done,sam checkov ministack load generators) ## Run every check and test
+test: ## Run every check and test
+	@$(SET_UP_TESTS)
 	@$(BIN)/python -m tests
+
+test-without-engine: ## Run the tests that need no Docker engine
+	@$(SET_UP_TESTS)
+	@$(BIN)/python -m tests without-engine
 
 check: $(VENV)/.test ## Run the quick checks only: style, types, layers
 	@$(BIN)/python -m tests check
 
 unit: $(VENV)/.test ## Run the unit tests only
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/python -m tests unit
 
 # `make test` skips what it cannot try, but not in CI. Who rehearses has asked for it, too.
 rehearse: $(VENV)/.test .tools/sam/.done .tools/ministack/.done ## Deploy and release on this machine; needs a Docker engine
@@ -88,22 +100,23 @@ include bench.mk
 include load.mk
 
 # --- what is set up once: environments, and the first version of the first model ---------------
-# One make at a time: another one waits for the lock, and then finds that nothing is left to do. So
-# each of these files has two rules: the first takes the lock, and calls make again for the second.
+# One make at a time for $(VENV) and the models, and one for each tool: another one waits for the
+# lock, and then finds that nothing is left to do. So each of these files has two rules: the first
+# takes the lock, and calls make again for the second.
 $(VENV)/.run: requirements.txt pyproject.toml
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
 $(CANDIDATE) $(REGISTRY): | $(VENV)/.run
 
 ifneq ($(SETUP_LOCK),held)
 SET_UP = @+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }; \
-	  SETUP_LOCK=held $(PYTHON) tests/tools/locked.py $(STATE)/.make.lock $(MAKE) --silent --no-print-directory $@
+	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(or $(GOALS),$(MAKECMDGOALS))"; exit 1; }; \
+	  SETUP_LOCK=held $(PYTHON) tests/tools/locked.py $(1) $(MAKE) --silent --no-print-directory $@
 
 $(VENV)/.run $(VENV)/.test $(CANDIDATE) $(REGISTRY):
-	$(SET_UP)
+	$(call SET_UP,$(STATE)/.make.lock)
 
 .tools/%/.done: tests/tools/%.txt
-	$(SET_UP)
+	$(call SET_UP,.tools/.$*.lock)
 else
 # In two steps, so that a run that was interrupted goes on with its candidate. Models without a
 # registry mean that the registry was lost. It is rebuilt from them.

@@ -9,31 +9,52 @@ import pytest
 
 from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import Pin
-from tests.workers import shared_folder
+from tests.workers import is_worker, shared_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST_FIRST = ("rehearsal", "container", "docs", "integration", "property", "unit")
-"""Folders of tests that mostly wait come before those that mostly compute."""
+RELEASES = "releases"
+"""The group of tests that waits most and longest, and that depends on its processes being quick."""
+ORDER = (
+    *("integration", "simulation", "property", "unit", "template", "project"),
+    *("rehearsal", "container", "docs"),
+)
+"""The folders, as they run beside the releases: those that use other containers come last."""
+ALONE = "simulation"
+"""The folder whose tests share no fixtures, so that each can run in another worker."""
+GIVE_WAY = 5
+"""The niceness of every other test, while there may be releases."""
 
 pytest_plugins = ["tests.container.images"]
 
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of this name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each worker run whole groups, and start the longest groups first.
+    """Let each worker run whole groups, and start the releases first.
 
     The tests of one file share fixtures, so they form a group; a test with an `xdist_group` of its
     own belongs to that one instead.
     """
-
-    def position(item: pytest.Item) -> int:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
-
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
-    items.sort(key=position)
+        if group_of(item) is None:
+            file = str(item.path.relative_to(ROOT))
+            group = item.nodeid if folder_of(item) == ALONE else file
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: (group_of(item) != RELEASES, ORDER.index(folder_of(item))))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave the processors to the releases: they are decided by requests that are counted."""
+    if is_worker() and group_of(item) != RELEASES and os.nice(0) < GIVE_WAY:
+        os.nice(GIVE_WAY)
+
+
+def group_of(item: pytest.Item) -> str | None:
+    marker = item.get_closest_marker("xdist_group")
+    return None if marker is None else marker.args[0]
+
+
+def folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT / "tests").parts[0]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

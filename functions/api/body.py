@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
 from functions.api.errors import BodyTooLarge, UnsupportedCoding, UnsupportedMediaType
+from mlops.errors import MalformedJson
 from mlops.models.strict_json import parse
 from mlops.models.validation import MAX_FAULTS
 
@@ -73,7 +74,19 @@ async def _read_json(request: Request, limit: int) -> tuple[bytes, Any]:
     body = await read_body(request, limit)
     if len(body) > MAX_BODY_BYTES and body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
         raise BodyTooLarge(f"A body may have at most {MAX_BRACKETS:,} objects and lists.")
-    return body, parse(body.removeprefix(_BYTE_ORDER_MARK))
+    try:
+        return body, parse(body.removeprefix(_BYTE_ORDER_MARK))
+    except MalformedJson as error:
+        raise MalformedJson(_kind_of(body) or str(error)) from error
+
+
+def _kind_of(body: bytes) -> str | None:
+    """Return what a body is that is no text in UTF-8, or None if that is not known."""
+    # Imported late: most processes never see such a body.
+    from mlops.models.file_kinds import HEAD, recognize
+
+    kind = recognize(body[:HEAD])
+    return f"The body is {kind}. Send JSON in UTF-8, uncompressed." if kind else None
 
 
 def _bounded(parsed: Any, model: type[BaseModel]) -> Any:

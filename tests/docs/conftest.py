@@ -8,19 +8,25 @@ import pytest
 from tests.container.engine import require_engine
 from tests.docs.terminal import Terminal
 
+FIRST = "README.md"
+
 
 @pytest.fixture(scope="module")
 def terminals(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, trained_store: Path
 ) -> Iterator[Callable[[str], Terminal]]:
-    """The terminal of a document: its blocks share it, the next document gets a new one."""
+    """Return a function that opens the terminal of a document, which its blocks share.
+
+    Readers of the other documents have followed the first one: they have its model already.
+    """
     opened: dict[str, Terminal] = {}
 
     def of(document: str) -> Terminal:
         if document not in opened:
             for other in opened.values():
                 other.stop()
-            opened[document] = Terminal(tmp_path_factory.mktemp(Path(document).stem))
+            folder = tmp_path_factory.mktemp(Path(document).stem)
+            opened[document] = Terminal(folder, None if document == FIRST else trained_store)
         return opened[document]
 
     yield of

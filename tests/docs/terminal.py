@@ -31,7 +31,9 @@ END_OF_STEP = "--- end of step ---"
 
 
 class Terminal:
-    def __init__(self, folder: Path) -> None:
+    """store: what `make run` has made before; without it, the reader has only cloned."""
+
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self.server: subprocess.Popen[str] | None = None
@@ -42,6 +44,8 @@ class Terminal:
         for name in BORROWED:
             if (ROOT / name).exists():
                 (folder / name).symlink_to(ROOT / name)
+        if store is not None:
+            shutil.copytree(store, folder / ".mlops")
         self._commit()
 
     def __enter__(self) -> Self:
@@ -139,7 +143,7 @@ class Terminal:
         return DOCUMENTED_ADDRESS.sub(f"127.0.0.1:{self.port}", command)
 
     def _assert_installed(self, needs_engine: bool) -> None:
-        """A stale environment would be installed anew, from the copy, into what it borrowed."""
+        """A stale environment would be installed again, from the copy, into what it borrowed."""
         current = subprocess.run(
             ["make", "--question", *STAMPS[needs_engine]],
             cwd=self.folder,

@@ -14,7 +14,7 @@ FILES = ("tests/unit/inference/test_version.py", "tests/project/test_overrides.p
 
 def test_the_tests_of_one_file_run_in_one_worker() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *PARALLEL, "--verbose", *FILES],
+        [sys.executable, "-m", "pytest", *PARALLEL, "-n", "2", "--verbose", *FILES],
         cwd=ROOT,
         capture_output=True,
         text=True,

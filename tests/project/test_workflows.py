@@ -1,6 +1,7 @@
 """The workflows: valid, pinned, without a right they do not need, and no magic of their own."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -140,14 +141,32 @@ def test_every_command_is_a_make_target_that_exists(workflow: Path) -> None:
 
 
 def test_nothing_is_deployed_that_has_not_passed_all_before() -> None:
-    path = ["lint", "test", "build", "scan", "gate", "staging", "production"]
-    assert list(jobs(CI)) == path
-    needs = [jobs(CI)[name].get("needs") for name in path]
-    assert needs[:5] == [None, *path[:4]]
-    assert needs[5:] == [["build", "gate"], ["build", "staging"]]
+    assert {name: job.get("needs") for name, job in jobs(CI).items()} == {
+        "lint": None,
+        "oldest-python": "lint",
+        "test": "lint",
+        "build": ["oldest-python", "test"],
+        "scan": "build",
+        "gate": "scan",
+        "staging": ["build", "gate"],
+        "production": ["build", "staging"],
+    }
     stages = {name: job["with"]["stage"] for name, job in jobs(CI).items() if "uses" in job}
     assert stages == {"staging": "staging", "production": "production"}
     assert "refs/heads/main" in jobs(CI)["staging"]["if"]
+
+
+def test_containers_are_tested_once_and_the_rest_with_the_oldest_python_too() -> None:
+    tested = {name: commands(jobs(CI)[name]) for name in ("oldest-python", "test")}
+    assert tested == {"oldest-python": ["make test-without-engine"], "test": ["make test"]}
+    assert not any("matrix" in str(jobs(CI)[name]) for name in tested)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (setup,) = [
+        step["with"]
+        for step in jobs(CI)["oldest-python"]["steps"]
+        if step.get("uses", "").startswith("actions/setup-python@")
+    ]
+    assert project["requires-python"] == f">={setup['python-version']}"
 
 
 def test_what_is_deployed_is_what_was_built() -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -63,9 +64,8 @@ class Cloud:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service: str, keys: Keys = ACCOUNT) -> Any:
-        """A boto3 client of whoever has these keys."""
-        session: Any = boto3.Session(keys.key, keys.secret, keys.token, REGION)
-        return session.client(service, endpoint_url=self.url)
+        """Return a boto3 client with these keys."""
+        return _client(self.url, service, keys)
 
     def user(self, name: str, *allowed: str) -> Keys:
         """A new IAM user's. allowed: actions, on whatever there is."""
@@ -119,6 +119,12 @@ class Cloud:
                 return
             time.sleep(0.2)
         raise AssertionError(f"{what}: not in {seconds} s. {self.server.tail()}")
+
+
+@cache  # to make one takes as long as ten calls
+def _client(url: str, service: str, keys: Keys) -> Any:
+    session: Any = boto3.Session(keys.key, keys.secret, keys.token, REGION)
+    return session.client(service, endpoint_url=url)
 
 
 def require_registry(unproved: str) -> None:

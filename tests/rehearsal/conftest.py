@@ -90,34 +90,42 @@ def client(cloud: Cloud) -> Keys:
 
 
 @pytest.fixture(scope="session")
-def releasing(
+def released_stack(
     cloud: Cloud,
     project: Path,
     trained_store: Path,
     churn_pin: Pin,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Releasing:
-    """A stack to be released to, which was deployed first as CI/CD does it."""
+    """Return a stack that was deployed and released for the first time, as CI/CD does it."""
     folder = tmp_path_factory.mktemp("releases")
     deployment = Deployment.prepared(cloud, project, folder / "project", "releases")
     deployment.configure(Pins=str(churn_pin), **COMPRESSED)
     deployment.prepare_make()
     repository = f"{cloud.registry}/{deployment.stack}"
     deployment.make("deploy", IMAGE_REPOSITORY=repository, MLOPS_STORE=str(trained_store))
+    deployment.make("verdict")
     return Releasing(deployment, trained_store.parent / "candidate", folder)
+
+
+@pytest.fixture
+def releasing(released_stack: Releasing) -> Releasing:
+    """Return the stack when nothing is under way, whatever the test before has left behind."""
+    released_stack.come_to_rest()
+    return released_stack
 
 
 # The tests of other folders are not disturbed.
 @pytest.fixture(scope="package")
-def clients(releasing: Releasing, client: Keys) -> Iterator[Traffic]:
-    with traffic(releasing.deployment.api(client)) as found:
+def clients(released_stack: Releasing, client: Keys) -> Iterator[Traffic]:
+    with traffic(released_stack.deployment.api(client)) as found:
         yield found
 
 
 @pytest.fixture(scope="package")
-def url(releasing: Releasing, client: Keys) -> Iterator[str]:
-    """Of the API that is released to."""
-    with forwarded(releasing.deployment.api(client)) as found:
+def url(released_stack: Releasing, client: Keys) -> Iterator[str]:
+    """Yield the URL of the API that is released to."""
+    with forwarded(released_stack.deployment.api(client)) as found:
         yield found
 
 

@@ -3,10 +3,10 @@
 import json
 import shlex
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -14,12 +14,12 @@ from typing import Any, Final
 from mlops.inference.version import parse_pins
 from tests.project.files import ROOT
 from tests.rehearsal.deployment import COMMAND_SECONDS, MLOPS, Deployment
-from tests.rehearsal.models import Make, imported
+from tests.rehearsal.models import Make, as_good, imported
 
 # A tenth of a few hundred requests an analysis. Everything else is as it is deployed anywhere.
 COMPRESSED: Final = {
     "CanaryAnalyses": "5",
-    "CanaryAnalysisSeconds": "30",
+    "CanaryAnalysisSeconds": "24",
     "CanaryPollSeconds": "1",
     "CanaryLogDelaySeconds": "1",
     "CanaryMinRequests": "60",
@@ -28,18 +28,18 @@ COMPRESSED: Final = {
 MODEL: Final = "churn"
 RELEASES: Final = ROOT / "docs/releases.md"
 WEIGHT: Final = 0.1
-BEGIN_SECONDS: Final = 60
+LATEST: Final = "$LATEST"
+FUNCTIONS: Final = {"api": "ApiFunctionName", "batch": "BatchFunctionName"}
+BEGIN_SECONDS: Final = 90
 END_SECONDS: Final = 60
 CLEARED_SECONDS: Final = 120
 ROLLBACK_SECONDS: Final = 5
-LIMIT_SECONDS: Final = 30  # of an execution: enough for the gate, and not for a canary's analyses
 
 
 @dataclass(frozen=True)
 class Ran:
     code: int
     said: str
-    seconds: float
 
     @property
     def document(self) -> Any:
@@ -48,14 +48,18 @@ class Ran:
 
 @dataclass(frozen=True)
 class Releasing:
-    """trained: the folder of the trained candidate. folder: for those that are made of it."""
+    """A stack that is released to.
+
+    trained: the folder of the trained candidate. folder: for the candidates that are made of it.
+    """
 
     deployment: Deployment
     trained: Path
     folder: Path
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    _good: set[str] = field(default_factory=set)
 
     def mlops(self, *arguments: str) -> Ran:
-        started = time.monotonic()
         done = subprocess.run(
             [MLOPS, *arguments],
             cwd=self.deployment.folder,
@@ -67,17 +71,18 @@ class Releasing:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, done.stdout or done.stderr, time.monotonic() - started)
+        return Ran(done.returncode, done.stdout or done.stderr)
 
-    def register(self, make: Make, number: str, model: str = MODEL) -> str:
-        """Register what `make` makes as this version, and pin it. Its name."""
-        version = f"{model}-model-v{number}"
-        candidate = make(self.candidate_of(model), self.folder / version)
-        self.deployment.register(candidate, version)
+    def register(self, make: Make, model: str = MODEL) -> str:
+        """Make a candidate, register it as a new version, and pin it. Return the version."""
+        version = f"{model}-model-v1.{next(self._numbers)}.0"
+        self.deployment.register(make(self.candidate_of(model), self.folder / version), version)
+        if make is as_good:
+            self._good.add(version)
         return version
 
     def candidate_of(self, model: str) -> Path:
-        """The folder of a model's trained, or imported, candidate."""
+        """Return the folder of a model's trained, or imported, candidate."""
         return self.trained if model == MODEL else self.folder / model / "candidate"
 
     def import_model(self, model: str) -> None:
@@ -89,9 +94,9 @@ class Releasing:
         ran = self.mlops("import", *files, *options)
         assert ran.code == 0, ran.said
 
-    def deploy(self, make: Make, number: str, model: str = MODEL) -> str:
-        """As `register`, and `sam deploy`."""
-        version = self.register(make, number, model)
+    def deploy(self, make: Make, model: str = MODEL) -> str:
+        """Make, register, pin and deploy a candidate, which starts its release."""
+        version = self.register(make, model)
         self.deployment.deploy()
         return version
 
@@ -100,71 +105,97 @@ class Releasing:
         return self.mlops("release", "start", "--wait", "--json")
 
     def start_canary(self) -> Any:
-        """As `start`, and wait only until it has traffic: the release that is under way."""
-        started = self.mlops("release", "start")
-        assert started.code == 0, started.said
+        """Return the release of a good candidate once its canary has traffic.
+
+        A good candidate that was rolled back before is released again, which saves a deployment.
+        """
+        deployed = self.model_of(LATEST)
+        if deployed in self._good and deployed != self.model_of(self.live()):
+            started = self.mlops("release", "start")
+            assert started.code == 0, started.said
+        else:
+            self.deploy(as_good)
         return self.running()
 
     def verdict(self) -> Ran:
-        """Of what was deployed last, once there is one."""
+        """Wait for the verdict about what was deployed last."""
         return self.mlops("release", "status", "--wait", "--json")
 
     def status(self) -> Any:
         return self.mlops("release", "status", "--json").document
 
     def running(self) -> Any:
-        """The release that is under way, once its canary has traffic."""
-        deadline = time.monotonic() + BEGIN_SECONDS
-        while time.monotonic() < deadline:
-            found = self.status()
-            if found["running"] and len(found["api"]) == 2:
-                return found["running"]
-            time.sleep(0.2)
-        raise AssertionError(f"no canary has traffic: {json.dumps(found, indent=1)}")
+        """Wait until a canary has traffic, and return its release."""
+        self._wait(lambda: len(self.shares()) == 2, "a canary has traffic", BEGIN_SECONDS)
+        return self.status()["running"]
 
-    def shares(self, function: str = "api") -> dict[str, float]:
-        found: dict[str, float] = self.status()[function]
-        return found
+    def shares(self, part: str = "api") -> dict[str, float]:
+        """Return the share of the traffic that each version has, as Lambda knows it."""
+        alias = self.deployment.cloud.client("lambda").get_alias(
+            FunctionName=self._function(part), Name="live"
+        )
+        weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+        return {alias["FunctionVersion"]: 1 - sum(weights.values()), **weights}
 
     def live(self) -> str:
-        """Number of the version that has all traffic."""
+        """Return the number of the version that has all traffic."""
         (number,) = self.shares()
         return number
 
     def model_of(self, number: str, model: str = MODEL) -> str:
-        """Name of the version of a model that a version of the API serves."""
+        """Return the name of the version of a model that a version of the API serves."""
         pins = parse_pins(self.configuration(number)["Environment"]["Variables"]["MLOPS_PINS"])
         (found,) = [str(pin.version) for pin in pins if pin.version.model == model]
         return found
 
     def configuration(self, number: str) -> dict[str, Any]:
-        """Of a version of the API, as Lambda has it."""
-        name = self.deployment.outputs()["ApiFunctionName"]
-        functions = self.deployment.cloud.client("lambda")
-        found: dict[str, Any] = functions.get_function_configuration(
-            FunctionName=name, Qualifier=number
+        """Return the configuration of a version of the API, as Lambda knows it."""
+        found: dict[str, Any] = self.deployment.cloud.client("lambda").get_function_configuration(
+            FunctionName=self._function("api"), Qualifier=number
         )
         return found
 
     def champions(self) -> list[str]:
-        """The model versions that are live, as the registry has it."""
+        """Return the model versions that are live according to the registry."""
         store = f"s3://{self.deployment.outputs()['StoreName']}"
         found = self.mlops("models", MODEL, "--store", store, "--json").document
         return [entry["version"] for entry in found if entry["stage"] == "champion"]
 
-    def wait_for_end(self) -> None:
-        """Until no release and no rollback has anything left to do."""
+    def wait_for_end(self) -> Any:
+        """Wait until no release and no rollback has anything left to do; return the last record."""
 
-        def ended() -> bool:
-            return "RUNNING" not in executions().values() and not self.status()["running"]
+        def has_stopped() -> bool:
+            return "RUNNING" not in self.deployment.executions().values() and len(self.shares()) < 2
 
-        executions = self.deployment.executions
-        self.deployment.cloud.wait_until(ended, "a release has ended", END_SECONDS)
+        self._wait(has_stopped, "a release has stopped", END_SECONDS)
+        self._wait(lambda: not self.status()["running"], "its end is recorded", END_SECONDS)
+        return self.status()["last"]
+
+    def come_to_rest(self) -> None:
+        """End whatever a test has left behind, so that the next one does not depend on it."""
+        if "RUNNING" in self.deployment.executions().values() or len(self.shares()) > 1:
+            self.mlops("release", "abort", "--by", "rehearsal")
+            self.wait_for_end()
+
+    def version_without_traffic(self) -> str:
+        """Return a version of the API that is not live; a canary makes one if there is none."""
+        pages = self.deployment.cloud.client("lambda").get_paginator("list_versions_by_function")
+        found = [
+            version["Version"]
+            for page in pages.paginate(FunctionName=self._function("api"))
+            for version in page["Versions"]
+        ]
+        others = [number for number in found if number not in (LATEST, self.live())]
+        if others:
+            return str(others[-1])
+        candidate: str = self.start_canary()["candidate"]
+        self.come_to_rest()
+        return candidate
 
     def weigh(self, number: str) -> None:
-        """Give the version a canary's share by hand, as no release does."""
+        """Give a version a canary's share by hand, as no release does."""
         self.deployment.cloud.client("lambda").update_alias(
-            FunctionName=self.deployment.outputs()["ApiFunctionName"],
+            FunctionName=self._function("api"),
             Name="live",
             RoutingConfig={"AdditionalVersionWeights": {number: WEIGHT}},
         )
@@ -191,39 +222,18 @@ class Releasing:
         assert not said, "it says more than this"
 
     def wait_until_cleared(self, live: str) -> None:
-        """By the schedule alone."""
-
-        def cleared() -> bool:
-            return self.shares() == {live: 1}
-
-        what = "weights that belong to no release are cleared"
-        self.deployment.cloud.wait_until(cleared, what, CLEARED_SECONDS)
+        """Wait until the schedule alone has cleared weights that belong to no release."""
+        self._wait(lambda: self.shares() == {live: 1}, "weights are cleared", CLEARED_SECONDS)
 
     def stop_execution(self, id: str) -> None:
-        """As somebody does it in the console."""
+        """Stop an execution as an operator does in the console."""
         machine = self.deployment.outputs()["ReleaseStateMachineArn"]
         execution = f"{machine.replace(':stateMachine:', ':execution:')}:{id}"
         self.deployment.cloud.client("stepfunctions").stop_execution(executionArn=execution)
 
     @contextmanager
-    def limited_to(self, seconds: int) -> Iterator[None]:
-        """Whatever is started while it lasts may take no longer.
-
-        The template's parameter has minutes, and settings that leave a canary no time are refused.
-        """
-        machines = self.deployment.cloud.client("stepfunctions")
-        arn = self.deployment.outputs()["ReleaseStateMachineArn"]
-        definition = machines.describe_state_machine(stateMachineArn=arn)["definition"]
-        limited = json.dumps(json.loads(definition) | {"TimeoutSeconds": seconds})
-        machines.update_state_machine(stateMachineArn=arn, definition=limited)
-        try:
-            yield
-        finally:
-            machines.update_state_machine(stateMachineArn=arn, definition=definition)
-
-    @contextmanager
-    def ringing(self, alarm: str) -> Iterator[str]:
-        """Its name. alarm: as the template calls it."""
+    def in_alarm(self, alarm: str) -> Iterator[str]:
+        """Keep an alarm in ALARM state; yield its name. alarm: its logical id in the template."""
         cloud = self.deployment.cloud
         (resource,) = cloud.client("cloudformation").describe_stack_resources(
             StackName=self.deployment.stack, LogicalResourceId=alarm
@@ -235,3 +245,9 @@ class Releasing:
             yield name
         finally:
             alarms.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="rehearsed")
+
+    def _function(self, part: str) -> str:
+        return self.deployment.outputs()[FUNCTIONS[part]]
+
+    def _wait(self, done: Callable[[], bool], what: str, seconds: float) -> None:
+        self.deployment.cloud.wait_until(done, what, seconds)

@@ -1,7 +1,6 @@
 """A stack's life: releases promoted, refused and rolled back, with clients asking all along.
 
-One stack, in the order of this file and then of `test_release_disturbed`: each test goes on from
-where the one before has left it.
+All tests share one stack. Each begins when nothing is under way and makes what it needs.
 """
 
 import time
@@ -9,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.conftest import RELEASES
 from tests.rehearsal import models
 from tests.rehearsal.releasing import ROLLBACK_SECONDS, WEIGHT, Releasing
 from tests.rehearsal.traffic import Answered, Traffic
 
-pytestmark = pytest.mark.xdist_group("releases")
+pytestmark = pytest.mark.xdist_group(RELEASES)
 
 FIRST = "churn-model-v1.0.0"
 DEVIATIONS = 4
@@ -40,27 +40,25 @@ def deviation(answers: list[Answered]) -> float:
     return float((WEIGHT * (1 - WEIGHT) / len(answers)) ** 0.5)
 
 
-def test_what_is_deployed_first_is_live_at_once(releasing: Releasing) -> None:
-    releasing.deployment.make("verdict")
-    ran = releasing.verdict()
-    assert ran.code == 0, ran.said
-    assert releasing.model_of(releasing.live()) == FIRST
+def test_the_first_deployment_is_live_at_once(releasing: Releasing) -> None:
     records = releasing.mlops("release", "list", "--json").document
     (first,) = [it for it in records if it["kind"] == "first"]
     assert (first["outcome"], first["candidate"]) == ("PROMOTED", "1")
+    assert releasing.model_of("1") == FIRST
 
 
 def test_a_good_canary_gets_a_tenth_and_is_promoted(
     releasing: Releasing, clients: Traffic, url: str, note_figure: Callable[[str], None]
 ) -> None:
     batch = releasing.shares("batch")
-    version = releasing.register(models.as_good, "1.1.0")
+    version = releasing.register(models.as_good)
     commit = releasing.deployment.commit()
     releasing.deployment.make("deploy")
     releasing.running()
     began = time.monotonic()
     canary = [number for number, weight in releasing.shares().items() if weight == WEIGHT]
-    said = releasing.deployment.make("verdict", TRAFFIC="1", API_URL=url)
+    with clients.at_full_rate():
+        said = releasing.deployment.make("verdict", TRAFFIC="1", API_URL=url)
     ran = releasing.verdict()
 
     assert ran.code == 0, ran.said
@@ -69,6 +67,7 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     assert ran.document["deployed_sha"] == commit
     number = ran.document["candidate"]
     assert (canary, releasing.shares()) == ([number], {number: 1})
+    assert releasing.status()["api"] == {number: 1}
     assert releasing.model_of(number) == version
     assert releasing.shares("batch") != batch, "it follows"
     shared = until_all_of(clients.since(began), number)
@@ -76,8 +75,11 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     assert abs(share(shared, number) - WEIGHT) < DEVIATIONS * deviation(shared)
     note_figure(f"a good canary: {share(shared, number):.1%} of {len(shared):,} requests")
 
+    assert "No changes to deploy" in releasing.deployment.make("deploy")
+    assert releasing.shares() == {number: 1}, "nothing new is no release"
 
-def test_what_is_live_answers_the_models_examples(releasing: Releasing, url: str) -> None:
+
+def test_the_live_version_answers_the_examples_of_its_model(releasing: Releasing, url: str) -> None:
     said = releasing.deployment.make("smoke", API_URL=url)
     assert f"2 by version {releasing.live()}. Failed: 0" in said
 
@@ -85,13 +87,16 @@ def test_what_is_live_answers_the_models_examples(releasing: Releasing, url: str
 def test_a_rollback_after_the_promotion_takes_seconds(
     releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
 ) -> None:
-    number = releasing.live()
+    before = releasing.live()
+    number = releasing.start_canary()["candidate"]
+    assert releasing.mlops("release", "promote", "--by", "rehearsal").code == 0
+    releasing.wait_for_end()
+    assert releasing.live() == number
     began = time.monotonic()
     ran = releasing.mlops("rollback", "--json")
-    assert ran.code == 0, ran.said
+    assert (ran.code, ran.document["version"]) == (0, before), ran.said
     time.sleep(1)  # for the last answers to arrive
-    assert releasing.shares() == {ran.document["version"]: 1}
-    assert releasing.model_of(ran.document["version"]) == FIRST
+    assert releasing.shares() == {before: 1}
     wrong = [answer.at - began for answer in clients.since(began) if answer.release == number]
     assert max(wrong) < ROLLBACK_SECONDS
     note_figure(f"a rollback: {max(wrong):.1f} s from the command to the last wrong answer")
@@ -99,23 +104,17 @@ def test_a_rollback_after_the_promotion_takes_seconds(
     assert (again.code, "to go back further" in again.said) == (3, True), again.said
 
 
-def test_nothing_new_is_no_release(releasing: Releasing, clients: Traffic) -> None:
-    before = releasing.shares()
-    assert "No changes to deploy" in releasing.deployment.make("deploy")
-    assert releasing.shares() == before
-
-
 def test_a_contract_that_takes_less_gets_no_traffic(
     releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
 ) -> None:
     """Weights that were set by hand are cleared meanwhile, which takes two minutes at most."""
-    live = releasing.live()
-    releasing.weigh(str(int(live) + 1))
+    other, live = releasing.version_without_traffic(), releasing.live()
+    releasing.weigh(other)
     weighed = time.monotonic()
     releasing.wait_until_cleared(live)
     note_figure(f"weights set by hand were gone {time.monotonic() - weighed:.0f} s later")
     began = time.monotonic()
-    releasing.deploy(models.narrower, "1.1.1")
+    releasing.deploy(models.narrower)
     ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (3, "REFUSED"), ran.said
     breach = "churn: request, tenure: the upper bound is 120, and was 1200"
@@ -126,7 +125,7 @@ def test_a_contract_that_takes_less_gets_no_traffic(
 
 def test_a_model_that_guesses_gets_no_traffic(releasing: Releasing, clients: Traffic) -> None:
     began, live = time.monotonic(), releasing.shares()
-    releasing.deploy(models.guessing, "1.2.0")
+    releasing.deploy(models.guessing)
     ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (3, "REFUSED"), ran.said
     assert "wrong decisions" in " ".join(ran.document["reasons"])
@@ -135,12 +134,8 @@ def test_a_model_that_guesses_gets_no_traffic(releasing: Releasing, clients: Tra
 
 
 @pytest.mark.parametrize(
-    ("make", "number", "reason"),
-    [
-        (models.failing, "1.3.0", "errors"),
-        (models.slow, "1.4.0", "latency"),
-        (models.shifted, "1.5.0", "predictions"),
-    ],
+    ("make", "reason"),
+    [(models.failing, "errors"), (models.slow, "latency"), (models.shifted, "predictions")],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_bad_canary_is_rolled_back_for_what_is_bad_about_it(
@@ -148,14 +143,14 @@ def test_a_bad_canary_is_rolled_back_for_what_is_bad_about_it(
     clients: Traffic,
     note_figure: Callable[[str], None],
     make: models.Make,
-    number: str,
     reason: str,
 ) -> None:
     live = releasing.shares()
-    releasing.deploy(make, number)
+    releasing.deploy(make)
     releasing.running()
     began = time.monotonic()
-    ran = releasing.verdict()
+    with clients.at_full_rate():
+        ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (3, "ROLLED_BACK"), ran.said
     assert reason in " ".join(ran.document["reasons"])
     assert releasing.shares() == live
@@ -180,7 +175,7 @@ def test_a_second_model_is_imported_and_released(
     first = releasing.model_of(releasing.live())
     releasing.deployment.pin(first)
     releasing.import_model(LOANS)
-    version = releasing.deploy(models.as_good, "1.0.0", LOANS)
+    version = releasing.deploy(models.as_good, LOANS)
     ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (0, "PROMOTED"), ran.said
     live = releasing.live()
@@ -194,7 +189,7 @@ def test_a_bad_model_does_not_hide_behind_a_good_one(
     releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
 ) -> None:
     live = releasing.shares()
-    releasing.deploy(models.shifted, "1.1.0", LOANS)
+    releasing.deploy(models.shifted, LOANS)
     releasing.running()
     began = time.monotonic()
     ran = releasing.verdict()
@@ -212,7 +207,7 @@ def test_a_bad_model_does_not_hide_behind_a_good_one(
 def test_a_good_version_of_one_of_two_models_is_promoted(
     releasing: Releasing, clients: Traffic
 ) -> None:
-    version = releasing.deploy(models.as_good, "1.2.0", LOANS)
+    version = releasing.deploy(models.as_good, LOANS)
     ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (0, "PROMOTED"), ran.said
     assert releasing.model_of(releasing.live(), LOANS) == version

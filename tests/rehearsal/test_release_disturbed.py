@@ -1,6 +1,6 @@
-"""What comes between a release and its end: people, alarms, and others who move things.
+"""What comes between a release and its end: operators, alarms, and aliases moved by hand.
 
-It goes on with the stack of `test_release`, or begins with one of its own.
+All tests share the stack of `test_release`. Each begins when nothing is under way.
 """
 
 import random
@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.conftest import RELEASES
 from tests.rehearsal import models
-from tests.rehearsal.releasing import LIMIT_SECONDS, ROLLBACK_SECONDS, Releasing
+from tests.rehearsal.releasing import ROLLBACK_SECONDS, Releasing
 from tests.rehearsal.traffic import Traffic
 
-pytestmark = pytest.mark.xdist_group("releases")
+pytestmark = pytest.mark.xdist_group(RELEASES)
 
 MOST_LEAD_SECONDS = 6
 """That a promotion has: it takes a few, from the command to its record."""
@@ -24,34 +25,33 @@ MOST_LEAD_SECONDS = 6
 def test_a_deployment_during_a_canary_is_released_after_it_is_aborted(
     releasing: Releasing, clients: Traffic
 ) -> None:
-    live = releasing.shares()
-    releasing.deploy(models.as_good, "1.6.0")
+    live = releasing.live()
+    releasing.deploy(models.as_good)
     first = releasing.running()["id"]
     assert releasing.mlops("release", "start").code == 3, "one at a time"
-    releasing.deploy(models.as_good, "1.7.0")
+    version = releasing.deploy(models.as_good)
     aborted = releasing.mlops("release", "abort", "--by", "rehearsal", "--json")
     assert (aborted.code, aborted.document["id"]) == (0, first), aborted.said
     assert aborted.document["outcome"] == "ROLLED_BACK"
-    assert list(live)[0] == next(iter(releasing.shares())), "the stable version stays"
-    # What was deployed meanwhile is released by itself; this one, by hand.
+    assert live in releasing.shares(), "the stable version stays"
+    # What was deployed meanwhile is released by itself; this one is promoted by hand.
     second = releasing.running()
     assert second["id"] != first
     assert releasing.mlops("release", "promote", "--by", "rehearsal").code == 0
     ran = releasing.verdict()
     assert (ran.code, ran.document["outcome"]) == (0, "PROMOTED"), ran.said
     assert ran.document["reasons"] == ["promoted by rehearsal"]
-    assert releasing.model_of(releasing.live()) == "churn-model-v1.7.0"
+    assert releasing.model_of(releasing.live()) == version
 
 
 def test_a_rollback_during_a_canary_stops_its_release(
     releasing: Releasing, clients: Traffic
 ) -> None:
     live = releasing.live()
-    releasing.deploy(models.as_good, "1.8.0")
-    canary = releasing.running()["candidate"]
+    canary = releasing.start_canary()["candidate"]
     began = time.monotonic()
     assert releasing.mlops("rollback", "--by", "rehearsal").code == 0
-    time.sleep(1)
+    time.sleep(1)  # for the last answers to arrive
     assert releasing.shares() == {live: 1}
     wrong = [answer.at - began for answer in clients.since(began) if answer.release == canary]
     assert max(wrong, default=0) < ROLLBACK_SECONDS
@@ -59,22 +59,17 @@ def test_a_rollback_during_a_canary_stops_its_release(
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("how", ["ABORTED", "TIMED_OUT"])
-def test_an_execution_that_is_stopped_or_runs_out_of_time_leaves_no_weights(
-    releasing: Releasing, clients: Traffic, how: str
+def test_an_execution_that_is_stopped_leaves_no_weights(
+    releasing: Releasing, clients: Traffic
 ) -> None:
+    """One that runs out of time is in tests/integration/test_time_limit.py."""
     live, batch = releasing.live(), releasing.shares("batch")
-    if how == "ABORTED":
-        running = releasing.start_canary()
-        releasing.stop_execution(running["id"])
-    else:
-        with releasing.limited_to(LIMIT_SECONDS):
-            running = releasing.start_canary()
-    releasing.wait_for_end()
-    assert releasing.deployment.executions()[running["id"]] == how
-    last = releasing.status()["last"]
+    running = releasing.start_canary()
+    releasing.stop_execution(running["id"])
+    last = releasing.wait_for_end()
+    assert releasing.deployment.executions()[running["id"]] == "ABORTED"
     assert (last["id"], last["outcome"]) == (running["id"], "ROLLED_BACK")
-    assert last["reasons"] == [f"its execution has ended: {how}"]
+    assert last["reasons"] == ["its execution has ended: ABORTED"]
     assert (releasing.shares(), releasing.shares("batch")) == ({live: 1}, batch)
     assert releasing.champions() == [releasing.model_of(live)]
 
@@ -85,7 +80,7 @@ def test_an_alarm_rolls_a_canary_back_and_lets_none_begin(
 ) -> None:
     live = releasing.live()
     releasing.start_canary()
-    with releasing.ringing("ApiErrorsAlarm") as alarm:
+    with releasing.in_alarm("ApiErrorsAlarm") as alarm:
         ran = releasing.verdict()
         assert (ran.code, ran.document["outcome"]) == (3, "ROLLED_BACK"), ran.said
         assert ran.document["reasons"] == [f"alarm {alarm}"]
@@ -110,8 +105,7 @@ def test_a_rollback_around_a_promotion_always_wins(
         promoted, ran = promotion.result(), rollback.result()
     assert promoted.code in (0, 3), promoted.said
     assert (ran.code, releasing.shares()) == (0, {live: 1}), ran.said
-    releasing.wait_for_end()
-    last = releasing.status()["last"]
+    last = releasing.wait_for_end()
     how = f"{last['kind']} {last['outcome']}, {'; '.join(last['reasons'])}"
     note_figure(f"a rollback {lead:.1f} s after a promotion by hand: {how}")
     side = {"stopped": "champion", "rollback": "candidate"}[last["kind"]]
@@ -127,8 +121,7 @@ def test_in_an_emergency_the_alias_is_moved_by_hand(releasing: Releasing, client
     live, canary = releasing.live(), releasing.start_canary()
     releasing.move_by_hand(canary["champion"], "ApiFunctionName")
     releasing.move_by_hand(canary["batch_champion"], "BatchFunctionName")
-    releasing.wait_for_end()
-    last = releasing.status()["last"]
+    last = releasing.wait_for_end()
     assert (last["id"], last["outcome"]) == (canary["id"], "ROLLED_BACK")
     assert last["reasons"][0].startswith("somebody else has moved the API")
     assert releasing.shares() == {live: 1}
@@ -145,7 +138,7 @@ def test_in_an_emergency_the_alias_is_moved_by_hand(releasing: Releasing, client
 def test_no_request_was_lost(
     releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
 ) -> None:
-    """But for those that a canary, which failed on purpose, answered with errors: veterans'."""
+    """Only the canary that fails on purpose has answered with errors, and only to veterans."""
     failed = [answer for answer in clients.answers if answer.status != 200]
     assert all(answer.status == 503 and answer.veteran for answer in failed)
     note_figure(
@@ -156,6 +149,7 @@ def test_no_request_was_lost(
 
 @pytest.mark.fault
 def test_a_stack_is_deleted_during_a_canary(releasing: Releasing, clients: Traffic) -> None:
+    """It comes last, because it ends the stack that all tests share."""
     releasing.start_canary()
     function = releasing.deployment.outputs()["ApiFunctionName"]
     releasing.deployment.delete()

@@ -16,6 +16,8 @@ CLIENTS = 2
 PREDICT = "/v1/predict/"
 LOST = 0
 """As a status: there was no answer at all."""
+PAUSE_SECONDS = 0.2
+"""Of each client after each answer, unless a canary needs as many requests as there can be."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,10 @@ class Traffic:
     api: Api
     models: tuple[str, ...] = ("churn",)
     answers: list[Answered] = field(default_factory=list)
+    pause: float = PAUSE_SECONDS
 
     def ask(self, number: int) -> None:
-        """Every other customer is a veteran, and every other loan a large one."""
+        """Ask about a customer or a loan; every other one is a veteran, or large."""
         veteran = number % 2 == 0
         turn, models = number // 2, self.models
         model = models[turn % len(models)]
@@ -52,6 +55,15 @@ class Traffic:
     def since(self, at: float) -> Sequence[Answered]:
         return [answer for answer in [*self.answers] if answer.at >= at]
 
+    @contextmanager
+    def at_full_rate(self) -> Iterator[None]:
+        """Let the clients ask without a pause, for a canary that its requests decide."""
+        self.pause = 0
+        try:
+            yield
+        finally:
+            self.pause = PAUSE_SECONDS
+
 
 def customer(number: int, veteran: bool) -> dict[str, object]:
     months = VETERAN_MONTHS if veteran else 1 + number % 72
@@ -65,12 +77,12 @@ def loan(number: int, large: bool) -> dict[str, object]:
 
 @contextmanager
 def traffic(api: Api) -> Iterator[Traffic]:
-    """So long as it lasts, as many requests as the clients can make one after the other."""
+    """Let clients ask one request after the other until the end."""
     found, over = Traffic(api), threading.Event()
 
     def client() -> None:
         for number in count():
-            if over.is_set():
+            if over.wait(found.pause):
                 return
             found.ask(number)
 

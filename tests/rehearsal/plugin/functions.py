@@ -16,6 +16,7 @@ FUNCTION: Final = "AWS::Lambda::Function"
 DRAWS: Final = random.Random(os.environ.get("REHEARSAL_SEED"))  # noqa: S311 -- no secret
 
 LOG_SECONDS: Final = 0.5
+SHORT_LOG: Final = {"type": "json-file", "config": {"max-size": "64k", "max-file": "2"}}
 
 needs(LAMBDA, "_functions")
 needs(LOGS, "_log_groups")
@@ -124,6 +125,12 @@ def create_with_dead_letters(
     if resource_type == FUNCTION and "DeadLetterConfig" in props:
         function_named(made[0])["config"]["DeadLetterConfig"] = props["DeadLetterConfig"]
     return made
+
+
+@instead_of(LAMBDA, "_parse_docker_flags", "(flags: str) -> dict")
+def container_options(original: Callable[[str], Record], flags: str) -> Record:
+    """Keep each container's log short: the engine reads all of it after every invocation."""
+    return original(flags) | {"log_config": SHORT_LOG}
 
 
 def is_whole(log: str, request_id: str) -> bool:

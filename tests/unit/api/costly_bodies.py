@@ -1,5 +1,10 @@
 """Bodies of a batch submission that would cost the most if nothing were limited."""
 
+from collections.abc import Callable
+from functools import partial
+
+Make = Callable[[], bytes]
+
 _ROWS = b'{"model":"churn","rows":['
 _ONE_ROW = b'{"model":"churn","rows":[{"x":['
 
@@ -21,17 +26,23 @@ def numbered(head: bytes, tail: bytes, size: int) -> bytes:
     return head + keys[: size - len(head) - len(tail)].rpartition(b",")[0] + tail
 
 
-def costly_bodies(size: int) -> dict[str, tuple[bytes, int]]:
-    """Return bodies of at most so many bytes, with the status of the answer, by name."""
+def costly_bodies(size: int) -> dict[str, tuple[Make, int]]:
+    """Return functions that make bodies of at most so many bytes, with the answers' statuses.
 
-    def repeated(item: bytes, head: bytes, tail: bytes) -> bytes:
-        return _repeated(item, head, tail, size)
+    Each is made only when it is sent: together they take 100 MB.
+    """
+
+    def repeated(item: bytes, head: bytes, tail: bytes) -> Make:
+        return partial(_repeated, item, head, tail, size)
+
+    def keys(head: bytes, tail: bytes) -> Make:
+        return partial(numbered, head, tail, size)
 
     return {
-        "unknown fields": (numbered(b"{", b"}", size), 422),
-        "fields of an unknown field": (numbered(b'{"model":"churn","x":{', b"}}", size), 422),
-        "renamed columns": (numbered(b'{"model":"churn","rows":[{}],"rename":{', b"}}", size), 422),
-        "fields of one row": (numbered(_ROWS + b"{", b"}]}", size), 422),
+        "unknown fields": (keys(b"{", b"}"), 422),
+        "fields of an unknown field": (keys(b'{"model":"churn","x":{', b"}}"), 422),
+        "renamed columns": (keys(b'{"model":"churn","rows":[{}],"rename":{', b"}}"), 422),
+        "fields of one row": (keys(_ROWS + b"{", b"}]}"), 422),
         "numbers for rows": (repeated(b"7", _ROWS, b"]}"), 422),
         "numbers in a row": (repeated(b"1e9", _ONE_ROW, b"]}]}"), 422),
         "long numbers in a row": (repeated(b"9" * 4000, _ONE_ROW, b"]}]}"), 422),
@@ -42,10 +53,10 @@ def costly_bodies(size: int) -> dict[str, tuple[bytes, int]]:
         "empty rows": (repeated(b"{}", _ROWS, b"]}"), 413),
         "small objects in a row": (repeated(b'{"":0}', _ONE_ROW, b"]}]}"), 413),
         "deep rows": (repeated(b'{"a":' * 90 + b"0" + b"}" * 90, _ROWS, b"]}"), 413),
-        "opened lists": (b"[" * size, 413),
-        "a hundred thousand opened lists": ((b"[" * 100_000).ljust(size), 400),
+        "opened lists": (lambda: b"[" * size, 413),
+        "a hundred thousand opened lists": (lambda: (b"[" * 100_000).ljust(size), 400),
         "a key again and again": (repeated(b'"a":0', b"{", b"}"), 400),
-        "one long text": (b'"' + b"x" * (size - 2) + b'"', 422),
-        "one long escaped text": (b'"' + b"\\u0000" * ((size - 2) // 6) + b'"', 422),
-        "one long number": (b"9" * size, 400),
+        "one long text": (lambda: b'"' + b"x" * (size - 2) + b'"', 422),
+        "one long escaped text": (lambda: b'"' + b"\\u0000" * ((size - 2) // 6) + b'"', 422),
+        "one long number": (lambda: b"9" * size, 400),
     }

@@ -1,5 +1,6 @@
 """Bodies that must get a clean 4xx: as ASGI, and as Lambda events, plain and in base64."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,22 @@ def test_a_hostile_body_is_a_clean_4xx(
 def test_a_body_that_is_not_utf8_is_malformed(api: Service, sent: bytes) -> None:
     assert_problem(_asgi(api, sent, _JSON), 400, "malformed-json")
     assert_problem(_lambda_base64(api, sent, _JSON), 400, "malformed-json")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (body().decode().encode("utf-16"), "UTF-16"),
+        (body().decode().encode("utf-16-le"), "UTF-16 (without a byte order mark)"),
+        (body().decode().encode("cp037"), "EBCDIC"),
+        (gzip.compress(body(), mtime=0), "compressed with gzip"),
+        (b"<html><body>Bad gateway</body></html>", "an HTML or XML page"),
+    ],
+)
+def test_a_body_of_another_kind_is_named(api: Service, sent: bytes, kind: str) -> None:
+    for answer in (_asgi(api, sent, _JSON), _lambda_base64(api, sent, _JSON)):
+        assert_problem(answer, 400, "malformed-json")
+        assert answer.json()["detail"] == (f"The body is {kind}. Send JSON in UTF-8, uncompressed.")
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json"])

@@ -60,7 +60,24 @@ def zipped(name: str) -> bytes:
         (b"\xef\xbb\xbfsep=;\r\n" + CSV, Format.CSV, "Line 1: the line is `sep=;`, which is for"),
         (gzipped(CSV), Format.CSV, "The input is compressed with gzip. Give it the format"),
         (gzipped(CSV), Format.JSONL, "The input is compressed with gzip. Give it the format"),
-        (gzipped(gzipped(CSV)), Format.CSV_GZIP, "The input is compressed, and inside"),
+        *(
+            (
+                gzipped(inside),
+                Format.CSV_GZIP,
+                f"The input is compressed, and inside it is {kind}. Decompress it once, and submit",
+            )
+            for inside, kind in ((gzipped(CSV), "compressed with gzip"), (PARQUET, "Parquet"))
+        ),
+        *(
+            (content, format, "The input is binary data. Give CSV, JSON lines (both plain or compr")
+            for format in (Format.CSV, Format.JSONL)
+            for content in (b"\x01\xfe\x03;;", b"]\0\0\x80;;;", b"\0" * 9 + b"DUCK\n\xff\n")
+        ),
+        (
+            b",\n".join(json.dumps(row).encode() for row in ROWS),
+            Format.JSONL,
+            "The lines end with commas, as in a JSON array. Write one object a line, without",
+        ),
         (CSV, Format.CSV_GZIP, "The input is not gzip, it is not compressed. Give it the format"),
         (PARQUET, Format.CSV_GZIP, "The input is not gzip, it is Parquet. Give it the format parq"),
         (PARQUET, Format.CSV, "The input is Parquet. Give it the format parquet"),

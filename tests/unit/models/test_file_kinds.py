@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from mlops.models.file_kinds import json_shape, recognize
+from mlops.models.file_kinds import is_binary, is_table, json_shape, recognize
 
 TEXT = "customer_id,tenure,monthly_charges\nC1,1,20.5\nC2,2,20.5\n"
 
@@ -42,6 +42,9 @@ def zipped(name: str) -> bytes:
         (b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14", "a SAS file"),
         (b"Salted__\x01\x02", "encrypted with OpenSSL"),
         (b"-----BEGIN PGP MESSAGE-----\n", "encrypted with PGP"),
+        (b"{\\rtf1\\ansi", "a rich text document (.rtf)"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "a PNG image"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image"),
         (b"\n<!DOCTYPE html><html>", "an HTML or XML page"),
         (b"\xef\xbb\xbf<HTML lang=en>", "an HTML or XML page"),
         (b"<!-- saved --><table>", "an HTML or XML page"),
@@ -114,6 +117,8 @@ def test_other_encodings_are_not_taken_for_ebcdic(text: str, encoding: str) -> N
         ('[{"a": 1},\n{"a": 2}]\n', "The input is one JSON array"),
         ('[["a"]\n,["b"]]\n', "The input is one JSON array"),
         ('["a"]\n', "The input is one JSON array"),
+        ('{"a": 1},\n{"a": 2},\n{"a": 3}\n', "The lines end with commas"),
+        ('{"a": 1}, \r\n{"a": 2},\r\n', "The lines end with commas"),
         ('{\n "a": 1\n}', "The input is a JSON object that goes over several lines"),
         ('{"a":{"0":"x"}}', "The input is one JSON object that holds a table"),
         ('{"columns":["a"],"data":[[1]]}', "The input is one JSON object that holds a table"),
@@ -123,6 +128,41 @@ def test_json_of_another_shape_is_named(text: str, reason: str) -> None:
     assert (json_shape(text.encode()) or "").startswith(reason)
 
 
-@pytest.mark.parametrize("text", ['{"a": 1}\n{"a": 2}\n', '["a", 1]\n["b", 2]\n', "a,b\n", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"a": 1}\n{"a": 2}\n', '["a", 1]\n["b", 2]\n', "a,b\n", ""),
+        *('{"a": 1},\n{"a": 2}\n', '{"a": 1}\n{"a": 2},\n', "a,\nb,\n"),
+    ],
+)
 def test_json_lines_have_the_right_shape(text: str) -> None:
     assert json_shape(text.encode()) is None
+
+
+@pytest.mark.parametrize("line", [b"a\0b", b"\x89\x01PNG", b"]\0\0", b"\x05\xff" * 9])
+def test_a_line_of_binary_data_is_recognized(line: bytes) -> None:
+    assert is_binary(line)
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"a,b", b"a\x01b", "Größe;x\t".encode("cp1252"), "é".encode()[:1]]
+)
+def test_a_line_of_text_in_any_encoding_is_no_binary_data(line: bytes) -> None:
+    assert not is_binary(line)
+
+
+@pytest.mark.parametrize(
+    ("row", "table"),
+    [
+        ({"Items": [{"a": 1}], "Count": 1}, True),
+        ({"a": {"0": 1}, "b": {"0": 2}}, True),
+        ({"rows": [], "n": 0}, True),
+        ({"a": [1, 2], "b": 1}, False),
+        ({"a": [{"b": 1}, 2], "c": 1}, False),
+        ({"a": {"b": 1}, "c": 1}, False),
+        ({"a": 1}, False),
+        ({}, False),
+    ],
+)
+def test_an_object_that_holds_many_rows_is_a_table(row: dict[str, object], table: bool) -> None:
+    assert is_table(row) is table

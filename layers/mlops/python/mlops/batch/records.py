@@ -90,7 +90,7 @@ def _require_closed_lines(
     alone = returns[data[returns + 1] != _NEWLINE]
     if len(alone):
         at = line + int(np.searchsorted(newlines, alone[0]))
-        raise InputRefused("a carriage return without a line feed", at)
+        raise InputRefused("a carriage return without a line feed. End lines with a line feed", at)
 
 
 def _require_whole_cells(
@@ -107,4 +107,8 @@ def _require_whole_cells(
     wrong = np.concatenate([opening[~begins], closing[~finishes]])
     if len(wrong):
         at = line + int(np.searchsorted(newlines, wrong.min()))
-        raise InputRefused("a quote that neither opens nor closes a cell", at)
+        raise InputRefused(
+            "a quote that neither opens nor closes a cell. Quote the whole cell, and double each"
+            " quote in it",
+            at,
+        )

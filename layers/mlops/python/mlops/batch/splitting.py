@@ -20,11 +20,14 @@ from mlops.batch.records import Positions, Records, csv_records, is_open, json_r
 from mlops.errors import InputRefused, MalformedJson
 from mlops.models.column_names import find_header_fault
 from mlops.models.file_kinds import (
+    BINARY,
     GZIP,
     HEAD,
     PARQUET,
     advise,
+    advise_inside,
     find_array,
+    is_binary,
     is_table,
     json_shape,
     recognize,
@@ -138,7 +141,9 @@ def _blocks(content: bytes, format: Format, limit: int) -> Iterator[bytes]:
     if not first:
         raise InputRefused("The input is empty")
     if format.compressed and (kind := recognize(first[:HEAD])) is not None:
-        raise InputRefused(f"The input is compressed, and inside it is {kind}. {advise(kind)}")
+        raise InputRefused(
+            f"The input is compressed, and inside it is {kind}. {advise_inside(kind)}"
+        )
     yield first.removeprefix(_MARK)
     yield from blocks
 
@@ -192,7 +197,9 @@ def _chunks(blocks: Iterator[bytes], format: Format, rows: int) -> Iterator[Chun
         line += records.used_lines
         rest = text[records.used :]
     if is_csv and is_open(rest):
-        raise InputRefused("a quote that is never closed", line)
+        raise InputRefused(
+            "a quote that is never closed. Close it, or double it within a text", line
+        )
     yield from growing.end(header)
 
 
@@ -207,8 +214,10 @@ def _require_csv(head: bytes) -> None:
             "The input looks like JSON, not CSV. Give JSON lines the format jsonl, or end their"
             " name with .jsonl"
         )
-    line = text.partition(b"\n")[0].partition(b"\r")[0].decode(errors="replace")
-    fault = find_header_fault(line)
+    line = text.partition(b"\n")[0].partition(b"\r")[0]
+    if is_binary(line):
+        raise InputRefused(f"The input is {BINARY}. {advise(BINARY)}")
+    fault = find_header_fault(line.decode(errors="replace"))
     if fault is not None:
         raise InputRefused(fault, 1 + head[: len(head) - len(text)].count(b"\n"))
 
@@ -236,7 +245,10 @@ def _require_some_object(chunk: Chunk) -> None:
                 raise InputRefused(table_in_object())
             return
         reason = reason or f"line {line} is no object"
-    shape = json_shape(chunk.content[:HEAD])
+    head = chunk.content[:HEAD]
+    if is_binary(head.partition(b"\n")[0]):
+        raise InputRefused(f"The input is {BINARY}. {advise(BINARY)}")
+    shape = json_shape(head)
     which = (
         "its only row is no" if chunk.rows == 1 else f"none of its first {chunk.rows:,} rows is a"
     )

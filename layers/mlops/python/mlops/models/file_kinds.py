@@ -38,6 +38,9 @@ _MAGIC = (
     (b"\0" * 12 + b"\xc2\xea\x81\x60", "a SAS file"),
     (b"Salted__", "encrypted with OpenSSL"),
     (b"-----BEGIN PGP MESSAGE", "encrypted with PGP"),
+    (b"{\\rtf", "a rich text document (.rtf)"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF-", "a PDF document"),
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself with `git lfs pull`"),
 )
@@ -57,12 +60,17 @@ _NAMED_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _EBCDIC_SIGNS = " ,;.:_-/'\"{}\n\r\t\x85"
 """What text holds besides letters and digits. The last one ends a line."""
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+BINARY = "binary data"
+"""What a file is that is of no known kind, and no text either."""
+
 _TABLE = re.compile(rb'\{\s*"[^"\\]*"\s*:\s*[\[{]')
 _ARRAY = "The input is one JSON array. Write one object a line"
 _NESTED = (
     "The input is one JSON object that holds a table. Write one object for each row, one a line"
 )
 _SPREAD = "The input is a JSON object that goes over several lines. Write each object on one line"
+_COMMAS = "The lines end with commas, as in a JSON array. Write one object a line, without commas"
 PANDAS = '(in pandas: to_json(path, orient="records", lines=True))'
 
 
@@ -114,6 +122,11 @@ def _is_ebcdic(head: bytes) -> bool:
     return alphanumeric > len(text) / 2 and alphanumeric + others > 0.9 * len(text)
 
 
+def is_binary(line: bytes) -> bool:
+    """Whether the first line of a file shows that it is no text, in whatever encoding."""
+    return b"\0" in line or (_CONTROL.search(line) is not None and not _is_utf8(line))
+
+
 def _is_utf8(head: bytes) -> bool:
     """Whether the bytes are the beginning of a text in UTF-8; its last character may be cut."""
     try:
@@ -152,6 +165,13 @@ def advise(kind: str) -> str:
     return "Give CSV, JSON lines (both plain or compressed with gzip), or Parquet"
 
 
+def advise_inside(kind: str) -> str:
+    """Return what to do with a file that `recognize` named inside of gzip."""
+    if kind in ("compressed with gzip", "Parquet"):
+        return "Decompress it once, and submit the file inside"
+    return advise(kind)
+
+
 def find_array(head: bytes) -> str | None:
     """Return what is wrong with a text that is one JSON array, or None for another text.
 
@@ -159,9 +179,17 @@ def find_array(head: bytes) -> str | None:
     since no comma follows it. Lines that each are an array are rows, though not valid ones.
     """
     line, _, rest = head.lstrip().partition(b"\n")
-    if not line.startswith(b"[") or (rest.strip() and _is_json(line)):
-        return None
-    return f"{_ARRAY} {PANDAS}"
+    if line.startswith(b"[") and not (rest.strip() and _is_json(line)):
+        return f"{_ARRAY} {PANDAS}"
+    if _has_comma(line) and _has_comma(rest.partition(b"\n")[0]):
+        return _COMMAS
+    return None
+
+
+def _has_comma(line: bytes) -> bool:
+    """Whether a line is JSON but for a comma at its end."""
+    text = line.rstrip()
+    return text.endswith(b",") and _is_json(text[:-1])
 
 
 def _is_json(text: bytes) -> bool:
@@ -188,7 +216,13 @@ def json_shape(head: bytes) -> str | None:
 def is_table(row: dict[str, object]) -> bool:
     """Whether one JSON object holds many rows, as most of pandas' `orient`s write them."""
     nested = [name for name, value in row.items() if isinstance(value, (dict, list))]
+    if any(isinstance(value, list) and value and _are_objects(value) for value in row.values()):
+        return True
     return bool(nested) and (len(nested) == len(row) or not {"rows", "data"}.isdisjoint(nested))
+
+
+def _are_objects(values: list[object]) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def table_in_object() -> str:

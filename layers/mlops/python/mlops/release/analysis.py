@@ -24,7 +24,7 @@ an analysis is inconclusive.
 
 The probability to fail a canary that is no different is shared evenly between analyses, models and
 criteria (Bonferroni), so it stays below `Policy.false_alarms` in all. The simulation in
-tests/unit/release/test_simulation.py states what comes out of it.
+tests/simulation/test_canary_analysis.py states what comes out of it.
 """
 
 import math

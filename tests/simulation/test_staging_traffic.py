@@ -60,7 +60,10 @@ def release(
 
 
 def promoted(rows: int, runs: int, *, shifted: float = 0) -> float:
-    """Share of releases. shifted: so many rows are predicted from another distribution."""
+    """Return the share of releases that are promoted.
+
+    shifted: the share of the rows whose new predictions come from another distribution.
+    """
     generator = np.random.default_rng(1)
     verdicts = []
     for _ in range(runs):

@@ -115,6 +115,7 @@ def _release(canary: Mapping[str, Drawn], stable: Mapping[str, Drawn], run: int)
     return verdict
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("worlds", "runs"), [(ONE, 1_000), (THREE, 500)], ids=["one", "three"])
 def test_a_canary_that_is_no_different_is_seldom_rolled_back(worlds: Worlds, runs: int) -> None:
     """False rollbacks: 0.7 % of 1,000 with one model, 1.2 % of 500 with three; 5 % are allowed."""
