@@ -116,20 +116,20 @@ def test_too_little_is_said_before_it_is_sent(
     pin = register(f"s3://{OUTPUTS['StoreName']}", *ROWS)
     pinned(str(pin))
     api.digest = pin.digest
-    monkeypatch.setattr("mlops.cli.smoke.too_little", lambda rate, _: f"{rate:g} is too little")
+    monkeypatch.setattr("mlops.cli.smoke.too_little", lambda rate, *_: f"{rate:g} is too little")
     ran = deployed(*FOR_A_MOMENT, "0.1")
     assert (ran.code, ran.err) == (0, "100 is too little\n")
 
 
 def test_what_is_too_little_follows_from_the_stack_s_settings() -> None:
-    assert too_little(1, PARAMETERS) == (
+    assert too_little(1, PARAMETERS, 1) == (
         "1 requests a second are too few for a verdict, if there are no others: the canary answers"
         " about 180 in its 30 minutes, and has to answer 300. 2 a second are enough."
     )
-    assert too_little(1.9, PARAMETERS), "300 are expected, and as often as not there are fewer"
-    assert too_little(2, PARAMETERS) is None
-    assert too_little(0.4, {**PARAMETERS, "CanaryWeight": "0.5"}) is None
-    assert too_little(0.01, {"CanaryWeight": "0.1"}) is None, "a stack of another template"
+    assert too_little(1.9, PARAMETERS, 1), "300 are expected, and as often as not there are fewer"
+    assert too_little(2, PARAMETERS, 1) is None
+    assert too_little(0.4, {**PARAMETERS, "CanaryWeight": "0.5"}, 1) is None
+    assert too_little(0.01, {"CanaryWeight": "0.1"}, 1) is None, "a stack of another template"
 
 
 def test_a_version_that_is_pinned_and_live_is_one() -> None:

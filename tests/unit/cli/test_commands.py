@@ -43,6 +43,7 @@ def test_these_are_the_commands() -> None:
         "copy",
         "doctor",
         "gate",
+        "import",
         "models",
         "pin",
         "register",
@@ -103,6 +104,7 @@ def test_a_wrong_command_line_is_exit_code_2(mlops: Mlops, arguments: list[str])
     [
         (["register", "fraud"], "there is no trained candidate here"),
         (["show", "fraud"], "There is no version of fraud in the store"),
+        (["show", "churn-v1"], "There is no version of churn-v1 in the store"),
         (["pin", "fraud"], "There is no version of fraud in the store"),
         (["pin", "fraud", "fraud-model-v1.0.0"], "There is no version fraud-model-v1.0.0"),
     ],
@@ -118,7 +120,6 @@ def test_no_versions_of_a_model_are_listed_as_none(mlops: Mlops) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["show", "churn-v1"],
         ["pin", "churn", "churn-v1"],
         ["register", "churn", "--version", "churn-v1"],
     ],

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -313,11 +312,13 @@ def _row(entry: Entry) -> dict[str, str]:
 
 
 def _figures(entry: Entry) -> str:
-    """Return the first figures of a version: cross-validated ones, or those of its holdout."""
-    found = _nested(entry.metrics, "cross_validation", "full", "mean")
-    found = found or _nested(entry.metrics, "holdout", "full")
-    # As they are, whatever that is.
-    return ", ".join(f"{name} {value}" for name, value in islice(found.items(), 2)) or "-"
+    """Return the figures of a version's first view: cross-validated ones, or its holdout's."""
+    for kind in ("cross_validation", "holdout"):
+        for view in _nested(entry.metrics, kind).values():
+            found = _nested(view, "mean") or _nested(view)
+            # As they are, whatever that is.
+            return ", ".join(f"{name} {value}" for name, value in found.items()) or "-"
+    return "-"
 
 
 def _nested(document: Any, *keys: str) -> Mapping[str, Any]:

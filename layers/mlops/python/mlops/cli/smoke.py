@@ -151,7 +151,7 @@ def smoke(
         for model, of_model in pins.items():
             _ask_examples(api, model, of_model, tally)
     else:
-        if found is not None and (warning := too_little(rate, found.parameters)):
+        if found is not None and (warning := too_little(rate, found.parameters, len(pins))):
             notes.print(warning)
         location = _places(found).store if found else store
         _send(address, rows(pins, location), tally, rate, seconds)

@@ -80,10 +80,11 @@ def _cases(versions: StoredVersions, store: str, pins: Sequence[Pin]) -> list[Ca
     raise ConfigInvalid("MLOPS_STORE", f"{store} has no holdout of {missing} for --rate to send")
 
 
-def too_little(rate: float, parameters: Mapping[str, str]) -> str | None:
-    """What is wrong with so many requests a second, if they are all there are; else None.
+def too_little(rate: float, parameters: Mapping[str, str], models: int) -> str | None:
+    """Return why so many requests a second are too few for a canary, or None if they are enough.
 
     parameters: of the stack. One without these is of another template: nothing is known of it.
+    models: how many take turns; the canary needs enough answers of each that a release changes.
     """
     try:
         weight = float(parameters["CanaryWeight"])
@@ -91,10 +92,10 @@ def too_little(rate: float, parameters: Mapping[str, str]) -> str | None:
         needed = int(parameters["CanaryMinRequests"])
     except (KeyError, ValueError):
         return None
-    expected = rate * weight * seconds
+    expected = rate * weight * seconds / models
     if expected >= _FOR_CHANCE * needed:
         return None
-    enough = math.ceil(_FOR_CHANCE * needed / (weight * seconds) * 100) / 100
+    enough = math.ceil(_FOR_CHANCE * needed * models / (weight * seconds) * 100) / 100
     return (
         f"{rate:g} requests a second are too few for a verdict, if there are no others: the canary"
         f" answers about {expected:,.0f} in its {seconds / 60:g} minutes, and has to answer"
