@@ -221,11 +221,13 @@ def _subjects(
     name = contract.subject
     if name is None or rows.subjects is None:
         return {}
-    is_asked = np.zeros(len(rows), dtype=np.bool_)
-    is_asked[[*asked]] = True
-    exact = pa.array([getattr(request, name) for request in asked.values()], rows.subjects.type)
-    found = compute.replace_with_mask(rows.subjects, is_asked, exact)
-    return {name: found.filter(pa.array(kept))}
+    found = rows.subjects
+    if asked:
+        is_asked = np.zeros(len(rows), dtype=np.bool_)
+        is_asked[[*asked]] = True
+        exact = pa.array([getattr(request, name) for request in asked.values()], found.type)
+        found = compute.replace_with_mask(found, is_asked, exact)
+    return {name: found if kept.all() else found.filter(pa.array(kept))}
 
 
 def _text_of(contract: Contract) -> str | None:
