@@ -12,15 +12,14 @@ from typing import Any
 
 from mlops.errors import ContractInvalid, DataInvalid
 from mlops.files import describe_os_error
-from mlops.models.cells import is_blank, parse_number
+from mlops.models.cells import is_blank, parse_number, read_cell
 from mlops.models.column_names import MAX_NAMED, find_fault, find_header_fault
-from mlops.models.contract import Contract, Label, RequestField
+from mlops.models.contract import Contract, Label
 from mlops.models.file_kinds import GZIP, HEAD, recognize
 from mlops.models.validation import validate
 from mlops.training.data import Dataset
 
 _HINT = "Rename columns in the file"
-_BOOLEANS = {"true": True, "false": False}
 
 
 def load(path: Path, contract: Contract) -> Dataset:
@@ -165,7 +164,7 @@ def _request(
 ) -> dict[str, Any]:
     """Return what a client would send of the row."""
     sent = {
-        field.name: _read_cell(field, row[field.name])
+        field.name: read_cell(field.type, row[field.name])
         for field in contract.fields
         if not is_blank(row[field.name])
     }
@@ -174,12 +173,6 @@ def _request(
         first = request[0]
         raise DataInvalid(source, line, names.get(first.field, first.field), first.detail)
     return request.model_dump(mode="json", exclude_unset=True)
-
-
-def _read_cell(field: RequestField, text: str) -> object:
-    if field.type == "boolean":
-        return _BOOLEANS.get(text.lower(), text)
-    return parse_number(text) if field.type in ("integer", "number") else text
 
 
 def _read_label(
