@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 WHY_NOT_RUN = {
     "aws": "needs an AWS account",
     "github": "needs a repository at GitHub",
+    "yours": "needs a pipeline of the reader's own; docs/own-model.md runs the same commands",
     "bench": "sets up an environment for each peer, and takes its time",
     "once": "fetches or sets up what the copy under test already has",
 }
