@@ -444,8 +444,8 @@ def _remedy(found: Difference, contract: Contract, step: str) -> str:
         return f"Remedy: draw the bounds of {found.group.field} closer in contract.toml."
     if step.startswith("XGB"):
         return (
-            "Remedy: on a sparse matrix XGBoost takes zeros for missing values; fit it on a dense one,"
-            " with ColumnTransformer(..., sparse_threshold=0). If it is dense: XGBoost adds in"
+            "Remedy: on a sparse matrix XGBoost takes zeros for missing values; fit it on a dense"
+            " one, with ColumnTransformer(..., sparse_threshold=0). If it is dense: XGBoost adds in"
             " float32, so fit it on a target of smaller numbers, such as its logarithm."
         )
     if "Neighbors" in step:
