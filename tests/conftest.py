@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,17 @@ def folder_of(item: pytest.Item) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many faults were injected into releases, and how many ended clean."""
+    """Print how injected faults ended, and what became of the pipelines that were imported."""
+    results = Counter(
+        result
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        for name, result in report.user_properties
+        if name == "imports"
+    )
+    if results:
+        counts = ", ".join(f"{results[name]} {name}" for name in ("reproduced", "refused", "wrong"))
+        terminalreporter.write_line(f"{results.total()} pipelines imported: {counts}")
     clean, unclean = (
         sum("fault" in report.keywords for report in terminalreporter.stats.get(outcome, ()))
         for outcome in ("passed", "failed")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -111,7 +113,7 @@ def columns(
 
 
 def with_columns(estimator: Any, **given: Any) -> Callable[[], Any]:
-    return lambda: Pipeline([("columns", columns(**given)), ("model", estimator)])
+    return partial(_with, estimator, **given)
 
 
 def scaled(estimator: Any) -> Callable[[], Any]:
@@ -237,6 +239,7 @@ def cases() -> Iterator[Case]:
     yield from _missing_values()
     yield from _structures()
     yield from _refusable()
+    yield from _boosters()
 
 
 def _whole_numbers() -> Iterator[Case]:
@@ -332,25 +335,29 @@ def _transformers() -> Iterator[Case]:
     # PCA and the like add in another order, which moves a last digit across a tree's threshold.
     adding = ("PCA", "TruncatedSVD", "FeatureUnion", "Normalizer")
     for final_name, final in finals.items():
+        build = _dense if final_name == "HistGradientBoostingClassifier" else _with
         for name, step in numbers.items():
             yield Case(
                 f"numbers, {name}: {final_name}",
-                with_columns(final, numbers=step),
+                partial(build, final, numbers=step),
                 lambda: samples.mixed("binary"),
                 fits=final_name == "LogisticRegression" or not name.startswith(adding),
             )
         for name, step in categories.items():
-            dense = final_name == "HistGradientBoostingClassifier"
             yield Case(
                 f"categories, {name}: {final_name}",
-                partial(_dense, step, final) if dense else with_columns(final, categories=step),
+                partial(build, final, categories=step),
                 lambda: samples.mixed("binary"),
                 fits=final_name == "LogisticRegression" or "SVD" not in name,
             )
 
 
-def _dense(categories: Any, final: Any) -> Pipeline:
-    part = columns(categories=categories)
+def _with(final: Any, **given: Any) -> Pipeline:
+    return Pipeline([("columns", columns(**given)), ("model", final)])
+
+
+def _dense(final: Any, **given: Any) -> Pipeline:
+    part = columns(**given)
     part.sparse_threshold = 0
     return Pipeline([("columns", part), ("model", final)])
 
@@ -514,6 +521,22 @@ def _structures() -> Iterator[Case]:
             ),
             "multiclass",
         ),
+        "histogram trees with named categories": (
+            lambda: HistGradientBoostingClassifier(
+                max_iter=15, categorical_features=samples.CATEGORIES
+            ),
+            "multiclass",
+        ),
+        "imputer before the column transformer": (
+            lambda: make_pipeline(
+                SimpleImputer(strategy="most_frequent").set_output(transform="pandas"),
+                ColumnTransformer(
+                    [("c", one_hot, samples.CATEGORIES), ("n", StandardScaler(), ["age", "debt"])]
+                ),
+                logistic,
+            ),
+            "binary",
+        ),
         "SVC with probabilities": (
             with_columns(SVC(probability=True, random_state=SEED)),
             "binary",
@@ -562,3 +585,50 @@ def _refusable() -> Iterator[Case]:
 def _ratio(numbers: Any) -> Any:
     array = np.asarray(numbers, dtype=float)
     return np.column_stack([array, array[:, 0] / (1 + array[:, 1])])
+
+
+def _boosters() -> Iterator[Case]:
+    """Yield cases of XGBoost and LightGBM, which are no requirement, where they are installed."""
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    few = {"n_estimators": 25, "n_jobs": 1}
+    for package, prefix, more in (("xgboost", "XGB", {}), ("lightgbm", "LGBM", {"verbose": -1})):
+        if find_spec(package) is None:
+            continue
+        library = import_module(package)
+        for task in ("binary", "multiclass", "regression"):
+            kind = "Regressor" if task == "regression" else "Classifier"
+            estimator = getattr(library, f"{prefix}{kind}")(**few, **more)
+            for name, build in {
+                "dense": partial(_dense, estimator),
+                "missing values": partial(
+                    _dense, estimator, numbers="passthrough", categories=ordinal
+                ),
+            }.items():
+                yield Case(
+                    f"{package}, {task}, {name}", build, partial(_numbered, samples.mixed, task)
+                )
+            yield Case(
+                f"{package}, {task}, large numbers",
+                scaled(estimator),
+                partial(_numbered, samples.large, task),
+                # XGBoost adds in float32, whose last digits depend on the order.
+                fits=(package, task) != ("xgboost", "regression"),
+            )
+    if find_spec("xgboost") is not None:
+        library = import_module("xgboost")
+        part = columns()
+        part.sparse_threshold = 1
+        yield Case(
+            "xgboost, sparse matrix",
+            lambda: Pipeline([("columns", part), ("model", library.XGBClassifier(**few))]),
+            partial(_numbered, samples.mixed, "binary"),
+            fits=False,
+        )
+
+
+def _numbered(data: Callable[[str], pandas.DataFrame], task: str) -> pandas.DataFrame:
+    """Return data whose classes are numbers, which XGBoost asks for."""
+    frame = data(task)
+    if task != "regression":
+        frame[samples.LABEL] = frame[samples.LABEL].astype("category").cat.codes
+    return frame

@@ -27,7 +27,13 @@ DRAWN = 600
 
 
 @pytest.mark.imports
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=pytest.mark.xdist_group(f"imports {place % 4}"))
+        for place, case in enumerate(CASES)
+    ],
+)
 def test_a_pipeline_is_reproduced_or_refused(
     case: Case, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, VotingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
@@ -275,7 +278,7 @@ def test_a_column_that_gives_the_label_away_is_told(tmp_path: Path) -> None:
     assert any("flag: alone it tells the classes apart" in note for note in found.notes)
 
 
-def test_free_text_and_labels_only_are_refused(tmp_path: Path) -> None:
+def test_an_estimator_of_labels_only_is_refused(tmp_path: Path) -> None:
     votes = VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())])
     with pytest.raises(EstimatorUnusable, match="neither probabilities nor decision scores"):
         imported(tmp_path, pipeline(votes))
@@ -327,3 +330,29 @@ def test_a_large_forest_keeps_thresholds_between_whole_numbers(tmp_path: Path) -
     found, contract, _ = imported(tmp_path, model, frame)
     assert contract.inputs.dtype == "float64"
     assert found.parity <= 1e-6
+
+
+def test_a_threshold_of_the_estimators_own_decides(tmp_path: Path) -> None:
+    tuned = FixedThresholdClassifier(pipeline(), threshold=0.3, response_method="predict_proba")
+    model = tuned.fit(features(loans()), loans()[LABEL])
+    found, contract, predictor = imported(tmp_path, model, positive="good")
+    assert contract.answer.labels is not None
+    assert contract.answer.labels.thresholds == (0.3,)
+    requests = [contract.request.model_validate(request) for request in found.requests]
+    served = predictor.predict(contract.encoder.tensors(requests))[:, 0]
+    assert ((served >= 0.3) == (model.predict(features(loans())) == "good")).all()
+
+
+def test_free_text_is_refused(tmp_path: Path) -> None:
+    frame = loans().fillna({"purpose": "none"})
+    words = ColumnTransformer([("words", TfidfVectorizer(), "purpose")])
+    model = make_pipeline(words, LogisticRegression()).fit(frame[["purpose"]], frame[LABEL])
+    with pytest.raises(DataInvalid, match="purpose: it is free text"):
+        imported(tmp_path, model, frame)
+
+
+def test_a_graph_that_is_not_served_is_refused(tmp_path: Path) -> None:
+    frame = loans()
+    model = RadiusNeighborsClassifier(30).fit(frame[["age"]], frame[LABEL])
+    with pytest.raises(ImportRefused, match="has subgraphs, which is not served"):
+        imported(tmp_path, model, frame)

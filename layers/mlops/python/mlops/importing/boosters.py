@@ -96,7 +96,9 @@ _OBJECTIVES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] 
 def read_lightgbm(model: Any) -> Boosted:
     document = model.booster_.dump_model(num_iteration=model.best_iteration_ or None)
     objective = str(document["objective"]).partition(" ")[0]
-    if objective not in _LIGHTGBM_OBJECTIVES or document.get("average_output"):
+    if document.get("average_output"):
+        raise NotConvertible(name_of(model), 'boosting_type="rf" is not converted')
+    if objective not in _LIGHTGBM_OBJECTIVES:
         raise NotConvertible(
             name_of(model), f"the objective {document['objective']!r} is not converted"
         )

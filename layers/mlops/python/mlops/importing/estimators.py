@@ -67,6 +67,8 @@ class Estimators(Transformers):
         """Go through searches and pipelines to the last step."""
         while True:
             inner = unwrap(estimator)
+            if name_of(inner) in ("FixedThresholdClassifier", "TunedThresholdClassifierCV"):
+                inner = inner.estimator_
             if isinstance(inner, Pipeline):
                 for _, step in inner.steps[:-1]:
                     columns = self.apply(step, columns)
@@ -539,6 +541,11 @@ def _histogram_boosting(c: Estimators, model: Any, columns: Sequence[Column]) ->
             nodes = predictor.nodes
             feature = nodes["feature_idx"].astype(np.int64)
             threshold = nodes["num_threshold"].astype(np.float64)
+            rounded = np.array([c.is_rounded(column) for column in columns])[feature]
+            # Values of the training data lie on thresholds, and have to stay on their side.
+            threshold = np.where(
+                rounded, threshold + _ROUNDING * (1 + np.abs(threshold)), threshold
+            )
             missing = nodes["missing_go_to_left"].astype(bool)
             leaf = nodes["is_leaf"].astype(bool)
             for place in np.flatnonzero((nodes["is_categorical"] == 1) & ~leaf).tolist():
@@ -562,6 +569,10 @@ def _histogram_boosting(c: Estimators, model: Any, columns: Sequence[Column]) ->
             )
     found = c.trees(c.matrix_of(model, inputs), trees)
     return c.graph.add("Add", found, np.asarray(model._baseline_prediction).reshape(1, -1))
+
+
+_ROUNDING = 1e-12
+"""More than the last digits of a computed number, as a share of it."""
 
 
 def _category_split(

@@ -15,7 +15,7 @@ import pandas
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from mlops.errors import ContractInvalid, DataInvalid, ImportRefused
+from mlops.errors import ContractInvalid, DataInvalid, ImportRefused, ModelUnusable
 from mlops.importing.contract_file import describe_changes, write_contract
 from mlops.importing.conversion import Converted, convert
 from mlops.importing.estimator_file import load_estimator
@@ -24,7 +24,7 @@ from mlops.importing.origin import Origin
 from mlops.importing.parity import Difference, Group, Row, compare, differences, generate_rows
 from mlops.importing.process import Imported, Order
 from mlops.importing.sample import MANY_ROWS, Sample, looks_like_numbers, read_sample
-from mlops.importing.steps import NotConvertible, name_of, unwrap
+from mlops.importing.steps import NotConvertible, last_of, name_of, unwrap
 from mlops.importing.structure import Structure, read_structure
 from mlops.importing.target import Target, find_target
 from mlops.inference.predictor import Predictor
@@ -76,13 +76,26 @@ def import_estimator(
         converted = convert(estimator, contract, origin, target)
     except NotConvertible as error:
         raise ImportRefused(order.model, f"{error.step} has no graph: {error.reason}") from error
-    predictor = Predictor(f"the {order.model} candidate", converted.graph, contract)
-    on_step("Comparing with the estimator")
-    parity, rows = _prove(
-        order, contract, predictor, converted, requests, sample, estimator, origin, target, predict
-    )
+    try:
+        predictor = Predictor(f"the {order.model} candidate", converted.graph, contract)
+        on_step("Comparing with the estimator")
+        parity, rows = _prove(
+            order,
+            contract,
+            predictor,
+            converted,
+            requests,
+            sample,
+            estimator,
+            origin,
+            target,
+            predict,
+        )
+    except ModelUnusable as error:
+        reason = f"the graph of {name_of(last_of(estimator))} could not be served: {error.reason}"
+        raise ImportRefused(order.model, reason) from error
     notes = [*notes, *said, *_single_columns(sample, used, labels, target)]
-    kind = name_of(_last(estimator))
+    kind = name_of(last_of(estimator))
     return (
         Imported(
             contract.to_json().decode(),
@@ -98,11 +111,6 @@ def import_estimator(
         ),
         converted.graph,
     )
-
-
-def _last(estimator: Any) -> Any:
-    inner = unwrap(estimator)
-    return _last(inner.steps[-1][1]) if isinstance(inner, Pipeline) else inner
 
 
 def _prepare(sample: Sample, structure: Structure, order: Order) -> tuple[Sample, list[str]]:
@@ -400,7 +408,7 @@ def _find_step(
     estimator: Any, contract: Contract, converted: Converted, origin: Origin, group: Group
 ) -> str:
     """Return the step that is to blame: the last one, or those before it."""
-    last = name_of(_last(estimator))
+    last = name_of(last_of(estimator))
     inner = unwrap(estimator)
     if converted.features is None or not isinstance(inner, Pipeline):
         return last
@@ -434,6 +442,12 @@ def _remedy(found: Difference, contract: Contract, step: str) -> str:
         )
     if about.endswith("at its bounds"):
         return f"Remedy: draw the bounds of {found.group.field} closer in contract.toml."
+    if step.startswith("XGB"):
+        return (
+            "Remedy: on a sparse matrix XGBoost takes zeros for missing values; fit it on a dense"
+            " one, with ColumnTransformer(..., sparse_threshold=0). If it is dense: XGBoost adds in"
+            " float32, so fit it on a target of smaller numbers, such as its logarithm."
+        )
     if "Neighbors" in step:
         return (
             "Remedy: several training rows are equally far from these rows, and which of them count"

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from mlops.importing.steps import is_of, name_of, unwrap
+from mlops.importing.steps import is_identity, is_of, name_of, unwrap
 
 _ENCODERS = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 _TEXT = ("CountVectorizer", "TfidfVectorizer", "HashingVectorizer")
@@ -89,15 +89,13 @@ def _walk(part: Any, places: tuple[int, ...]) -> Iterator[_Finding]:
 
 def _after(step: Any, places: tuple[int, ...]) -> tuple[int, ...] | None:
     """Return the places of the columns after a step that keeps them apart, or else None."""
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    if is_identity(step):
         return places
     if (
         is_of(step, "SimpleImputer")
         and not step.add_indicator
         and len(step.statistics_) == len(places)
     ):
-        return places
-    if is_of(step, "FunctionTransformer") and step.func is None:
         return places
     return None
 

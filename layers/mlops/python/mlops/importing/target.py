@@ -9,7 +9,7 @@ import pandas
 from numpy.typing import NDArray
 
 from mlops.errors import DataInvalid, EstimatorUnusable
-from mlops.importing.steps import name_of, unwrap
+from mlops.importing.steps import last_of, name_of, unwrap
 
 Kind = Literal["probability", "score", "probabilities", "shares", "value"]
 """probability: of the positive class. score: a decision score, above 0 for the positive class.
@@ -19,11 +19,16 @@ probabilities: of each class. shares: a softmax of decision scores. value: a num
 
 @dataclass(frozen=True)
 class Target:
-    """classes: as texts, in the estimator's order. positive: place of the positive class."""
+    """What an estimator predicts.
+
+    classes: as texts, in the estimator's order. positive: place of the positive class.
+    cut: the probability from which it decides for the positive class.
+    """
 
     kind: Kind
     classes: tuple[str, ...] = ()
     positive: int = 1
+    cut: float = 0.5
 
     @property
     def task(self) -> str:
@@ -72,7 +77,7 @@ class Target:
 
     @property
     def threshold(self) -> float:
-        return 0.5 if self.kind == "probability" else 0.0
+        return self.cut if self.kind == "probability" else 0.0
 
     def label(self, column: str) -> dict[str, str]:
         """Return what the contract says of the label."""
@@ -134,7 +139,7 @@ class Target:
 
 def find_target(source: str, estimator: Any, positive: str | None) -> Target:
     """Return what an estimator predicts. Raise EstimatorUnusable or DataInvalid."""
-    name = name_of(unwrap(estimator))
+    name = name_of(last_of(estimator))
     if not hasattr(estimator, "classes_"):
         if positive is not None:
             raise EstimatorUnusable(source, f"{name} predicts numbers, so leave --positive out")
@@ -162,7 +167,23 @@ def find_target(source: str, estimator: Any, positive: str | None) -> Target:
             source, f"--positive {positive} is none of its classes, which are {_list(classes)}"
         )
     place = 1 if positive is None else classes.index(positive)
-    return Target("probability" if has_probabilities else "score", classes, place)
+    if not has_probabilities:
+        return Target("score", classes, place)
+    return Target("probability", classes, place, _cut(source, unwrap(estimator), place))
+
+
+def _cut(source: str, estimator: Any, positive: int) -> float:
+    """Return the probability of the positive class from which an estimator decides for it."""
+    if name_of(estimator) not in ("FixedThresholdClassifier", "TunedThresholdClassifierCV"):
+        return 0.5
+    cut = getattr(estimator, "best_threshold_", None) or estimator.threshold
+    if cut == "auto":
+        return 0.5
+    labels = getattr(estimator, "pos_label", None)
+    if estimator.response_method == "decision_function" or labels is not None:
+        reason = "its threshold is for decision scores or another class; use predict_proba"
+        raise EstimatorUnusable(source, f"{name_of(estimator)}: {reason}")
+    return float(cut) if positive == 1 else 1 - float(cut)
 
 
 def text_of(value: Any) -> str:

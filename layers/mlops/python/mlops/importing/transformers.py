@@ -15,7 +15,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from mlops.importing.columns import Column, Matrices, Number, Table, tabulate
 from mlops.importing.graph import Graph
-from mlops.importing.steps import NotConvertible, is_of, name_of
+from mlops.importing.steps import NotConvertible, is_identity, is_of, name_of
 
 Convert = Callable[[Any, str, Graph], str]
 
@@ -30,10 +30,11 @@ class Transformers:
         self.matrices = matrices
         self.graph = matrices.graph
         self.cuts: list[tuple[Number, NDArray[np.float64]]] = []
+        self._rounded: set[str] = set()
 
     def apply(self, step: Any, columns: Sequence[Column]) -> list[Column]:
         """Return the columns that a fitted transformer makes. Raise NotConvertible."""
-        if step is None or step == "passthrough":
+        if is_identity(step):
             return [*columns]
         if isinstance(step, Pipeline):
             for _, part in step.steps:
@@ -49,8 +50,6 @@ class Transformers:
             return made
         if isinstance(step, SelectorMixin):
             return [columns[place] for place in step.get_support(indices=True)]
-        if is_of(step, "FunctionTransformer") and step.func is None:
-            return [*columns]
         return self._leaf(step, columns)
 
     def _column_transformer(self, step: Any, columns: Sequence[Column]) -> list[Column]:
@@ -83,7 +82,13 @@ class Transformers:
         else:
             tensor = convert(step, tensor, self.graph)
             width = _width(step, width)
+        if not _is_exact(step) or any(map(self.is_rounded, columns)):
+            self._rounded.add(tensor)
         return self.matrices.numbers(tensor, width)
+
+    def is_rounded(self, column: Column) -> bool:
+        """Tell whether the last digit of a column may differ from scikit-learn's."""
+        return isinstance(column, Number) and column.tensor in self._rounded
 
     def _numbers(self, step: Any, columns: Sequence[Column]) -> str:
         try:
@@ -329,6 +334,26 @@ _FUNCTIONS: dict[str, tuple[tuple[str, float | None], ...]] = {
     "reciprocal": (("Pow", -1.0),),
     "tanh": (("Tanh", None),),
 }
+
+_EXACT = frozenset(
+    {
+        *("Binarizer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "MissingIndicator"),
+        *("RobustScaler", "SimpleImputer", "StandardScaler"),
+    }
+)
+"""Their results are the same to the last bit. A logarithm or a sum in another order is not."""
+_EXACT_FUNCTIONS = frozenset(
+    {"absolute", "ceil", "fabs", "floor", "negative", "sign", "sqrt", "square"}
+)
+
+
+def _is_exact(step: Any) -> bool:
+    if is_of(step, "PolynomialFeatures"):
+        return bool(step.powers_.sum(axis=1).max() <= 2)  # one product has no order
+    if is_of(step, "FunctionTransformer"):
+        return step.func.__name__ in _EXACT_FUNCTIONS
+    return name_of(step) in _EXACT
+
 
 _CONVERTERS: dict[str, Convert] = {
     "Binarizer": _binarizer,
