@@ -46,9 +46,9 @@ def once_before(operation: str, key: str, act: Callable[[], object]) -> Callable
     return before
 
 
-# Four files, the manifest, the catalog.
-@pytest.mark.parametrize("write", range(6))
-def test_a_crash_leaves_no_half_version_and_repeating_mends_it(
+# Five files, the manifest, the catalog.
+@pytest.mark.parametrize("write", range(7))
+def test_a_crash_leaves_no_half_version_and_repeating_completes_it(
     objects: ObjectStore, write: int
 ) -> None:
     before, healthy = candidate("before"), Registry(objects, no_pause)
@@ -59,7 +59,7 @@ def test_a_crash_leaves_no_half_version_and_repeating_mends_it(
 
     assert [entry.pin for entry in healthy.entries()] == [first]
     complete = [version for version, whole in healthy.versions.occupied("churn") if whole]
-    assert complete == ([V1, V2] if write == 5 else [V1])
+    assert complete == ([V1, V2] if write == 6 else [V1])
 
     mended = healthy.register(V2, candidate("crash"), provenance())
     assert [entry.pin for entry in healthy.entries()] == [first, mended]
