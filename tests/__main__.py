@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COVERAGE = ROOT / ".coverage.json"
-COVERED_AT_LEAST = 95  # percent, of the statements and of the branches
+STATEMENTS_AT_LEAST, BRANCHES_AT_LEAST = 95, 92
+"""Percent. What only runs in processes of its own, such as the local server, is not measured."""
 
 STYLE = {
     "style": ["ruff", "check"],
@@ -97,10 +98,10 @@ def coverage() -> Outcome:
     branches = totals.get("percent_branches_covered", 0.0)
     return Outcome(
         "coverage",
-        passed=min(statements, branches) >= COVERED_AT_LEAST,
+        passed=statements >= STATEMENTS_AT_LEAST and branches >= BRANCHES_AT_LEAST,
         seconds=0,
-        last_line=f"{statements:.1f} % of statements, {branches:.1f} % of branches"
-        f" ({COVERED_AT_LEAST} % needed)",
+        last_line=f"{statements:.1f} % of statements ({STATEMENTS_AT_LEAST} needed),"
+        f" {branches:.1f} % of branches ({BRANCHES_AT_LEAST} needed)",
     )
 
 

@@ -22,7 +22,7 @@ ORDER = (
 """The folders, as they run beside the releases: those that use other containers come last."""
 ALONE = "simulation"
 """The folder whose tests share no fixtures, so that each can run in another worker."""
-GIVE_WAY = 5
+GIVE_WAY = 10
 """The niceness of every other test, while there may be releases."""
 
 pytest_plugins = ["tests.container.images"]

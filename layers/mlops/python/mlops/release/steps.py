@@ -240,14 +240,13 @@ class Release:
             return _refused(state, why)
         self._repair()
         traffic, batch = self._deps.api.traffic(), self._deps.batch.traffic()
-        for found in (traffic, batch):
-            note = found.note
-            if note is not None and note.by == state.id and note.undone:
-                return _refused(state, "it was undone before it had begun")
-            is_its = note is not None and note.by == state.id
-            if note is not None and not is_its and not is_free(self._deps, note):
+        notes = [it.note for it in (traffic, batch) if it.note is not None]
+        own = next((note for note in notes if note.by == state.id), None)
+        if own is not None and own.undone:
+            return _refused(state, "it was undone before it had begun")
+        for note in notes:
+            if note.by != state.id and not is_free(self._deps, note):
                 return replace(state, behind=note.by, wait=_WAIT_FOR_OTHERS)
-        own = traffic.note if traffic.note and traffic.note.by == state.id else None
         plan = self._plan(state, own, traffic, batch)
         if why := self._deployments.half_done():  # since the versions were published
             return _refused(state, why)
