@@ -1,6 +1,7 @@
 """JSON lines: one object a line, as the API takes it, duplicate keys and all else refused alike."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlops.batch.job import Renames
 from mlops.batch.reading import Numbers, Rows, rename_columns
-from mlops.batch.records import json_records
+from mlops.batch.records import Positions, json_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
 from mlops.models.columns import ABSENT, UNKNOWN, Codes
@@ -25,7 +26,11 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
     """Raises InputRefused for a row in which two members become the same field."""
     content = chunk.content
     records = json_records(content)
-    lines = chunk.lines(records.lines)
+
+    @cache
+    def lines() -> Positions:
+        return chunk.lines(records.lines)
+
     rows: list[Any] = []
     faults: dict[int, Fault] = {}
     for row, (start, end) in enumerate(
@@ -37,7 +42,7 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
             found = None
             faults[row] = Fault("row", "malformed_json", str(error))
         if renames and type(found) is dict:
-            found = _rename(found, renames, int(lines[row]))
+            found = _rename(found, renames, int(lines()[row]))
         rows.append(found)
     objects = [row if type(row) is dict else {} for row in rows]
     names = rules.names
@@ -56,7 +61,7 @@ def read_json(chunk: Chunk, rules: Rules, renames: Renames) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
-        lines=lambda: lines,
+        lines=lines,
     )
 
 
