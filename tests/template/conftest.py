@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]  # ships no types
+from cfnlint.decode import decode
 
 from tests.project.files import ROOT
 from tests.template.resources import Resources

@@ -4,8 +4,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode  # type: ignore[import-untyped]  # ships no types
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
+from cfnlint.decode import decode
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from tests.project.files import ROOT
 from tests.template.resources import Resources, as_list, of_type, statements

@@ -27,14 +27,14 @@ ABOUT_BYTES = [
     OverflowError,
     ZeroDivisionError,
     RecursionError,
-    NotImplementedError,
+    NotImplementedError,  # a reader raises it for what it does not support
     BufferError,
     EOFError,
     csv.Error,
     struct.error,
     zlib.error,
     pa.ArrowInvalid,
-    pa.ArrowNotImplementedError,
+    pa.ArrowNotImplementedError,  # Arrow raises it for a type that it cannot convert
     pa.ArrowKeyError,
     pa.ArrowException,
 ]

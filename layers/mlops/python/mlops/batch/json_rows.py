@@ -1,6 +1,7 @@
 """JSON lines: one object a line, as the API takes it, duplicate keys and all else refused alike."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from mlops.batch.job import Renames
 from mlops.batch.reading import Cells, Rows, rename_columns, to_cells
-from mlops.batch.records import json_records
+from mlops.batch.records import Positions, json_records
 from mlops.batch.splitting import Chunk
 from mlops.errors import MalformedJson
 from mlops.models.contract import Contract, RequestField
@@ -22,7 +23,11 @@ def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
     """Raises InputRefused for a row in which two members become the same field."""
     content = chunk.content
     records = json_records(content)
-    lines = chunk.lines(records.lines)
+
+    @cache
+    def lines() -> Positions:
+        return chunk.lines(records.lines)
+
     rows: list[Any] = []
     faults: dict[int, Fault] = {}
     for row, (start, end) in enumerate(
@@ -34,7 +39,7 @@ def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
             found = None
             faults[row] = Fault("row", "malformed_json", str(error))
         if renames and type(found) is dict:
-            found = _rename(found, renames, int(lines[row]))
+            found = _rename(found, renames, int(lines()[row]))
         rows.append(found)
     objects = [row if type(row) is dict else {} for row in rows]
     names = contract.by_name.keys()
@@ -47,7 +52,7 @@ def read_json(chunk: Chunk, contract: Contract, renames: Renames) -> Rows:
         well_formed=well_formed,
         faults=faults,
         value=rows.__getitem__,
-        lines=lambda: lines,
+        lines=lines,
     )
 
 
