@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from functions.api.callers import Identify, identify_by_gateway
 from functions.api.openapi import DocumentedApi
 from functions.api.problems import install
-from functions.api.routes.predict import predict_path, predict_route, unknown_model_route
+from functions.api.routes.predict import predict_route, unknown_model_route
 from functions.api.settings import Settings
 from functions.api.telemetry import RequestLog, Telemetry
 from mlops.bootstrap import open_objects, pinned_models
@@ -73,7 +73,6 @@ def create_app(
         logger or open_logger("api"),
         key=settings.log_key or new_log_key(),
         namespace=settings.metrics_namespace,
-        predictions=[predict_path(model) for model in models],
         now=now,
     )
     for model in models:

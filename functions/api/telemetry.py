@@ -6,7 +6,7 @@ embedded metric format specifies. So everything is serialised once.
 
 import hashlib
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +25,6 @@ class Telemetry:
     Args:
         key: The secret key of the hashes.
         namespace: The namespace of the metrics; if it is empty, none are written.
-        predictions: The routes that predict.
         now: Returns seconds since 1970.
     """
 
@@ -35,23 +34,23 @@ class Telemetry:
         *,
         key: str,
         namespace: str,
-        predictions: Collection[str],
         now: Callable[[], float],
     ) -> None:
         self._logger = logger
         self._namespace = namespace
-        self._predictions = frozenset(predictions)
         self._now = now
         self._hash = IdHash(key, now)
 
-    def predicting(
-        self, scope: Scope, *, model: str, model_version: str, subject: str | None
-    ) -> None:
+    def asked(self, scope: Scope, model: str) -> None:
+        """Note the model that the request is for, whatever becomes of the request."""
+        scope["state"]["facts"]["model"] = model
+
+    def predicting(self, scope: Scope, *, model_version: str, subject: str | None) -> None:
         """Note what predicts, and for whom; the id is logged as a keyed hash."""
         facts = scope["state"]["facts"]
         if subject is not None:
             facts["subject_hash"] = self._hash(subject)
-        facts.update(model=model, model_version=model_version)
+        facts["model_version"] = model_version
 
     def predicted(self, scope: Scope, prediction: float) -> None:
         """Note the answer as the client gets it; a release compares versions by it."""
@@ -81,12 +80,12 @@ class Telemetry:
         route = facts.get("route")
         if route in _HEALTH_CHECKS:
             return
-        is_prediction = failed if route is None else route in self._predictions
+        is_prediction = failed if route is None else "model" in facts
         facts["kind"] = "prediction" if is_prediction else "other"
         facts["errors"] = int(failed)
         directive = {
             "Namespace": self._namespace,
-            "Dimensions": _DIMENSIONS,
+            "Dimensions": _MODEL_DIMENSIONS if "model" in facts else _DIMENSIONS,
             "Metrics": _PREDICTION_METRICS if is_prediction else _OTHER_METRICS,
         }
         facts["_aws"] = {
@@ -104,6 +103,7 @@ class Telemetry:
 # CloudWatch bills each name and combination of dimensions. `errors` is 0 or 1, so its sum counts
 # errors, its number of samples counts requests, and its average is the share of errors.
 _DIMENSIONS = [["service", "kind"]]
+_MODEL_DIMENSIONS = [*_DIMENSIONS, ["service", "kind", "model"]]
 _OTHER_METRICS = [{"Name": "errors", "Unit": "Count"}]
 _PREDICTION_METRICS = [{"Name": "duration_ms", "Unit": "Milliseconds"}, *_OTHER_METRICS]
 

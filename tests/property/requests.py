@@ -61,8 +61,8 @@ def consistent(request: dict[str, Any], contract: Contract = CHURN) -> dict[str,
     fixed = dict(request)
     for field in contract.fields:  # those that a rule restricts come after those it depends on
         value = fixed.get(field.name)
-        if value is not None and _contradicts(field, value, fixed, contract):
-            values = [False, True] if field.type == "boolean" else [*field.choices]
+        values = [False, True] if field.type == "boolean" else [*field.choices]
+        if value in values and _contradicts(field, value, fixed, contract):
             allowed = [each for each in values if not _contradicts(field, each, fixed, contract)]
             if allowed:
                 fixed[field.name] = allowed[0]

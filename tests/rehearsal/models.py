@@ -106,14 +106,14 @@ def imported(folder: Path) -> Path:
     purposes = generator.choice(["car", "house", "other"], rows)
     odds = amounts / LARGEST_LOAN * 3 - 1.5 + (purposes == "car")
     bad = generator.random(rows) < 1 / (1 + np.exp(-odds))
+    labels = np.where(bad, "bad", "good")
     frame = pandas.DataFrame({"amount": amounts, "purpose": purposes})
     columns = ColumnTransformer(
         [("purpose", OneHotEncoder(), ["purpose"]), ("amount", StandardScaler(), ["amount"])]
     )
     half = rows // 2
-    pipeline = make_pipeline(columns, LogisticRegression()).fit(frame[:half], bad[:half])
+    pipeline = make_pipeline(columns, LogisticRegression()).fit(frame[:half], labels[:half])
     joblib.dump(pipeline, folder / "pipeline.joblib")
-    labels = np.where(bad, "bad", "good")
     frame.assign(default=labels)[half:].to_csv(folder / "sample.csv", index=False)
     (folder / "contract.toml").write_text(LOANS)
     return folder

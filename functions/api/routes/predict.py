@@ -39,14 +39,12 @@ def predict_route(
     """
 
     async def predict(request: Request) -> Response:
+        telemetry.asked(request.scope, model)
         served = models.get(model)
         contract = served.contract
         body = await read_model(request, contract.request)
         telemetry.predicting(
-            request.scope,
-            model=model,
-            model_version=served.version,
-            subject=contract.subject_of(body),
+            request.scope, model_version=served.version, subject=contract.subject_of(body)
         )
         numbers = served.predictor.predict_one(contract.encoder.tensors([body]))
         telemetry.predicted(request.scope, contract.watched_one(numbers))
@@ -59,14 +57,16 @@ def predict_route(
             media_type="application/json",
         )
 
-    return _LoggedRoute(predict_path(model), predict, methods=["POST"])
+    return _PredictRoute(predict_path(model), predict, methods=["POST"])
 
 
-class _LoggedRoute(Route):
+class _PredictRoute(Route):
     """A route that the log line of a request names, as it does those of FastAPI."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, found = super().matches(scope)
+        if match is Match.PARTIAL:  # of another method; the route of unknown models must not answer
+            match = Match.FULL
         return match, {**found, "route": self}
 
 

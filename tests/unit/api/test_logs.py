@@ -211,8 +211,9 @@ def test_the_line_of_a_request_is_its_metrics_too() -> None:
         assert line["_aws"]["Timestamp"] == 1_767_322_800_250
         (metrics,) = line["_aws"]["CloudWatchMetrics"]
         assert metrics["Namespace"] == "mlops-test"
+        assert metrics["Dimensions"] == [["service", "kind"], ["service", "kind", "model"]]
         # CloudWatch drops the whole line's metrics where one of these is not in it, or no number.
-        assert all(isinstance(line[name], str) for name in metrics["Dimensions"][0])
+        assert all(isinstance(line[name], str) for name in metrics["Dimensions"][1])
         assert all(isinstance(line[metric["Name"]], int | float) for metric in metrics["Metrics"])
 
 
@@ -228,6 +229,33 @@ def test_a_prediction_without_a_model_counts_as_an_error() -> None:
     assert api.predict().status == 503
     assert api.through_lambda("POST", PREDICT, BODY).status == 503
     assert counted(api) == [("prediction", 1)] * 2
+
+
+def test_each_request_for_a_prediction_names_its_model() -> None:
+    source = FakeSource(version_files())
+    source.down = True
+    down = service(source)
+    down.predict()
+    api = service()
+    api.predict()
+    api.predict(tenure=-1)
+    api.asgi("POST", PREDICT, b"{")
+    lines = [*down.log_lines("request"), *api.log_lines("request")]
+    assert [(line["status"], line["model"]) for line in lines] == [
+        (503, "churn"),
+        (200, "churn"),
+        (422, "churn"),
+        (400, "churn"),
+    ]
+
+
+def test_other_requests_name_no_model_in_their_metrics() -> None:
+    api = service(settings=Settings(metrics_namespace="mlops-test"))
+    for method, path in (("GET", "/v1/models/churn"), ("GET", PREDICT), ("POST", "/v1/predict/b")):
+        api.asgi(method, path)
+    for line in api.log_lines("request"):
+        (metrics,) = line["_aws"]["CloudWatchMetrics"]
+        assert (metrics["Dimensions"], "model" in line) == ([["service", "kind"]], False)
 
 
 def test_a_refused_prediction_is_counted_and_is_no_error() -> None:
@@ -253,7 +281,6 @@ def test_a_request_that_fails_before_its_route_is_known_counts_as_a_prediction()
         open_logger("api", log),
         key="",
         namespace="mlops-test",
-        predictions=[PREDICT],
         now=time.time,
     )
     telemetry.request({"route": None}, 500)

@@ -20,6 +20,7 @@ PREDICTED: dict[str, Any] = {
     "level": "info",
     "message": "request",
     "route": "/v1/predict/churn",
+    "model": "churn",
     "status": 200,
     "duration_ms": 7.5,
     "cold_start": False,

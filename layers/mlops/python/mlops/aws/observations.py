@@ -26,7 +26,6 @@ _TIME_IS_UP = timedelta(seconds=20)
 """After its start, an invocation has been answered or never will be: the time-out is 15 s."""
 
 _OLDEST_CONTAINER = timedelta(days=1)
-_PREDICTION = re.compile(r"/v1/predict/(?!batch$)([^/]+)")
 _START = re.compile(r"START RequestId: (\S+) Version: ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -185,16 +184,15 @@ class _Seen:
         if route is None and failed:
             self.crashes += 1
             return
-        # Health checks are many, and would dilute whatever goes wrong.
-        of_model = _PREDICTION.fullmatch(str(route))
-        # A line names the model once its request was read; a refused request may not get there.
-        model = str(facts.get("model", of_model[1])) if of_model else ""
-        kind = self.models[model] if of_model else self.others
+        # Only the line of a prediction names a model. Health checks are many, and would dilute
+        # whatever goes wrong.
+        model = facts.get("model")
+        kind = self.models[model] if isinstance(model, str) else self.others
         kind.requests += 1
         kind.errors += failed
         kind.refusals += status is not None and 400 <= status < 500
         prediction = _number(facts.get("prediction"))
-        if not of_model or status != 200 or prediction is None:
+        if not isinstance(model, str) or status != 200 or prediction is None:
             return
         if model in self.edges:
             kind.predictions[bisect_right(self.edges[model], prediction)] += 1
