@@ -175,7 +175,7 @@ def test_more_pins_than_an_environment_has_room_for_are_refused(tmp_path: Path) 
             "Parameters:\n  # All of them\n\n  Stage:\n    Type: A\n  Pins:\n    Type: A\n",
             True,
         ),
-        ("Parameters:\n  ChurnPin:\n    Type: String\nOutputs:\n  Pins:\n    Value: a\n", False),
+        ("Parameters:\n  Stage:\n    Type: String\nOutputs:\n  Pins:\n    Value: a\n", False),
         ("Resources: {}\n", False),
     ],
 )

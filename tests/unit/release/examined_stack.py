@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mlops.inference.version import ModelVersion, Pin
+from mlops.inference.version import PINS, ModelVersion, Pin
 from mlops.registry.registry import Registry
 from mlops.release.doctor import Cloud, Committed, DeployedStack, Doctor, Finding, Store
 from tests.unit.fakes import no_pause
@@ -36,7 +36,7 @@ class ExaminedStack:
         return self.fixture.pins
 
     def commit(self, version: ModelVersion) -> None:
-        self.committed = {"ChurnPin": str(self.pins[version]), "Architecture": "x86_64"}
+        self.committed = {PINS: str(self.pins[version]), "Architecture": "x86_64"}
 
     def deployed(self) -> None:
         """CloudFormation has what is committed; the functions are another matter."""
@@ -62,7 +62,7 @@ class ExaminedStack:
             cloud=cloud if self.has_outputs else None,
         )
         return Doctor(
-            Committed(self.committed, {"ChurnPin": "churn"}, self.path),
+            Committed(self.committed, self.path),
             Store(self.location, fixture.store, Registry(fixture.store, no_pause)),
             None if self.local else stack,
         ).examine()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from mlops.errors import StoreUnavailable
-from mlops.inference.version import Pin
+from mlops.inference.version import PINS, Pin
 from mlops.registry.registry import CATALOG
 from mlops.release.doctor import Severity
 from mlops.release.ports import GateReport
@@ -66,17 +66,19 @@ def test_two_differences_at_once_give_both_the_worst_first(examined: ExaminedSta
             "make deploy",
         ),
         (
-            {"ChurnPin": ""},
+            {PINS: ""},
             {},
             "warning",
             "{pin} is deployed, and no version of churn is committed",
             f"mlops pin churn {V1} --store {STORE}",
         ),
         (
-            {"ChurnPin": "churn-model-v1.0.0"},
-            {"ChurnPin": "churn-model-v1.0.0"},
+            {PINS: "churn-model-v1.0.0"},
+            {},
             "error",
-            "samconfig.toml has ChurnPin=churn-model-v1.0.0, which is no pin",
+            "samconfig.toml has Pins=churn-model-v1.0.0, which cannot be read:"
+            " 'churn-model-v1.0.0' is not a pin; a pin looks like"
+            " churn-model-v1.3.2@sha256:<64 hex digits>",
             "git restore samconfig.toml",
         ),
     ],
@@ -99,8 +101,24 @@ def test_a_parameter_that_differs(
 def test_a_pin_that_is_committed_and_not_deployed(examined: ExaminedStack) -> None:
     examined.commit(V2)
     pins = examined.pins
-    what = f"samconfig.toml has ChurnPin={pins[V2]}, and the stack {pins[V1]}"
+    what = f"samconfig.toml pins {pins[V2]}, and the stack {pins[V1]}"
     assert examined.told() == [("warning", what, "make deploy")]
+
+
+def test_each_model_is_compared_by_itself(examined: ExaminedStack) -> None:
+    loans, rent = (f"{model}-model-v1.0.0@sha256:{'0' * 64}" for model in ("loans", "rent"))
+    assert examined.committed is not None
+    churn = examined.committed[PINS]
+    examined.committed[PINS] = f"{churn},{loans},"
+    examined.parameters = {**examined.parameters, PINS: f"{rent} {churn}"}
+    found = [(what, command) for _, what, command in examined.told() if STORE not in what]
+    assert found == [
+        (f"samconfig.toml pins {loans}, and the stack no version of loans", "make deploy"),
+        (
+            f"{rent} is deployed, and no version of rent is committed",
+            f"mlops pin rent rent-model-v1.0.0 --store {STORE}",
+        ),
+    ]
 
 
 def test_commands_name_the_stack_and_the_file_where_they_are_not_the_usual_ones(
@@ -255,7 +273,7 @@ def test_what_cannot_be_asked_is_said_and_the_rest_compared(
     found, other = examined.told()
     what = f"{name} cannot be read, and is not compared"
     assert found == ("error", what, "aws sts get-caller-identity")
-    assert "has ChurnPin" in other[1]
+    assert "samconfig.toml pins" in other[1]
 
 
 @pytest.mark.parametrize("gone", ["remove_function", "remove_alias"])

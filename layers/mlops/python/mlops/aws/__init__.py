@@ -1,1 +1,1 @@
-"""The ports on AWS. No other room imports boto3."""
+"""The ports on AWS. No other layer imports boto3."""

@@ -4,7 +4,6 @@ from mlops.bootstrap import open_objects
 from mlops.bootstrap.registry import open_registry
 from mlops.bootstrap.releases import find_stack, open_alarms, open_console, output, places_of
 from mlops.release.doctor import Cloud, DeployedStack, Store
-from mlops.release.pin_parameter import split_pins
 
 
 def open_stack(name: str, *, named: bool, local: Store) -> tuple[DeployedStack, Store]:
@@ -13,9 +12,8 @@ def open_stack(name: str, *, named: bool, local: Store) -> tuple[DeployedStack, 
     Raises StackNotFound; CloudUnavailable, also where it is a stack of something else.
     """
     stack = find_stack(name)
-    parameters = split_pins(stack.parameters)
     if not stack.outputs:
-        return DeployedStack(stack.name, named, stack.status, parameters, None), local
+        return DeployedStack(stack.name, named, stack.status, stack.parameters, None), local
     places = places_of(stack)
     cloud = Cloud(
         api=places.api,
@@ -27,4 +25,4 @@ def open_stack(name: str, *, named: bool, local: Store) -> tuple[DeployedStack, 
     store = Store(
         places.store, open_objects(places.store, patient=True), open_registry(places.store)
     )
-    return DeployedStack(stack.name, named, stack.status, parameters, cloud), store
+    return DeployedStack(stack.name, named, stack.status, stack.parameters, cloud), store

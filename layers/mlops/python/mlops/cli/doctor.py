@@ -37,12 +37,11 @@ def doctor(
     # What reads a stack takes a second to import, and other commands have no use for it.
     from mlops.bootstrap.doctor import open_stack
     from mlops.release import doctor as doctors
-    from mlops.release.pin_parameter import find_models, split_pins
 
     parameters, name, found = None, stack, []
     try:
         file = Samconfig.read(samconfig)
-        parameters = split_pins(file.parameters())
+        parameters = file.parameters()
         name = stack or file.stack()
         if why := file.find_dropped():
             found.append(doctors.Finding(doctors.Severity.ERROR, *why))
@@ -62,8 +61,7 @@ def doctor(
             found.append(doctors.describe_no_stack(f"{error}.", "make deploy"))
         except CloudUnavailable as error:
             found.append(doctors.describe_unread(f"Stack {name}", str(error)))
-    models = find_models(parameters or {}, deployed.parameters if deployed else {})
-    committed = doctors.Committed(parameters, models, str(samconfig))
+    committed = doctors.Committed(parameters, str(samconfig))
     found = doctors.order([*found, *doctors.Doctor(committed, shelf, deployed).examine()])
     text = "\n\n".join(map(_render, found)) or f"All agrees: {samconfig}, {name}, {shelf.location}"
     answer([vars(finding) for finding in found], as_json, text)

@@ -12,8 +12,7 @@ from tomlkit.items import String, StringType, Trivia
 
 from mlops.errors import ConfigInvalid, PinInvalid
 from mlops.files import write_file
-from mlops.inference.version import Pin, parse_pins
-from mlops.release.pin_parameter import PINS
+from mlops.inference.version import PINS, Pin, parse_pins
 
 _TABLES = ("default", "global", "parameters")
 _LIST = "parameter_overrides"

@@ -60,6 +60,10 @@ class Pin:
         return f"{self.version}@{self.digest}"
 
 
+PINS = "Pins"
+"""The parameter of the template that has the pins of all models."""
+
+
 def parse_pins(text: str) -> tuple[Pin, ...]:
     """Read pins with commas or blanks between. Raises PinInvalid, also for two of one model."""
     pins = tuple(map(Pin.parse, text.replace(",", " ").split()))

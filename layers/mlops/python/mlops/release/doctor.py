@@ -24,7 +24,7 @@ from mlops.errors import (
 )
 from mlops.inference.loading import read_listed, read_manifest
 from mlops.inference.manifest import MANIFEST
-from mlops.inference.version import ModelVersion, Pin
+from mlops.inference.version import PINS, ModelVersion, Pin, parse_pins
 from mlops.registry.objects import ObjectStore
 from mlops.registry.registry import Registry
 from mlops.registry.releases import PREFIX as RECORDS
@@ -59,13 +59,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Committed:
-    """What samconfig.toml says. parameters: for the stack; None where it cannot be read.
-
-    models: by the parameter that pins each.
-    """
+    """What samconfig.toml says. parameters: for the stack; None where it cannot be read."""
 
     parameters: Mapping[str, str] | None
-    models: Mapping[str, str]
     path: str = SAMCONFIG
 
 
@@ -137,14 +133,14 @@ class Doctor:
             () if committed.path == SAMCONFIG else ("--samconfig", committed.path)
         )
         self._uses: dict[Pin, list[str]] = {}
-        self._note_uses("committed", self._pins_in(committed.parameters or {}))
+        self._note_uses("committed", _pins_in(committed.parameters or {}).values())
 
     def examine(self) -> list[Finding]:
         """Return what should agree and does not; nothing where all is well. Raises nothing."""
         checks: dict[str, list[Callable[[], Iterator[Finding]]]] = {"": [self._check_committed]}
         location = self._store.location
         if (stack := self._stack) is not None:
-            self._note_uses("deployed", self._pins_in(stack.parameters))
+            self._note_uses("deployed", _pins_in(stack.parameters).values())
             checks[""] += [lambda: self._check_stack(stack), lambda: self._check_parameters(stack)]
             if (cloud := stack.cloud) is not None:
                 checks["The alarms"] = [lambda: self._check_alarms(cloud)]
@@ -184,12 +180,13 @@ class Doctor:
 
     # --- committed, and deployed ----------------------------------------------------------------
     def _check_committed(self) -> Iterator[Finding]:
-        for name in self._committed.models:
-            text = (self._committed.parameters or {}).get(name, "")
-            if text and _pin_of(text) is None:
-                what = f"{self._committed.path} has {name}={text}, which is no pin"
-                command = self._reading(self._committed.path)
-                yield Finding(Severity.ERROR, what, "No deployment takes it.", command)
+        text = (self._committed.parameters or {}).get(PINS, "")
+        try:
+            parse_pins(text)
+        except PinInvalid as error:
+            what = f"{self._committed.path} has {PINS}={text}, which cannot be read: {error}"
+            command = self._reading(self._committed.path)
+            yield Finding(Severity.ERROR, what, "No deployment takes it.", command)
 
     def _check_stack(self, stack: DeployedStack) -> Iterator[Finding]:
         what, name = f"The stack {stack.name} is {stack.status}", ("--stack-name", stack.name)
@@ -208,22 +205,31 @@ class Doctor:
             yield Finding(Severity.ERROR, what, why, self._deploy())
 
     def _check_parameters(self, stack: DeployedStack) -> Iterator[Finding]:
-        committed, models = self._committed.parameters, self._committed.models
+        committed = self._committed.parameters
         if committed is None or stack.cloud is None:
             return
         severity = Severity.NOTE if stack.is_changing else Severity.WARNING
+        why = f"It was changed since {stack.name} was deployed, or overridden then."
         for name, value in committed.items():
             there = stack.parameters.get(name, "no such parameter")
-            if value and value != there:
+            if value and value != there and name != PINS:
                 what = f"{self._committed.path} has {name}={value}, and the stack {there}"
-                why = f"It was changed since {stack.name} was deployed, or overridden then."
                 yield Finding(severity, what, why, self._deploy())
-        for name, model in models.items():
-            pin = _pin_of(stack.parameters.get(name, ""))
-            if pin is not None and not committed.get(name):
+        pinned, deployed = _pins_in(committed), _pins_in(stack.parameters)
+        if not pinned and committed.get(PINS):
+            return  # they cannot be read, which has a finding of its own
+        for model, pin in pinned.items():
+            if pin != deployed.get(model):
+                there = str(deployed.get(model, f"no version of {model}"))
+                what = f"{self._committed.path} pins {pin}, and the stack {there}"
+                yield Finding(severity, what, why, self._deploy())
+        for model, pin in deployed.items():
+            if model not in pinned:
                 what = f"{pin} is deployed, and no version of {model} is committed"
-                why = "A deployment keeps a parameter that it is not given, so no commit says it."
-                yield Finding(Severity.WARNING, what, why, self._pin(pin.version))
+                why = "Where samconfig.toml has no pins, a deployment keeps those of the stack."
+                if pinned:
+                    why = "The next deployment stops serving the model."
+                yield Finding(severity, what, why, self._pin(pin.version))
 
     # --- live -----------------------------------------------------------------------------------
     def _check_alarms(self, cloud: Cloud) -> Iterator[Finding]:
@@ -405,15 +411,12 @@ class Doctor:
             if use not in uses:
                 uses.append(use)
 
-    def _pins_in(self, parameters: Mapping[str, str]) -> list[Pin]:
-        pins = (_pin_of(parameters.get(name, "")) for name in self._committed.models)
-        return [pin for pin in pins if pin is not None]
 
-
-def _pin_of(text: str) -> Pin | None:
+def _pins_in(parameters: Mapping[str, str]) -> dict[str, Pin]:
+    """Return the pins by their models; none where they cannot be read."""
     with suppress(PinInvalid):
-        return Pin.parse(text)
-    return None
+        return {pin.version.model: pin for pin in parse_pins(parameters.get(PINS, ""))}
+    return {}
 
 
 def _models(version: FunctionVersion) -> str:
