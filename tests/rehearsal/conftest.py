@@ -1,6 +1,7 @@
 """One AWS a session, and one stack that is deployed to it as a user does."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from mlops.bootstrap.registry import open_registry
 from mlops.inference.version import Pin
 from tests.container.engine import require_engine
 from tests.container.images import mark_container_tests
 from tests.rehearsal.cloud import Cloud, Keys, require_registry, running_cloud
 from tests.rehearsal.deployment import Deployment
 from tests.rehearsal.forwarding import forwarded
-from tests.rehearsal.releasing import COMPRESSED, Releasing
+from tests.rehearsal.releasing import COMPRESSED, LOANS, Releasing, import_loans
 from tests.rehearsal.traffic import Traffic, traffic
 
 UNPROVED = "no rehearsal was run, so that a deployment works is unproved"
@@ -94,16 +96,22 @@ def released_stack(
     cloud: Cloud,
     project: Path,
     trained_store: Path,
-    churn_pin: Pin,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Releasing:
-    """Return a stack that was deployed and released for the first time, as CI/CD does it."""
+    """Return a stack that was deployed and released for the first time, as CI/CD does it.
+
+    It serves two models: churn, which is baked into its image, and an imported one.
+    """
     folder = tmp_path_factory.mktemp("releases")
+    store = folder / "store"
+    shutil.copytree(trained_store, store)
+    import_loans(folder / LOANS, store)
+    pins = ",".join(str(entry.pin) for entry in open_registry(str(store)).entries())
     deployment = Deployment.prepared(cloud, project, folder / "project", "releases")
-    deployment.configure(Pins=str(churn_pin), **COMPRESSED)
+    deployment.configure(Pins=pins, **COMPRESSED)
     deployment.prepare_make()
     repository = f"{cloud.registry}/{deployment.stack}"
-    deployment.make("deploy", IMAGE_REPOSITORY=repository, MLOPS_STORE=str(trained_store))
+    deployment.make("deploy", IMAGE_REPOSITORY=repository, MLOPS_STORE=str(store))
     deployment.make("verdict")
     return Releasing(deployment, trained_store.parent / "candidate", folder)
 

@@ -97,7 +97,7 @@ def narrower(candidate: Path, folder: Path) -> Path:
     return folder
 
 
-def imported(folder: Path) -> Path:
+def write_pipeline(folder: Path) -> Path:
     """Write a fitted pipeline and its sample into a new folder, for `mlops import`."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(3)

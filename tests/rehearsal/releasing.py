@@ -14,7 +14,7 @@ from typing import Any, Final
 from mlops.inference.version import parse_pins
 from tests.project.files import ROOT
 from tests.rehearsal.deployment import COMMAND_SECONDS, MLOPS, Deployment
-from tests.rehearsal.models import Make, as_good, imported
+from tests.rehearsal.models import Make, as_good, write_pipeline
 
 # A tenth of a few hundred requests an analysis. Everything else is as it is deployed anywhere.
 COMPRESSED: Final = {
@@ -26,6 +26,7 @@ COMPRESSED: Final = {
     "CanaryTimeoutSeconds": "300",
 }
 MODEL: Final = "churn"
+LOANS: Final = "loans"
 RELEASES: Final = ROOT / "docs/releases.md"
 WEIGHT: Final = 0.1
 LATEST: Final = "$LATEST"
@@ -34,6 +35,18 @@ BEGIN_SECONDS: Final = 90
 END_SECONDS: Final = 60
 CLEARED_SECONDS: Final = 120
 ROLLBACK_SECONDS: Final = 5
+
+
+def import_loans(folder: Path, store: Path) -> None:
+    """Import a fitted pipeline as a second model, and register it in a store of this machine."""
+    made, candidate = write_pipeline(folder), str(folder / "candidate")
+    files = (str(made / "pipeline.joblib"), str(made / "sample.csv"))
+    label = ("--label", "default", "--positive", "bad")
+    for command in (
+        ("import", *files, "--model", LOANS, *label, "--output", candidate),
+        ("register", LOANS, "--candidate", candidate, "--store", str(store)),
+    ):
+        subprocess.run([MLOPS, *command], check=True, timeout=COMMAND_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -82,17 +95,8 @@ class Releasing:
         return version
 
     def candidate_of(self, model: str) -> Path:
-        """Return the folder of a model's trained, or imported, candidate."""
+        """Return the folder of a model's first candidate, which was trained or imported."""
         return self.trained if model == MODEL else self.folder / model / "candidate"
-
-    def import_model(self, model: str) -> None:
-        """Make a candidate of a fitted pipeline."""
-        folder = imported(self.folder / model)
-        files = [str(folder / name) for name in ("pipeline.joblib", "sample.csv")]
-        options = ["--model", model, "--label", "default", "--positive", "bad"]
-        options += ["--output", str(self.candidate_of(model))]
-        ran = self.mlops("import", *files, *options)
-        assert ran.code == 0, ran.said
 
     def deploy(self, make: Make, model: str = MODEL) -> str:
         """Make, register, pin and deploy a candidate, which starts its release."""

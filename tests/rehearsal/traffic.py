@@ -16,6 +16,7 @@ CLIENTS = 2
 PREDICT = "/v1/predict/"
 LOST = 0
 """As a status: there was no answer at all."""
+ONE_MODEL = ("churn",)
 PAUSE_SECONDS = 0.2
 """Of each client after each answer, unless a canary needs as many requests as there can be."""
 
@@ -35,7 +36,7 @@ class Traffic:
     """models: those that are asked, in turn."""
 
     api: Api
-    models: tuple[str, ...] = ("churn",)
+    models: tuple[str, ...] = ONE_MODEL
     answers: list[Answered] = field(default_factory=list)
     pause: float = PAUSE_SECONDS
 
@@ -56,13 +57,13 @@ class Traffic:
         return [answer for answer in [*self.answers] if answer.at >= at]
 
     @contextmanager
-    def at_full_rate(self) -> Iterator[None]:
+    def at_full_rate(self, models: tuple[str, ...] = ONE_MODEL) -> Iterator[None]:
         """Let the clients ask without a pause, for a canary that its requests decide."""
-        self.pause = 0
+        self.pause, self.models = 0, models
         try:
             yield
         finally:
-            self.pause = PAUSE_SECONDS
+            self.pause, self.models = PAUSE_SECONDS, ONE_MODEL
 
 
 def customer(number: int, veteran: bool) -> dict[str, object]:
