@@ -78,9 +78,7 @@ def test_a_good_canary_gets_a_tenth_and_is_promoted(
     assert releasing.shares() == {number: 1}, "nothing new is no release"
 
 
-def test_the_live_version_answers_the_examples_of_both_models(
-    releasing: Releasing, url: str
-) -> None:
+def test_the_live_version_answers_examples_of_both_models(releasing: Releasing, url: str) -> None:
     said = releasing.deployment.make("smoke", API_URL=url)
     assert f"3 by version {releasing.live()}. Failed: 0" in said
 
