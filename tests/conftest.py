@@ -22,6 +22,9 @@ ORDER = (
 """The folders, as they run beside the releases: those that use other containers come last."""
 ALONE = "simulation"
 """The folder whose tests share no fixtures, so that each can run in another worker."""
+NOT_MEASURED = frozenset({"property", "simulation"})
+"""The folders that run the same lines thousands of times. The unit tests cover these lines; to
+measure them takes half of the time again."""
 GIVE_WAY = 10
 """The niceness of every other test, while there may be releases."""
 
@@ -40,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             file = str(item.path.relative_to(ROOT))
             group = item.nodeid if folder_of(item) == ALONE else file
             item.add_marker(pytest.mark.xdist_group(group))
+        if folder_of(item) in NOT_MEASURED:
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: (group_of(item) != RELEASES, ORDER.index(folder_of(item))))
 
 

@@ -565,9 +565,9 @@ def _refusable() -> Iterator[Case]:
     logistic = LogisticRegression(max_iter=500)
     impute = SimpleImputer()
     steps: dict[str, Any] = {
-        "QuantileTransformer": make_pipeline(impute, QuantileTransformer(n_quantiles=50)),
+        "QuantileTransformer": make_pipeline(impute, QuantileTransformer(n_quantiles=10)),
         "QuantileTransformer(normal)": make_pipeline(
-            impute, QuantileTransformer(n_quantiles=50, output_distribution="normal")
+            impute, QuantileTransformer(n_quantiles=10, output_distribution="normal")
         ),
         "SplineTransformer": make_pipeline(impute, SplineTransformer()),
         "KNNImputer": KNNImputer(),
