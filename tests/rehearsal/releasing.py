@@ -148,9 +148,13 @@ class Releasing:
 
     def model_of(self, number: str, model: str = MODEL) -> str:
         """Return the name of the version of a model that a version of the API serves."""
-        pins = parse_pins(self.configuration(number)["Environment"]["Variables"]["MLOPS_PINS"])
+        pins = parse_pins(self._pins(number))
         (found,) = [str(pin.version) for pin in pins if pin.version.model == model]
         return found
+
+    def _pins(self, number: str) -> str:
+        variables: dict[str, str] = self.configuration(number)["Environment"]["Variables"]
+        return variables["MLOPS_PINS"]
 
     def configuration(self, number: str) -> dict[str, Any]:
         """Return the configuration of a version of the API, as Lambda knows it."""
@@ -180,6 +184,7 @@ class Releasing:
         if "RUNNING" in self.deployment.executions().values() or len(self.shares()) > 1:
             self.mlops("release", "abort", "--by", "rehearsal")
             self.wait_for_end()
+        self.deployment.configure(Pins=self._pins(self.live()))
 
     def version_without_traffic(self) -> str:
         """Return a version of the API that is not live; a canary makes one if there is none."""

@@ -55,7 +55,9 @@ def import_estimator(
     labels = target.read_labels(order.labels or order.sample, order.label, sample.labels)
     structure = read_structure(estimator, len(sample.rows.columns))
     sample, notes = _prepare(sample, structure, order)
-    names = structure.columns or tuple(map(str, sample.rows.columns))
+    names = structure.columns or tuple(
+        str(name) for name in sample.rows.columns if name != order.subject
+    )
     used = {name for place, name in enumerate(names) if place in structure.used}
     fillers = {
         name: sample.rows[name].iloc[0]
@@ -69,7 +71,7 @@ def import_estimator(
 
     _require_prediction(order, sample, predict)
     on_step("Inferring the contract")
-    contract, text, said, changes = _contract(order, sample, structure, target, predict)
+    contract, text, said, changes = _contract(order, sample, structure, names, target, predict)
     requests = _requests(contract, sample)
     on_step("Converting")
     try:
@@ -126,16 +128,16 @@ def _prepare(sample: Sample, structure: Structure, order: Order) -> tuple[Sample
             " that may be missing stay unseen: check each field of contract.toml"
         )
     if structure.columns is None:
-        if order.subject in rows.columns:
-            rows = rows.drop(columns=order.subject)
         width = max(structure.used, default=-1) + 1
-        indices = [name for name in rows.columns if str(name).startswith("Unnamed: ")]
-        if len(rows.columns) > width and len(rows.columns) - len(indices) == width:
+        names = [name for name in rows.columns if name != order.subject]
+        indices = [name for name in names if str(name).startswith("Unnamed: ")]
+        if len(names) > width and len(names) - len(indices) == width:
             rows = rows.drop(columns=indices)
-        if len(rows.columns) != width:
+        elif len(names) != width:
+            besides = "the label and the id" if len(names) < len(rows.columns) else "the label"
             reason = (
                 f"the estimator was fitted on an array of {width} columns, but the sample has"
-                f" {len(rows.columns)} besides the label: {', '.join(map(str, rows.columns))}"
+                f" {len(names)} besides {besides}: {', '.join(map(str, names))}"
             )
             raise DataInvalid(sample.source, None, "header", reason)
         return _with_rows(sample, rows), notes
@@ -212,6 +214,7 @@ def _contract(
     order: Order,
     sample: Sample,
     structure: Structure,
+    columns: Sequence[str],
     target: Target,
     predict: Callable[[pandas.DataFrame], NDArray[np.float64]],
 ) -> tuple[Contract, str, Sequence[str], list[str]]:
@@ -220,6 +223,7 @@ def _contract(
         order.model,
         sample,
         structure,
+        columns,
         target,
         predict,
         subject=order.subject,
@@ -268,7 +272,9 @@ def _require_fit(given: Contract, inferred: Contract, order: Order, target: Targ
     for field in given.features:
         other = next((item for item in inferred.features if item.column == field.column), None)
         if other is not None and field.is_numeric != other.is_numeric:
-            reasons.append(f"fields ({field.name}): it is a {other.type} for the estimator")
+            reasons.append(
+                f"fields ({field.name}): the estimator takes a column of the type {other.type}"
+            )
         if field.default is not None:
             reasons.append(f"fields ({field.name}): a default cannot be imported; leave it out")
     if reasons:

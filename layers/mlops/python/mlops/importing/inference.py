@@ -41,6 +41,7 @@ def infer_contract(
     model: str,
     sample: Sample,
     structure: Structure,
+    columns: Sequence[str],
     target: Target,
     predict: Callable[[pandas.DataFrame], Any],
     *,
@@ -49,13 +50,14 @@ def infer_contract(
 ) -> Inferred:
     """Return a contract for the columns that the estimator reads.
 
+    columns: those that the estimator gets, in its order.
     predict: the estimator's numbers for rows like the sample's; it is asked what may be missing.
     subject: a column that says whom a row is about. optional: columns or fields that clients may
     leave out though the sample has them in each row.
 
     Raises DataInvalid.
     """
-    rows, columns = sample.rows, structure.columns or tuple(map(str, sample.rows.columns))
+    rows = sample.rows
     names = _Names()
     subject_field = _subject(sample, subject, columns, structure, names) if subject else None
     fields, comments = [], {}

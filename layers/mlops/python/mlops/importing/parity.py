@@ -270,9 +270,9 @@ def compare(
     expect: what the estimator predicts, shape (n, k). Differences of rounding do not count.
     """
     rows = [row for group in groups for row in group.rows]
+    expected = expect(rows)  # first: where the estimator fails, the graph may do so, too
     requests = [contract.request.model_validate(row) for row in rows]
     found = predictor.predict(contract.encoder.tensors(requests))
-    expected = expect(rows)
     decimals = contract.outcome.output.decimals
     off = differences(found, expected, decimals)
     flips = decided_differently(target, found, expected, decimals)
