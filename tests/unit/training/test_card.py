@@ -80,6 +80,17 @@ def test_a_model_that_was_trained_elsewhere_has_the_figures_of_its_holdout_alone
     assert "| full | 0.9000 | 0.2000 | 0.9500 |" in told
 
 
+def test_the_time_until_a_label_is_known_is_said(tmp_path: Path) -> None:
+    data = read_rows(tmp_path, BIKES, bikes_rows())
+    assert data.contract.label is not None
+    label = data.contract.label.model_copy(update={"horizon_days": 30})
+    later = replace(data, contract=data.contract.model_copy(update={"label": label}))
+    figures = {"mae": 1.5, "rmse": 2.0, "r2": 0.5}
+    said = "Whether a prediction was right is known 30 days after it."
+    told = [model_card(each, TEXT, evidence(each, figures)).decode() for each in (data, later)]
+    assert [said in each for each in told] == [False, True]
+
+
 def test_segments_have_the_levels_and_the_figures_of_the_task(tmp_path: Path) -> None:
     data = read_rows(tmp_path, BIKES, bikes_rows())
     told = model_card(data, TEXT, evidence(data, {"mae": 1.5, "rmse": 20_000, "r2": 0.5})).decode()

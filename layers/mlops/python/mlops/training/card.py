@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from mlops.models.contract import Contract
 from mlops.models.plan import CardText
 from mlops.training.data import Dataset, views_of
 from mlops.training.evaluation import Figure, evaluation_of
@@ -24,6 +25,7 @@ def model_card(data: Dataset, text: CardText, evidence: Evidence) -> bytes:
         text.data,
         "",
         f"Rows: {len(data):,}; {evaluation.summarize(data.targets)}. Digest: `{data.digest}`.",
+        *_horizon(contract),
         "",
         "## Figures",
         *_cross_validation(data, evidence),
@@ -43,6 +45,13 @@ def model_card(data: Dataset, text: CardText, evidence: Evidence) -> bytes:
     if text.limits:
         lines += ["## Limits", *(f"- {limit}" for limit in text.limits), ""]
     return "\n".join(lines).encode()
+
+
+def _horizon(contract: Contract) -> list[str]:
+    if contract.label is None or contract.label.horizon_days is None:
+        return []
+    days = contract.label.horizon_days
+    return [f"Whether a prediction was right is known {days} days after it."]
 
 
 def _cross_validation(data: Dataset, evidence: Evidence) -> list[str]:
