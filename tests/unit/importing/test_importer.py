@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from mlops.errors import ContractInvalid, DataInvalid, EstimatorUnusable, ImportRefused
@@ -341,6 +342,58 @@ def test_a_threshold_of_the_estimators_own_decides(tmp_path: Path) -> None:
     requests = [contract.request.model_validate(request) for request in found.requests]
     served = predictor.predict(contract.encoder.tensors(requests))[:, 0]
     assert ((served >= 0.3) == (model.predict(features(loans())) == "good")).all()
+
+
+def test_a_threshold_counts_at_the_end_of_a_pipeline(tmp_path: Path) -> None:
+    frame = loans()[["age", "flag", LABEL]]
+    tuned = FixedThresholdClassifier(LogisticRegression(), threshold=0.3)
+    model = make_pipeline(StandardScaler(), tuned.set_params(response_method="predict_proba"))
+    _, contract, _ = imported(
+        tmp_path, model.fit(frame[["age", "flag"]], frame[LABEL]), frame, subject=None
+    )
+    assert contract.answer.labels is not None
+    assert contract.answer.labels.thresholds == (0.3,)
+
+
+@pytest.mark.parametrize("positive", ["good", "bad"])
+def test_a_tie_is_decided_as_the_estimator_does(tmp_path: Path, positive: str) -> None:
+    frame = pandas.DataFrame({"side": [0, 1, 2] * 100})
+    frame[LABEL] = ["bad", "good", "bad"] * 50 + ["bad", "good", "good"] * 50
+    model = DecisionTreeClassifier().fit(frame[["side"]], frame[LABEL])
+    assert 0.5 in model.predict_proba(frame[["side"]])
+    found, contract, predictor = imported(tmp_path, model, frame, positive=positive, subject=None)
+    requests = [contract.request.model_validate(request) for request in found.requests]
+    answers = predictor.predict(contract.encoder.tensors(requests))
+    decided = [contract.outcome.answer(list(numbers))[LABEL] for numbers in answers]
+    assert decided == model.predict(frame[["side"]]).tolist()
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e-4])
+def test_small_targets_keep_their_digits(tmp_path: Path, size: float) -> None:
+    frame = loans()[["age", "flag"]]
+    frame[LABEL] = (frame["age"] - 45) * size / 15
+    model = Ridge().fit(frame[["age", "flag"]], frame[LABEL])
+    found, contract, predictor = imported(tmp_path, model, frame, subject=None)
+    requests = [contract.request.model_validate(request) for request in found.requests]
+    served = predictor.predict(contract.encoder.tensors(requests))[:, 0]
+    expected = model.predict(frame[["age", "flag"]])
+    assert np.max(np.abs(served - expected)) <= 2e-5 * expected.std()
+
+
+def test_targets_too_small_for_an_answer_are_refused(tmp_path: Path) -> None:
+    frame = loans()[["age", "flag"]]
+    frame[LABEL] = frame["age"] * 1e-9
+    model = Ridge().fit(frame[["age", "flag"]], frame[LABEL])
+    with pytest.raises(DataInvalid, match="differ by so little"):
+        imported(tmp_path, model, frame, subject=None)
+
+
+def test_neighbours_of_sparse_rows_have_a_graph(tmp_path: Path) -> None:
+    frame = loans().fillna({"purpose": "none"})[["purpose", LABEL]]
+    encoder = ColumnTransformer([("one hot", OneHotEncoder(), ["purpose"])], sparse_threshold=1)
+    model = make_pipeline(encoder, KNeighborsClassifier(ROWS))
+    model.fit(frame[["purpose"]], frame[LABEL])
+    assert imported(tmp_path, model, frame, subject=None)[0].parity <= 1e-5
 
 
 def test_free_text_is_refused(tmp_path: Path) -> None:

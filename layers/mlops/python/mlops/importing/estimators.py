@@ -294,7 +294,8 @@ def _neighbours(c: Estimators, model: Any, columns: Sequence[Column], targets: A
     if model.weights not in ("uniform", "distance"):
         raise NotConvertible(name_of(model), "its weights are Python code")
     graph = c.graph
-    rows = np.asarray(model._fit_X, dtype=np.float64)
+    fitted = model._fit_X
+    rows = np.asarray(fitted.toarray() if hasattr(fitted, "toarray") else fitted, dtype=np.float64)
     squares = graph.add(
         "CDist", c.matrix_of(model, columns), rows, domain="com.microsoft", metric="sqeuclidean"
     )

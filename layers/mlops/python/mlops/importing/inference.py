@@ -12,9 +12,10 @@ import numpy as np
 import pandas
 
 from mlops.errors import DataInvalid
+from mlops.importing.parity import TOLERANCE
 from mlops.importing.sample import Sample, looks_like_dates, looks_like_numbers
 from mlops.importing.structure import Structure
-from mlops.importing.target import Target
+from mlops.importing.target import DECIMALS, Target
 from mlops.models.contract import MAX_CHOICES
 from mlops.models.schemas import Request
 
@@ -100,7 +101,10 @@ def infer_contract(
     document |= {
         "inputs": {"dtype": _dtype(fields)},
         "label": target.label(sample.label),
-        "answer": target.answer(names.free(sample.label)),
+        "answer": target.answer(
+            names.free(sample.label),
+            _decimals(sample, predict) if target.kind == "value" else DECIMALS,
+        ),
         "fields": [*([subject_field] if subject_field else []), *fields],
     }
     document["examples"] = _examples(rows, fields, subject_field)
@@ -302,6 +306,26 @@ def _fits(
         return bool((np.abs(predict(tried)) < _LARGEST).all())
     except Exception:  # noqa: BLE001 -- an estimator may raise anything
         return False
+
+
+def _decimals(sample: Sample, predict: Callable[[pandas.DataFrame], Any]) -> int:
+    """Return how many decimals tell predictions apart. Raise DataInvalid if too many."""
+    spread = float(np.std(predict(sample.rows)))
+    if spread == 0:
+        return DECIMALS
+    needed = math.ceil(math.log10(0.5 / (TOLERANCE * spread)))
+    if needed > _MOST_DECIMALS:
+        reason = (
+            f"the predictions differ by so little (their standard deviation is {spread:.1g}) that"
+            f" {_MOST_DECIMALS} decimals would lose them; fit the estimator on larger numbers, such"
+            " as a smaller unit"
+        )
+        raise DataInvalid(sample.source, None, sample.label, reason)
+    return max(DECIMALS, needed)
+
+
+_MOST_DECIMALS = 9
+"""That a contract allows."""
 
 
 def _dtype(fields: Sequence[Mapping[str, Any]]) -> str:

@@ -21,7 +21,7 @@ from mlops.models.tabular import INPUT, days_since_1970
 from mlops.models.validation import validate
 
 TOLERANCE = 1e-5
-"""Largest difference of a number, as a share of it where it is above 1."""
+"""Largest difference of a number, as a share of it where it is large; see `differences`."""
 
 _BASE_ROWS = 200
 _ROWS_OF_A_VALUE = 3
@@ -274,7 +274,10 @@ def compare(
     requests = [contract.request.model_validate(row) for row in rows]
     found = predictor.predict(contract.encoder.tensors(requests))
     decimals = contract.outcome.output.decimals
-    off = differences(found, expected, decimals)
+    unit = 1.0
+    if target.kind == "value":
+        unit = min(1.0, float(np.std(expected[: len(groups[0].rows)]))) or 1.0
+    off = differences(found, expected, decimals, unit)
     flips = decided_differently(target, found, expected, decimals)
     bad = ~(off <= TOLERANCE) | flips  # NaN is neither above nor below
     differing = []
@@ -297,11 +300,14 @@ def compare(
 
 
 def differences(
-    found: NDArray[np.float64], expected: NDArray[np.float64], decimals: int
+    found: NDArray[np.float64], expected: NDArray[np.float64], decimals: int, unit: float = 1.0
 ) -> NDArray[np.float64]:
-    """Return the largest difference of each row, besides that of rounding; shape (n,)."""
+    """Return the largest difference of each row, besides that of rounding; shape (n,).
+
+    unit: numbers below count as this large; a small spread asks for a smaller one.
+    """
     rounding = 0.5 * 10.0**-decimals
-    off = np.maximum(np.abs(found - expected) - rounding, 0) / np.maximum(1, np.abs(expected))
+    off = np.maximum(np.abs(found - expected) - rounding, 0) / np.maximum(unit, np.abs(expected))
     return np.asarray(off.max(axis=1))
 
 

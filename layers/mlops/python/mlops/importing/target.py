@@ -9,12 +9,16 @@ import pandas
 from numpy.typing import NDArray
 
 from mlops.errors import DataInvalid, EstimatorUnusable
-from mlops.importing.steps import last_of, name_of, unwrap
+from mlops.importing.steps import last_of, name_of
 
 Kind = Literal["probability", "score", "probabilities", "shares", "value"]
 """probability: of the positive class. score: a decision score, above 0 for the positive class.
 probabilities: of each class. shares: a softmax of decision scores. value: a number.
 """
+
+
+DECIMALS = 6
+"""Of an answer, unless its numbers differ by too little."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,11 @@ class Target:
             return {"column": column, "positive": positive, "negative": negative}
         return {"column": column}
 
-    def answer(self, name: str) -> dict[str, Any]:
-        """Return what the contract says of the answer; name: of the label as a field."""
+    def answer(self, name: str, decimals: int) -> dict[str, Any]:
+        """Return what the contract says of the answer.
+
+        name: of the label as a field. decimals: of a predicted value.
+        """
         if self.task == "multiclass":
             about = (
                 "The estimator has no probabilities: these are the softmax of its decision scores,"
@@ -96,7 +103,8 @@ class Target:
             more = {"about": about} if self.kind == "shares" else {}
             return more | {"classes": list(self.classes)}
         if self.kind == "value":
-            return {"name": name if name != "value" else "prediction"}
+            digits = {} if decimals == DECIMALS else {"decimals": decimals}
+            return {"name": name if name != "value" else "prediction"} | digits
         negative, positive = (self.classes[place] for place in self.order)
         described = (
             f"Probability of {positive}, rounded to six decimals."
@@ -169,14 +177,16 @@ def find_target(source: str, estimator: Any, positive: str | None) -> Target:
     place = 1 if positive is None else classes.index(positive)
     if not has_probabilities:
         return Target("score", classes, place)
-    return Target("probability", classes, place, _cut(source, unwrap(estimator), place))
+    return Target("probability", classes, place, _cut(source, last_of(estimator), place))
 
 
 def _cut(source: str, estimator: Any, positive: int) -> float:
     """Return the probability of the positive class from which an estimator decides for it."""
     if name_of(estimator) not in ("FixedThresholdClassifier", "TunedThresholdClassifierCV"):
-        return 0.5
-    cut = getattr(estimator, "best_threshold_", None) or estimator.threshold
+        return 0.5 if positive == 0 else _ABOVE_HALF
+    cut = (
+        estimator.best_threshold_ if hasattr(estimator, "best_threshold_") else estimator.threshold
+    )
     if cut == "auto":
         return 0.5
     labels = getattr(estimator, "pos_label", None)
@@ -184,6 +194,10 @@ def _cut(source: str, estimator: Any, positive: int) -> float:
         reason = "its threshold is for decision scores or another class; use predict_proba"
         raise EstimatorUnusable(source, f"{name_of(estimator)}: {reason}")
     return float(cut) if positive == 1 else 1 - float(cut)
+
+
+_ABOVE_HALF = 0.500001
+"""scikit-learn decides a tie for the first class, and answers have six decimals."""
 
 
 def text_of(value: Any) -> str:
