@@ -235,6 +235,15 @@ def test_a_label_among_the_features_is_refused(tmp_path: Path) -> None:
         imported(tmp_path, model, frame)
 
 
+@pytest.mark.parametrize("first", [2**53 + 1, -(2**60) - 1])
+def test_integer_ids_of_64_bits_are_imported_unchanged(tmp_path: Path, first: int) -> None:
+    frame = loans()
+    frame["loan"] = np.arange(ROWS, dtype=np.int64) + first
+    found, contract, _ = imported(tmp_path, pipeline(), frame, subject="loan")
+    assert contract.subject == "loan"
+    assert [request["loan"] for request in found.requests] == frame["loan"].tolist()
+
+
 def test_an_id_that_is_a_feature_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="age: the estimator predicts from it, so it cannot be"):
         imported(tmp_path, subject="age")
