@@ -155,7 +155,8 @@ def test_nobody_listens(run: Batch) -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     refusal = run("status", JOB, "--url", f"http://{address}").refusal
-    assert refusal == f"{address} cannot be reached: Connection refused"
+    hint = "Start the API with `make run`, or name another one in MLOPS_API_URL"
+    assert refusal == f"{address} cannot be reached: Connection refused. {hint}"
 
 
 @pytest.mark.parametrize("cut", [CUT, Answer(200, b"results" * 1000, cut_after=100)])

@@ -144,11 +144,9 @@ def test_a_version_that_is_not_there_is_named(
         ["register", "churn", "--version", "fraud-model-v1.0.0"],
     ],
 )
-def test_a_version_of_another_model_is_refused_like_one_that_is_not_there(
-    mlops: Mlops, arguments: list[str]
-) -> None:
+def test_a_version_of_another_model_is_refused(mlops: Mlops, arguments: list[str]) -> None:
     assert mlops(*arguments).refusal == (
-        "There is no version fraud-model-v1.0.0 of churn in the store"
+        "'fraud-model-v1.0.0' is not a version of churn; one looks like churn-model-v1.3.2"
     )
 
 

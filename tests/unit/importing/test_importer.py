@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
@@ -236,6 +236,15 @@ def test_a_label_among_the_features_is_refused(tmp_path: Path) -> None:
         imported(tmp_path, model, frame)
 
 
+@pytest.mark.parametrize("first", [2**53 + 1, -(2**60) - 1])
+def test_integer_ids_of_64_bits_are_imported_unchanged(tmp_path: Path, first: int) -> None:
+    frame = loans()
+    frame["loan"] = np.arange(ROWS, dtype=np.int64) + first
+    found, contract, _ = imported(tmp_path, pipeline(), frame, subject="loan")
+    assert contract.subject == "loan"
+    assert [request["loan"] for request in found.requests] == frame["loan"].tolist()
+
+
 def test_an_id_that_is_a_feature_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match="age: the estimator predicts from it, so it cannot be"):
         imported(tmp_path, subject="age")
@@ -366,6 +375,21 @@ def test_a_tie_is_decided_as_the_estimator_does(tmp_path: Path, positive: str) -
     answers = predictor.predict(contract.encoder.tensors(requests))
     decided = [contract.outcome.answer(list(numbers))[LABEL] for numbers in answers]
     assert decided == model.predict(frame[["side"]]).tolist()
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated.*1.9:FutureWarning")
+def test_decisions_that_differ_from_the_probabilities_are_told(tmp_path: Path) -> None:
+    """Platt's scaling of an SVC is fitted apart from its decisions."""
+    frame = loans()[["age", "flag", LABEL]]
+    model = SVC(probability=True, random_state=0).fit(frame[["age", "flag"]], frame[LABEL])
+    likely = model.predict_proba(frame[["age", "flag"]])[:, 1] > 0.5
+    count = int((likely != (model.predict(frame[["age", "flag"]]) == "good")).sum())
+    assert count
+    found, _, _ = imported(tmp_path, model, frame, subject=None)
+    told = f"SVC.predict decides {count} of the {ROWS} rows of the sample otherwise"
+    assert any(told in note for note in found.notes)
+    usual, _, _ = imported(tmp_path)
+    assert not any("otherwise than its own" in note for note in usual.notes)
 
 
 @pytest.mark.parametrize("size", [1e-2, 1e-4])

@@ -90,3 +90,26 @@ def test_an_answer_is_not_named_as_the_number_of_the_row() -> None:
 )
 def test_a_date_has_one_form(text: str, found: str) -> None:
     assert str(parse_date(text)) == found
+
+
+@pytest.mark.parametrize(
+    ("field", "more", "reason"),
+    [
+        (
+            AMOUNT | {"le": "x"},
+            {},
+            ": fields.amount.le: Input should be a valid integer or a valid number$",
+        ),
+        (AMOUNT | {"limit": 3}, {}, "fields.amount.limit: Extra inputs are not permitted"),
+        ({"name": "size"}, {}, "fields.size.type: Field required"),
+        ({"type": "boolean"}, {}, r"fields\[1\].name: Field required"),
+        (AMOUNT, {"rules": [{"when": {}}]}, r"rules\[1\].when: Dictionary should have at least 1"),
+        (AMOUNT, {"task": "ranking"}, ": task: Input should be 'binary', "),
+        (SIZE | {"choices": []}, {}, "fields.size: choices is missing"),
+    ],
+)
+def test_a_refusal_names_the_field_and_the_key(
+    field: dict[str, Any], more: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ContractInvalid, match=reason):
+        read(field, **more)

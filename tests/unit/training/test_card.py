@@ -91,6 +91,19 @@ def test_the_time_until_a_label_is_known_is_said(tmp_path: Path) -> None:
     assert [said in each for each in told] == [False, True]
 
 
+def test_a_name_with_a_line_break_breaks_no_line(tmp_path: Path) -> None:
+    data = read_rows(tmp_path, FRUIT, fruit_rows())
+    answer = data.contract.answer.model_copy(update={"classes": ("apple", "pear", "plum\n# red")})
+    odd = replace(
+        data,
+        contract=data.contract.model_copy(update={"answer": answer}),
+        labels=["plum\n# red" if label == "plum" else label for label in data.labels],
+    )
+    figures = {"accuracy": 0.9, "brier": 0.2, "roc_auc": 0.95}
+    told = model_card(odd, TEXT, evidence(odd, figures, k=3)).decode()
+    assert "33.3% are plum # red. Digest" in told
+
+
 def test_segments_have_the_levels_and_the_figures_of_the_task(tmp_path: Path) -> None:
     data = read_rows(tmp_path, BIKES, bikes_rows())
     told = model_card(data, TEXT, evidence(data, {"mae": 1.5, "rmse": 20_000, "r2": 0.5})).decode()

@@ -9,7 +9,7 @@ MlopsError
 ├── GateRefused             a candidate whose figures are not good enough
 ├── ModelNotFound           no such model
 ├── PinInvalid              text that is not a pin
-├── VersionInvalid          text that is not a model version
+├── VersionInvalid          text that is not a version, or not of the model
 ├── VersionNotFound         no such version in the store
 ├── VersionExists           the version is there already, with other content
 ├── ArtifactError           a version that must not be served
@@ -112,8 +112,12 @@ class PinInvalid(MlopsError):
 
 
 class VersionInvalid(MlopsError):
-    def __init__(self, text: str) -> None:
-        super().__init__(f"{text!r} is not a model version; one looks like churn-model-v1.3.2")
+    def __init__(self, text: str, model: str | None = None) -> None:
+        """model: the one that the version must be of."""
+        what = "model version" if model is None else f"version of {model}"
+        super().__init__(
+            f"{text!r} is not a {what}; one looks like {model or 'churn'}-model-v1.3.2"
+        )
         self.text = text
 
 

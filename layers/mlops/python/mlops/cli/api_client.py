@@ -119,7 +119,10 @@ class Http:
                 method, url, timeout=_TIMEOUT, retries=self._retry, redirect=False, **options
             )
         except (HTTPError, OSError, ValueError) as error:
-            raise ApiUnreachable(f"{parts.netloc} cannot be reached: {_told(error)}") from error
+            reason = f"{parts.netloc} cannot be reached: {_told(error)}"
+            if is_loopback(parts.hostname or ""):
+                reason += ". Start the API with `make run`, or name another one in MLOPS_API_URL"
+            raise ApiUnreachable(reason) from error
 
     def _pool(self, scheme: str, host: str) -> urllib3.PoolManager:
         proxy = None

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 
-from mlops.errors import ConfigInvalid, VersionNotFound
+from mlops.errors import ConfigInvalid, VersionInvalid, VersionNotFound
 from mlops.inference.version import ModelVersion
 from mlops.models.characters import find_control_character
 from mlops.registry.catalog import Entry
@@ -89,10 +89,10 @@ def find_entry(registry: Registry, text: str) -> Entry:
 
 
 def version_of(model: str, text: str) -> ModelVersion:
-    """Parse a version of `model`. Raises VersionInvalid; VersionNotFound for another model's."""
+    """Parse a version of `model`. Raises VersionInvalid, also for another model's."""
     version = ModelVersion.parse(text)
     if version.model != model:
-        raise VersionNotFound(f"{version} of {model}")
+        raise VersionInvalid(text, model)
     return version
 
 

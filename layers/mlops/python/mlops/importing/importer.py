@@ -26,7 +26,7 @@ from mlops.importing.process import Imported, Order
 from mlops.importing.sample import MANY_ROWS, Sample, looks_like_numbers, read_sample
 from mlops.importing.steps import NotConvertible, last_of, name_of, unwrap
 from mlops.importing.structure import Structure, read_structure
-from mlops.importing.target import Target, find_target
+from mlops.importing.target import Target, find_target, text_of
 from mlops.inference.predictor import Predictor
 from mlops.models.column_names import find_fault
 from mlops.models.contract import Contract
@@ -96,7 +96,11 @@ def import_estimator(
     except ModelUnusable as error:
         reason = f"the graph of {name_of(last_of(estimator))} could not be served: {error.reason}"
         raise ImportRefused(order.model, reason) from error
-    notes = [*notes, *said, *_single_columns(sample, used, labels, target)]
+    notes += [
+        *said,
+        *_single_columns(sample, used, labels, target),
+        *_decisions(estimator, origin.shape(sample.rows), target),
+    ]
     kind = name_of(last_of(estimator))
     return (
         Imported(
@@ -493,6 +497,23 @@ def _single_columns(
                 " it known only afterwards? Then leave it out and fit again"
             )
     return notes
+
+
+def _decisions(estimator: Any, rows: Any, target: Target) -> list[str]:
+    """Return a note where `predict` decides otherwise than the numbers that are served."""
+    if target.kind == "value":
+        return []
+    places = target.decisions(target.numbers(estimator, rows))
+    served = [target.classes[target.order[place]] for place in places]
+    decided = [text_of(value) for value in estimator.predict(rows)]
+    count = sum(one != other for one, other in zip(served, decided, strict=True))
+    if not count:
+        return []
+    numbers = "scores" if target.kind in ("score", "shares") else "probabilities"
+    return [
+        f"{name_of(last_of(estimator))}.predict decides {count:,} of the {len(decided):,} rows of"
+        f" the sample otherwise than its own {numbers}. What is served follows the {numbers}"
+    ]
 
 
 _GIVES_AWAY = 0.999

@@ -16,7 +16,7 @@ from mlops.importing.parity import TOLERANCE
 from mlops.importing.sample import Sample, looks_like_dates, looks_like_numbers
 from mlops.importing.structure import Structure
 from mlops.importing.target import DECIMALS, Target
-from mlops.models.contract import MAX_CHOICES
+from mlops.models.contract import MAX_CHOICES, MAX_SUBJECT
 from mlops.models.schemas import Request
 
 _TAKEN = frozenset({"model_version", "prediction_id", "category", "probabilities"})
@@ -152,8 +152,9 @@ def _subject(
     field: dict[str, Any] = {"name": name, "source": column} if name != column else {"name": name}
     field["description"] = "Your id of the row. The answer repeats it unchanged."
     if pandas.api.types.is_integer_dtype(sample.rows[column]):
-        low = 0 if sample.rows[column].min() >= 0 else -(2**53)
-        return field | {"type": "integer", "ge": low, "le": 2**53}
+        low, high = int(sample.rows[column].min()), int(sample.rows[column].max())
+        limit = 2**53 if max(-low, high) <= 2**53 else MAX_SUBJECT - 1
+        return field | {"type": "integer", "ge": 0 if low >= 0 else -limit, "le": limit}
     return field | {"type": "text", "min_length": 1, "max_length": 128}
 
 

@@ -322,12 +322,13 @@ class Contract(_Document):
     def from_json(cls, content: bytes, source: str) -> "Contract":
         """Raise ContractInvalid, which names the key."""
         try:
-            parse(content)  # pydantic would take the last one of duplicate keys
-            return cls.model_validate_json(content)
+            document = parse(content)  # pydantic would take the last one of duplicate keys
         except MalformedJson as error:
             raise ContractInvalid(source, [str(error)]) from error
+        try:
+            return cls.model_validate_json(content)
         except ValidationError as error:
-            raise ContractInvalid(source, [_reason(found) for found in error.errors()]) from error
+            raise ContractInvalid(source, _reasons(error, document)) from error
 
     @classmethod
     def from_toml(cls, text: str, source: str) -> "Contract":
@@ -460,11 +461,36 @@ def _answer_names(contract: Contract) -> list[str]:
     return [contract.answer.name, *([labels.name] if labels else [])]
 
 
-def _reason(found: Mapping[str, Any]) -> str:
-    where = ""
-    for part in found["loc"]:
-        where += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
-    message = found["msg"].removeprefix("Value error, ")
-    name = found["input"].get("name") if isinstance(found["input"], dict) else None
-    named = f" ({name})" if name else ""
-    return f"{where.removeprefix('.')}{named}: {message}" if where else message
+def _reasons(error: ValidationError, document: object) -> list[str]:
+    """Return what is wrong with a document, one sentence for each place in it."""
+    found: dict[str, list[str]] = {}
+    for each in error.errors():
+        message = each["msg"].removeprefix("Value error, ")
+        found.setdefault(_place(each["loc"], document), []).append(message)
+    return [
+        f"{place}: {text}" if place else text
+        for place, messages in found.items()
+        # A list is too short for pydantic where its entries are wrong.
+        if not any(other.startswith((f"{place}.", f"{place}[")) for other in found)
+        # A value that may be of several types has a message of each of them.
+        for text in [messages[0] + "".join(f" or {_ending(more)}" for more in messages[1:])]
+    ]
+
+
+def _ending(message: str) -> str:
+    return message.removeprefix("Input should be ")
+
+
+def _place(location: Sequence[int | str], document: object) -> str:
+    """Return the keys that lead to a place; an entry of a list has its name, or its number."""
+    place, here = "", document
+    for part in location:
+        if isinstance(part, int) and isinstance(here, list) and part < len(here):
+            here = here[part]
+            name = here.get("name") if isinstance(here, dict) else None
+            place += f".{name}" if isinstance(name, str) else f"[{part + 1}]"
+        elif isinstance(here, dict):
+            here = here.get(str(part))
+            place += f".{part}"
+        # Otherwise it is one of the types that pydantic tried.
+    return place.removeprefix(".")

@@ -24,7 +24,8 @@ def model_card(data: Dataset, text: CardText, evidence: Evidence) -> bytes:
         "## Data",
         text.data,
         "",
-        f"Rows: {len(data):,}; {evaluation.summarize(data.targets)}. Digest: `{data.digest}`.",
+        f"Rows: {len(data):,}; {_in_line(evaluation.summarize(data.targets))}."
+        f" Digest: `{data.digest}`.",
         *_horizon(contract),
         "",
         "## Figures",
@@ -108,4 +109,9 @@ def _segments(data: Dataset, evidence: Evidence) -> list[str]:
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [heads, ["---"] * len(heads), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    return [f"| {' | '.join(map(_in_line, line))} |" for line in lines]
+
+
+def _in_line(text: str) -> str:
+    """Return a text that may have names of classes, without the line breaks of these."""
+    return " ".join(text.split())
