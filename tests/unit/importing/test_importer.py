@@ -412,6 +412,24 @@ def test_targets_too_small_for_an_answer_are_refused(tmp_path: Path) -> None:
         imported(tmp_path, model, frame, subject=None)
 
 
+def test_targets_too_large_for_an_answer_are_refused(tmp_path: Path) -> None:
+    frame = loans()[["age", "flag"]]
+    frame[LABEL] = frame["age"] * 1e200
+    model = Ridge().fit(frame[["age", "flag"]], frame[LABEL])
+    with pytest.raises(DataInvalid, match=r"predicts numbers beyond 1e\+30"):
+        imported(tmp_path, model, frame, subject=None)
+
+
+@pytest.mark.parametrize("label", ["inf", "many"])
+def test_a_target_that_is_no_finite_number_is_refused(tmp_path: Path, label: str) -> None:
+    frame = loans()[["age", "flag"]]
+    model = Ridge().fit(frame[["age", "flag"]], frame["age"])
+    frame[LABEL] = frame["age"].astype(object)
+    frame.loc[3, LABEL] = label
+    with pytest.raises(DataInvalid, match=rf"line 5, default: .* no finite number: {label}"):
+        imported(tmp_path, model, frame, subject=None)
+
+
 def test_neighbours_of_sparse_rows_have_a_graph(tmp_path: Path) -> None:
     frame = loans().fillna({"purpose": "none"})[["purpose", LABEL]]
     encoder = ColumnTransformer([("one hot", OneHotEncoder(), ["purpose"])], sparse_threshold=1)
