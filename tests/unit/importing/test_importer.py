@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
@@ -430,12 +430,26 @@ def test_a_target_that_is_no_finite_number_is_refused(tmp_path: Path, label: str
         imported(tmp_path, model, frame, subject=None)
 
 
-def test_neighbours_of_sparse_rows_have_a_graph(tmp_path: Path) -> None:
-    frame = loans().fillna({"purpose": "none"})[["purpose", LABEL]]
-    encoder = ColumnTransformer([("one hot", OneHotEncoder(), ["purpose"])], sparse_threshold=1)
-    model = make_pipeline(encoder, KNeighborsClassifier(ROWS))
-    model.fit(frame[["purpose"]], frame[LABEL])
-    assert imported(tmp_path, model, frame, subject=None)[0].parity <= 1e-5
+@pytest.mark.parametrize(
+    ("last", "label"),
+    [
+        (KNeighborsClassifier(ROWS), LABEL),
+        (SVC(), LABEL),
+        (SVC(), "grade"),
+        (SVR(), "age"),
+    ],
+    ids=["neighbours", "scores", "three classes", "value"],
+)
+def test_an_estimator_of_sparse_rows_has_a_graph(tmp_path: Path, last: Any, label: str) -> None:
+    frame = loans().fillna({"purpose": "none"})
+    frame["grade"] = np.where(frame["age"] < 40, "young", frame[LABEL])
+    frame = frame[["purpose", "flag", label]]
+    encoder = ColumnTransformer(
+        [("one hot", OneHotEncoder(), ["purpose"]), ("flag", "passthrough", ["flag"])],
+        sparse_threshold=1,
+    )
+    model = make_pipeline(encoder, last).fit(frame[["purpose", "flag"]], frame[label])
+    assert imported(tmp_path, model, frame, subject=None, label=label)[0].parity <= 1e-5
 
 
 def test_free_text_is_refused(tmp_path: Path) -> None:
