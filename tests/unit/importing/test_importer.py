@@ -452,6 +452,17 @@ def test_an_estimator_of_sparse_rows_has_a_graph(tmp_path: Path, last: Any, labe
     assert imported(tmp_path, model, frame, subject=None, label=label)[0].parity <= 1e-5
 
 
+def test_what_an_edit_changes_is_said_key_by_key(tmp_path: Path) -> None:
+    text = import_estimator(order(tmp_path))[0].contract_text
+    text = text.replace('name = "age"\n', 'name = "years"\nsource = "age"\n')
+    text = text.replace("\nage = ", "\nyears = ").replace("[0.500001]", "[0.2]")
+    assert import_estimator(order(tmp_path, contract=text))[0].changes == [
+        "answer.labels.thresholds: [0.2] instead of [0.500001]",
+        'years.name: "years" instead of "age"',
+        'years.source: "age" instead of nothing',
+    ]
+
+
 def test_free_text_is_refused(tmp_path: Path) -> None:
     frame = loans().fillna({"purpose": "none"})
     words = ColumnTransformer([("words", TfidfVectorizer(), "purpose")])
