@@ -120,7 +120,7 @@ def test_positive_is_for_two_classes_only(tmp_path: Path) -> None:
 def test_labels_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
     frame = loans()
     model = LinearRegression().fit(frame[["age"]], frame["flag"])
-    with pytest.raises(DataInvalid, match="the estimator predicts numbers, but the label holds"):
+    with pytest.raises(DataInvalid, match="predicts numbers, but this label is no finite number"):
         imported(tmp_path, model, frame)
 
 
