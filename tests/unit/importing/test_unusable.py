@@ -124,6 +124,13 @@ def test_labels_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
         imported(tmp_path, model, frame)
 
 
+def test_texts_that_csv_turns_into_numbers_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    frame = loans().assign(zip=lambda rows: np.where(rows["age"] < 40, "01234", "10115"))
+    model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(frame[["zip"]], frame[LABEL])
+    with pytest.raises(DataInvalid, match="texts that look like numbers, .* as Parquet"):
+        imported(tmp_path, model, frame)
+
+
 # --- values -------------------------------------------------------------------------------------
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")
 
