@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
@@ -412,12 +412,55 @@ def test_targets_too_small_for_an_answer_are_refused(tmp_path: Path) -> None:
         imported(tmp_path, model, frame, subject=None)
 
 
-def test_neighbours_of_sparse_rows_have_a_graph(tmp_path: Path) -> None:
-    frame = loans().fillna({"purpose": "none"})[["purpose", LABEL]]
-    encoder = ColumnTransformer([("one hot", OneHotEncoder(), ["purpose"])], sparse_threshold=1)
-    model = make_pipeline(encoder, KNeighborsClassifier(ROWS))
-    model.fit(frame[["purpose"]], frame[LABEL])
-    assert imported(tmp_path, model, frame, subject=None)[0].parity <= 1e-5
+def test_targets_too_large_for_an_answer_are_refused(tmp_path: Path) -> None:
+    frame = loans()[["age", "flag"]]
+    frame[LABEL] = frame["age"] * 1e200
+    model = Ridge().fit(frame[["age", "flag"]], frame[LABEL])
+    with pytest.raises(DataInvalid, match=r"predicts numbers beyond 1e\+30"):
+        imported(tmp_path, model, frame, subject=None)
+
+
+@pytest.mark.parametrize("label", ["inf", "many"])
+def test_a_target_that_is_no_finite_number_is_refused(tmp_path: Path, label: str) -> None:
+    frame = loans()[["age", "flag"]]
+    model = Ridge().fit(frame[["age", "flag"]], frame["age"])
+    frame[LABEL] = frame["age"].astype(object)
+    frame.loc[3, LABEL] = label
+    with pytest.raises(DataInvalid, match=rf"line 5, default: .* no finite number: {label}"):
+        imported(tmp_path, model, frame, subject=None)
+
+
+@pytest.mark.parametrize(
+    ("last", "label"),
+    [
+        (KNeighborsClassifier(ROWS), LABEL),
+        (SVC(), LABEL),
+        (SVC(), "grade"),
+        (SVR(), "age"),
+    ],
+    ids=["neighbours", "scores", "three classes", "value"],
+)
+def test_an_estimator_of_sparse_rows_has_a_graph(tmp_path: Path, last: Any, label: str) -> None:
+    frame = loans().fillna({"purpose": "none"})
+    frame["grade"] = np.where(frame["age"] < 40, "young", frame[LABEL])
+    frame = frame[["purpose", "flag", label]]
+    encoder = ColumnTransformer(
+        [("one hot", OneHotEncoder(), ["purpose"]), ("flag", "passthrough", ["flag"])],
+        sparse_threshold=1,
+    )
+    model = make_pipeline(encoder, last).fit(frame[["purpose", "flag"]], frame[label])
+    assert imported(tmp_path, model, frame, subject=None, label=label)[0].parity <= 1e-5
+
+
+def test_what_an_edit_changes_is_said_key_by_key(tmp_path: Path) -> None:
+    text = import_estimator(order(tmp_path))[0].contract_text
+    text = text.replace('name = "age"\n', 'name = "years"\nsource = "age"\n')
+    text = text.replace("\nage = ", "\nyears = ").replace("[0.500001]", "[0.2]")
+    assert import_estimator(order(tmp_path, contract=text))[0].changes == [
+        "answer.labels.thresholds: [0.2] instead of [0.500001]",
+        'years.name: "years" instead of "age"',
+        'years.source: "age" instead of nothing',
+    ]
 
 
 def test_free_text_is_refused(tmp_path: Path) -> None:

@@ -120,7 +120,14 @@ def test_positive_is_for_two_classes_only(tmp_path: Path) -> None:
 def test_labels_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
     frame = loans()
     model = LinearRegression().fit(frame[["age"]], frame["flag"])
-    with pytest.raises(DataInvalid, match="the estimator predicts numbers, but the label holds"):
+    with pytest.raises(DataInvalid, match="predicts numbers, but this label is no finite number"):
+        imported(tmp_path, model, frame)
+
+
+def test_texts_that_csv_turns_into_numbers_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    frame = loans().assign(zip=lambda rows: np.where(rows["age"] < 40, "01234", "10115"))
+    model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(frame[["zip"]], frame[LABEL])
+    with pytest.raises(DataInvalid, match="texts that look like numbers, .* as Parquet"):
         imported(tmp_path, model, frame)
 
 

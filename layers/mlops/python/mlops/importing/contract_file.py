@@ -39,20 +39,29 @@ def write_contract(contract: Contract, comments: Mapping[str, Sequence[str]]) ->
 def describe_changes(inferred: Contract, edited: Contract) -> list[str]:
     """Return what an edited contract says otherwise than the inferred one, a line for each."""
     before, after = (json.loads(contract.to_json()) for contract in (inferred, edited))
-    lines = []
-    for key in sorted({*before, *after} - {"fields", "examples"}):
-        if before.get(key) != after.get(key):
-            lines.append(f"{key}: {_shown(after.get(key))} instead of {_shown(before.get(key))}")
-    old, new = ({field["name"]: field for field in found["fields"]} for found in (before, after))
-    for name in [*new, *(name for name in old if name not in new)]:
-        if name not in new or name not in old:
-            lines.append(f"{name}: {'added' if name in new else 'left out'}")
-            continue
-        for key in sorted({*old[name], *new[name]}):
-            if old[name].get(key) != new[name].get(key):
-                now, then = _shown(new[name].get(key)), _shown(old[name].get(key))
-                lines.append(f"{name}.{key}: {now} instead of {then}")
+    old, new = (
+        {field.get("source", field["name"]): field for field in found.pop("fields")}
+        for found in (before, after)
+    )
+    del before["examples"], after["examples"]
+    lines = [*_changes("", before, after)]
+    for column in [*new, *(column for column in old if column not in new)]:
+        if column in new and column in old:
+            lines += _changes(f"{new[column]['name']}.", old[column], new[column])
+        elif column in new:
+            lines.append(f"{new[column]['name']}: added")
+        else:
+            lines.append(f"{old[column]['name']}: left out")
     return lines
+
+
+def _changes(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted({*before, *after}):
+        then, now = before.get(key), after.get(key)
+        if isinstance(then, dict) and isinstance(now, dict):
+            yield from _changes(f"{path}{key}.", then, now)
+        elif then != now:
+            yield f"{path}{key}: {_shown(now)} instead of {_shown(then)}"
 
 
 def _pairs(table: Mapping[str, Any]) -> Iterator[str]:

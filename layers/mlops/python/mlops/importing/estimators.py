@@ -160,17 +160,21 @@ class Estimators(Transformers):
 Convert = Callable[[Estimators, Any, Sequence[Column]], str]
 
 
+def _dense(values: Any) -> NDArray[np.float64]:
+    """Return an array that an estimator keeps, which is sparse if it was fitted on a sparse one."""
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)
+
+
 # --- linear ------------------------------------------------------------------------------------
 
 
 def _linear_decision(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
-    coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
-    return c.linear(c.matrix_of(model, columns), np.atleast_2d(coef), model.intercept_)
+    coef = np.atleast_2d(_dense(model.coef_))
+    return c.linear(c.matrix_of(model, columns), coef, model.intercept_)
 
 
 def _linear_value(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
-    coef = model.coef_.toarray() if hasattr(model.coef_, "toarray") else model.coef_
-    coef = np.atleast_2d(coef)
+    coef = np.atleast_2d(_dense(model.coef_))
     if coef.shape[0] != 1:
         raise NotConvertible(name_of(model), "it predicts several targets at once")
     return c.linear(c.matrix_of(model, columns), coef, model.intercept_)
@@ -294,8 +298,7 @@ def _neighbours(c: Estimators, model: Any, columns: Sequence[Column], targets: A
     if model.weights not in ("uniform", "distance"):
         raise NotConvertible(name_of(model), "its weights are Python code")
     graph = c.graph
-    fitted = model._fit_X
-    rows = np.asarray(fitted.toarray() if hasattr(fitted, "toarray") else fitted, dtype=np.float64)
+    rows = _dense(model._fit_X)
     squares = graph.add(
         "CDist", c.matrix_of(model, columns), rows, domain="com.microsoft", metric="sqeuclidean"
     )
@@ -330,9 +333,7 @@ def _neighbours_regressor(c: Estimators, model: Any, columns: Sequence[Column]) 
 def _kernel(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
     """Return the kernel between rows and support vectors, shape (n, vectors)."""
     graph = c.graph
-    if hasattr(model.support_vectors_, "toarray"):
-        raise NotConvertible(name_of(model), "it was fitted on a sparse matrix; fit on a dense one")
-    tensor, vectors = c.matrix_of(model, columns), np.asarray(model.support_vectors_, np.float64)
+    tensor, vectors = c.matrix_of(model, columns), _dense(model.support_vectors_)
     if model.kernel == "rbf":
         # Centred first: squares of large numbers would lose the digits of their difference.
         centre = vectors.mean(axis=0, keepdims=True)
@@ -358,7 +359,7 @@ def _kernel(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
 def _pairwise_decision(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
     """Return libsvm's decision for each pair of classes, positive for the first."""
     kernel = _kernel(c, model, columns)
-    dual, counts = np.asarray(model._dual_coef_), model.n_support_
+    dual, counts = _dense(model._dual_coef_), model.n_support_
     starts = np.cumsum([0, *counts])
     pairs = []
     for i in range(len(counts)):
@@ -469,7 +470,7 @@ def _coupled(c: Estimators, pairs: str, classes: int) -> str:
 
 def _svr(c: Estimators, model: Any, columns: Sequence[Column]) -> str:
     kernel = _kernel(c, model, columns)
-    return c.linear(kernel, np.atleast_2d(model._dual_coef_), model._intercept_)
+    return c.linear(kernel, np.atleast_2d(_dense(model._dual_coef_)), model._intercept_)
 
 
 # --- trees -------------------------------------------------------------------------------------

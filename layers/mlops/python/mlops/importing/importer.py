@@ -205,7 +205,8 @@ def _require_prediction(
         reason = (
             f"the estimator cannot predict these rows ({type(error).__name__}:"
             f" {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason'})."
-            " The sample should have the columns that it was fitted on, in the same types"
+            " The sample should have the columns that it was fitted on, in the same types. CSV"
+            " keeps no types: give texts that look like numbers, or like missing values, as Parquet"
         )
         raise DataInvalid(sample.source, None, "rows", reason) from error
     bad = ~np.isfinite(numbers).all(axis=1)

@@ -22,7 +22,7 @@ from mlops.models.schemas import Request
 _TAKEN = frozenset({"model_version", "prediction_id", "category", "probabilities"})
 _FLOAT32_EXACT = 2**24
 _LARGEST = 1e30
-"""Of a prediction at the bounds: float32 ends at 3e38, and the terms of a sum are larger."""
+"""Of a prediction: float32 ends at 3e38, and the terms of a sum are larger."""
 _INDEX = re.compile(r"Unnamed: \d+")
 
 
@@ -310,8 +310,15 @@ def _fits(
 
 
 def _decimals(sample: Sample, predict: Callable[[pandas.DataFrame], Any]) -> int:
-    """Return how many decimals tell predictions apart. Raise DataInvalid if too many."""
-    spread = float(np.std(predict(sample.rows)))
+    """Return how many decimals tell predictions apart. Raise DataInvalid if none do."""
+    found = predict(sample.rows)
+    if np.abs(found).max() > _LARGEST:
+        reason = (
+            f"the estimator predicts numbers beyond {_LARGEST:.0e}, which float32 cannot hold; fit"
+            " it on smaller numbers, such as a larger unit"
+        )
+        raise DataInvalid(sample.source, None, sample.label, reason)
+    spread = float(np.std(found))
     if spread == 0:
         return DECIMALS
     needed = math.ceil(math.log10(0.5 / (TOLERANCE * spread)))

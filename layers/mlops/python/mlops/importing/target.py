@@ -119,13 +119,14 @@ class Target:
         """Return labels as the contract's task reads them. Raise DataInvalid."""
         if self.kind == "value":
             numbers = pandas.to_numeric(values, errors="coerce")
-            if numbers.isna().any():
-                raise DataInvalid(
-                    source,
-                    None,
-                    column,
-                    "the estimator predicts numbers, but the label holds others",
+            bad = ~np.isfinite(numbers.to_numpy(dtype=np.float64))
+            if bad.any():
+                place = int(bad.argmax())
+                reason = (
+                    "the estimator predicts numbers, but this label is no finite number:"
+                    f" {values.iloc[place]!s}"
                 )
+                raise DataInvalid(source, place + 2, column, reason)
             return [float(number) for number in numbers]
         texts = [text_of(value) for value in values]
         unknown = sorted(set(texts) - set(self.classes))
