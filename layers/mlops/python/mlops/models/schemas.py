@@ -174,25 +174,31 @@ def _rules_by_field(rules: tuple[Rule, ...]) -> dict[str, tuple[_Condition, ...]
 
 
 def _requiring(rules: tuple[_Condition, ...]) -> Callable[[object, ValidationInfo], object]:
-    """Return a validator that refuses a value which contradicts an earlier field."""
+    """Return a validator that refuses a value which contradicts an earlier field.
+
+    It runs for each request, so it calls nothing as long as no rule is broken.
+    """
+    checks = [(tuple(rule.when.items()), values, allowed, rule) for rule, values, allowed in rules]
 
     def require(value: object, info: ValidationInfo) -> object:
         if value is None:
             return None
-        for rule, values, allowed in rules:
-            if (value in values) is not allowed and _holds(rule, info.data):
+        sent = info.data
+        for when, values, allowed, rule in checks:
+            if (value in values) is allowed:
+                continue
+            for name, triggers in when:
+                if sent.get(name) not in triggers:
+                    break
+            else:
                 raise PydanticCustomError(
                     "contradiction",
                     "{reason}",  # not the reason itself, in which braces would have a meaning
-                    {"reason": _contradiction(rule, values, allowed, info.data)},
+                    {"reason": _contradiction(rule, values, allowed, sent)},
                 )
         return value
 
     return require
-
-
-def _holds(rule: Rule, sent: Mapping[str, Any]) -> bool:
-    return all(sent.get(name) in values for name, values in rule.when.items())
 
 
 def _contradiction(
