@@ -8,7 +8,7 @@ BENCH_HANDLERS := $(BENCH_READY) .tools/api/.done .tools/peer-classic/.done
 BENCH := PYTHONPATH=.:layers/mlops/python .tools/bench/bin/python -m bench $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 .PHONY: bench bench-warm bench-http bench-cold bench-memory bench-container bench-image bench-files
-.PHONY: bench-batch bench-cost bench-peers
+.PHONY: bench-batch bench-models bench-cost bench-peers
 
 # One that cannot be installed stops nothing: it is listed as not measured. The classic stack is what
 # nearly all is compared with, and nothing is measured without it.
@@ -42,6 +42,9 @@ bench-files: $(BENCH_HANDLERS) ## Measure what a start reads from files; needs L
 
 bench-batch: $(BENCH_READY) ## Measure batch against the plain way, and how its time grows
 	@$(BENCH) batch
+
+bench-models: $(BENCH_HANDLERS) ## Measure a start with ten models, and an imported model in batch
+	@$(BENCH) models
 
 bench-cost: $(BENCH_HANDLERS) ## Compute what a million predictions cost, of what is measured
 	@$(BENCH) cost

@@ -13,7 +13,7 @@ from subprocess import SubprocessError
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench import batch, container, cost, files, handlers, memory, report, requests, targets
+from bench import batch, container, cost, files, handlers, memory, models, report, requests, targets
 from bench.ending import end_on_signals
 from bench.errors import NotMeasured, Unequal
 from bench.ground import ROOT, Ground, Report, ground
@@ -38,6 +38,13 @@ def _batch(made: Ground, rounds: int, say: Report) -> dict[str, Any]:
     return found
 
 
+def _models(made: Ground, rounds: int, say: Report) -> dict[str, Any]:
+    return {
+        "start": models.several_models(made, rounds, say),
+        "imported": models.imported_batch(made, rounds, say),
+    }
+
+
 PARTS: Mapping[str, Callable[[Ground, int, Report], dict[str, Any]]] = {
     "warm": handlers.warm,
     "http": requests.http,
@@ -47,6 +54,7 @@ PARTS: Mapping[str, Callable[[Ground, int, Report], dict[str, Any]]] = {
     "image": container.image,
     "files": files.files,
     "batch": _batch,
+    "models": _models,
 }
 COST = "cost"
 OF_COST = ("warm", "cold", "batch")

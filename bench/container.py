@@ -90,7 +90,7 @@ def container(ground: Ground, rounds: int, report: Report) -> dict[str, Any]:
     (architecture,) = json.loads(docker("image", "inspect", name))
     emulator = with_emulator(ROOT, architecture["Architecture"])
     floors = (*emulator, "--volume", f"{ROOT / 'bench'}:/var/task/bench:ro")
-    ours = (f"MLOPS_PINS={ground.pin}", "--env", "MLOPS_METRICS_NAMESPACE=bench")
+    ours = (f"MLOPS_PINS={ground.pins[0]}", "--env", "MLOPS_METRICS_NAMESPACE=bench")
     key = ("--env", f"MLOPS_LOG_KEY={'bench' * 10}")
     events = [event(ground.customers[0])] * REQUESTS
     with ExitStack() as ending:

@@ -45,7 +45,7 @@ class Ground:
     folder: Path
     code: Path
     store: str
-    pin: str
+    pins: tuple[Pin, ...]
     customers: tuple[Customer, ...]
 
     @property
@@ -63,7 +63,7 @@ class Ground:
     def environment(self, python: Path, *, compiled: bool = False) -> dict[str, str]:
         """compiled: whether bytecode is as in the image; ours and the floors always have it so."""
         ours = {
-            "MLOPS_PINS": self.pin,
+            "MLOPS_PINS": ",".join(map(str, self.pins)),
             "MLOPS_MODELS_DIR": str(self.models),
             "MLOPS_STORE": "s3://never-asked",
             "MLOPS_METRICS_NAMESPACE": "bench",
@@ -78,7 +78,7 @@ class Ground:
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.code),
             "BENCH_PIPELINE": str(self.pipeline),
-            "BENCH_MODEL": str(self.models / str(Pin.parse(self.pin).version) / MODEL),
+            "BENCH_MODEL": str(self.models / str(self.pins[0].version) / MODEL),
         }
 
 
@@ -108,7 +108,7 @@ def ground(store: str) -> Iterator[Ground]:
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         made = Ground(
-            folder, folder / "code", store, str(served.pin), tuple(_customers(served.predictor))
+            folder, folder / "code", store, (served.pin,), tuple(_customers(served.predictor))
         )
         joblib.dump(pipeline, made.pipeline)
         joblib.dump(pipeline.named_steps["trees"], made.trees)

@@ -153,6 +153,28 @@ def _batch(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"\nTime grows with rows to the power of {found['growth']['exponent']}: {grown}."
 
 
+def _models(found: Mapping[str, Any]) -> Iterator[str]:
+    seconds = {name: values["seconds"] for name, values in found["start"].items()}
+    rates = found["imported"]["rows_per_second"]
+    yield from table(
+        ("", "ours", "compared with", "ratio"),
+        [
+            (
+                "new process to first answer, ten models and one",
+                f"{seconds['ten']:.3f} s",
+                f"{seconds['one']:.3f} s",
+                f"{seconds['ten'] / seconds['one']:.3f}",
+            ),
+            (
+                "batch of an imported pipeline, rows a second, and pydantic and pandas",
+                f"{rates['columns']:,}",
+                f"{rates['plain']:,}",
+                f"{found['imported']['ratio']:.1f}",
+            ),
+        ],
+    )
+
+
 def _cost(found: Mapping[str, Any]) -> Iterator[str]:
     kinds = [name for name, values in found.items() if isinstance(values, dict)]
     figures = [*found[kinds[0]]]
@@ -174,6 +196,14 @@ TITLES = {
     "image": "Image",
     "files": "Read from files at a start",
     "batch": "Batch",
+    "models": "More models, and imported ones",
     "cost": "Cost",
 }
-TABLES = {"http": _http, "files": _files, "image": _image, "batch": _batch, "cost": _cost}
+TABLES = {
+    "http": _http,
+    "files": _files,
+    "image": _image,
+    "batch": _batch,
+    "models": _models,
+    "cost": _cost,
+}

@@ -93,6 +93,19 @@ TARGETS = (
         lambda part: float(part["growth"]["exponent"]),
         LINEAR,
     ),
+    Target(
+        "models",
+        "cold start with ten models, to one",
+        lambda part: _between("seconds", "ten", "one")(part["start"]),
+        1.1,
+    ),
+    Target(
+        "models",
+        "batch of an imported model, to the plain way",
+        lambda part: float(part["imported"]["ratio"]),
+        4,
+        True,
+    ),
 )
 
 

@@ -84,4 +84,4 @@ def test_the_million_rows_lose_nothing_else(
 
 def ground() -> Ground:
     nowhere = ROOT / "nowhere"
-    return Ground(nowhere, nowhere, "store", "pin", ())
+    return Ground(nowhere, nowhere, "store", (), ())

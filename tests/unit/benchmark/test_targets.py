@@ -49,10 +49,14 @@ def test_the_limits_are_those_that_were_set() -> None:
         "batch of 10,000 rows, to the plain way": "≥ 8",
         "batch of 1,000,000 rows, to the plain way": "≥ 8",
         "batch's time, power of the rows": "≤ 1.1",
+        "cold start with ten models, to one": "≤ 1.1",
+        "batch of an imported model, to the plain way": "≥ 4",
     }
 
 
-@pytest.mark.parametrize("part", ["cold", "container", "memory", "warm", "http", "image", "batch"])
+@pytest.mark.parametrize(
+    "part", ["cold", "container", "memory", "warm", "http", "image", "batch", "models"]
+)
 def test_what_was_not_measured_is_not_met(part: str) -> None:
     lines = judged({part: {"not_measured": "no engine answers"}})
     assert lines
