@@ -90,7 +90,7 @@ def onnx_of(contract: Contract) -> bytes:
             "Identity" if contract.task == "regression" else "Softmax", ["sums"], [output.name]
         ),
     ]
-    kind = TensorProto.FLOAT if encoder.dtype == np.float32 else TensorProto.DOUBLE
+    kind = TensorProto.FLOAT if contract.inputs.dtype == "float32" else TensorProto.DOUBLE
     graph = helper.make_graph(
         nodes,
         "any",

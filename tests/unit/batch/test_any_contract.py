@@ -20,7 +20,7 @@ from mlops.batch.tables import merge
 from mlops.errors import InputRefused
 from mlops.inference.loading import ServedModel
 from mlops.models.contract import Contract, RequestField
-from mlops.models.tabular import Tensors
+from mlops.models.inputs import Tensors
 from tests.any_model import CLASSES, contract_of, serve
 from tests.unit.batch.files import as_rows
 

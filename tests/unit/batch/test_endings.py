@@ -18,7 +18,7 @@ from mlops.errors import (
 from mlops.inference.loading import ServedModel
 from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
-from mlops.models.tabular import Tensors
+from mlops.models.inputs import Tensors
 from mlops.models.tasks import Numbers
 from tests.unit.batch.bench import OWNER, VERSION, Bench, csv_of, load
 

@@ -7,7 +7,8 @@ from onnx import TensorProto
 from mlops.errors import ModelUnusable
 from mlops.inference.predictor import Predictor
 from mlops.models.churn.contract import CHURN
-from mlops.models.tabular import INPUT, Tensors
+from mlops.models.inputs import Tensors
+from mlops.models.tabular import INPUT
 from tests.unit.inference.building import failing_model, onnx_model, predicted
 
 NAN = float("nan")

@@ -15,7 +15,8 @@ from mlops.inference.predictor import Predictor
 from mlops.inference.version import Pin
 from mlops.models.churn.contract import CHURN
 from mlops.models.contract import Contract
-from mlops.models.tabular import INPUT, Tensors
+from mlops.models.inputs import Tensors
+from mlops.models.tabular import INPUT
 from mlops.models.tasks import Numbers
 from mlops.release.gate import GatePolicy
 from mlops.release.reference import REFERENCE, read_edges

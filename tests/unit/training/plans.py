@@ -13,8 +13,9 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 
 from mlops.models.contract import Contract
+from mlops.models.inputs import Tensors
 from mlops.models.plan import Bounds, SampleText, TrainingPlan
-from mlops.models.tabular import INPUT, Tensors
+from mlops.models.tabular import INPUT
 from mlops.training.csv_data import load
 from mlops.training.data import Dataset
 

@@ -140,7 +140,7 @@ def test_the_graph_has_the_inputs_and_outputs_of_each_contract(
     contract = change(contract, inputs={"dtype": dtype})
     generator = np.random.default_rng(8)
     width = len(contract.encoder.fields)
-    matrix = generator.integers(0, 20, (200, width)).astype(contract.encoder.dtype)
+    matrix = generator.integers(0, 20, (200, width)).astype(contract.inputs.dtype)
     sums = matrix.sum(axis=1)
     classes = max(2, len(contract.answer.classes))
     is_number = contract.task == "regression"

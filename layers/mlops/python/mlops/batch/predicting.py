@@ -29,8 +29,9 @@ from mlops.batch.tables import merge, to_bytes
 from mlops.errors import InputRefused, JobDamaged
 from mlops.inference.loading import ServedModel
 from mlops.models.contract import Contract
+from mlops.models.inputs import Tensors
 from mlops.models.schemas import Request
-from mlops.models.tabular import INPUT, Tensors
+from mlops.models.tabular import INPUT
 from mlops.models.validation import Fault, validate
 
 _READERS: Mapping[Format, Callable[[Chunk, Contract, Renames], Rows]] = {
@@ -207,7 +208,7 @@ def _tensors(rows: Rows, asked: Mapping[int, Request], kept: Mask, contract: Con
     encoder = contract.encoder
     if not encoder.fields:
         return encoder.tensors([*asked.values()])
-    matrix = np.empty((len(rows), len(encoder.fields)), encoder.dtype)
+    matrix = np.empty((len(rows), len(encoder.fields)), contract.inputs.dtype)
     with np.errstate(over="ignore"):  # of rows that are refused for it
         for place, field in enumerate(encoder.fields):
             matrix[:, place] = rows.cells[field.name].values

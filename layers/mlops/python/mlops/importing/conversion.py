@@ -37,7 +37,8 @@ def convert(estimator: Any, contract: Contract, origin: Origin, target: Target) 
     """Return the estimator as a graph. Raise NotConvertible."""
     encoder = contract.encoder
     graph = Graph()
-    matrices = Matrices(graph, encoder.fields, encoder.dtype)
+    dtype = np.dtype(contract.inputs.dtype)
+    matrices = Matrices(graph, encoder.fields, dtype)
     build = Estimators(matrices)
     places = {field.column: place for place, field in enumerate(encoder.fields)}
     columns: list[Column] = [
@@ -45,7 +46,7 @@ def convert(estimator: Any, contract: Contract, origin: Origin, target: Target) 
         for name in origin.columns
     ]
     numbers = _numbers(build, estimator, columns, target)
-    inputs = {INPUT: (encoder.dtype, len(encoder.fields))}
+    inputs = {INPUT: (dtype, len(encoder.fields))}
     properties = {LAYOUT: encoder.layout}
     wanted = contract.outcome.output
     output = {wanted.name: (graph.cast(numbers, np.float32), wanted.width)}

@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from mlops.errors import ModelUnusable
 from mlops.inference.structure import check_structure
 from mlops.models.contract import Contract
-from mlops.models.tabular import Tensors
+from mlops.models.inputs import Tensors
 from mlops.models.tasks import Numbers
 
 LAYOUT = "layout"
@@ -77,7 +77,7 @@ class Predictor:
         """Raise ModelUnusable unless the graph has the contract's inputs and outputs."""
         encoder, output = contract.encoder, self._output
         inputs = _describe(self._session.get_inputs())
-        if inputs != {name: (kind, [width]) for name, (kind, width) in encoder.signature.items()}:
+        if inputs != encoder.signature:
             raise ModelUnusable(
                 self._version, f"its inputs are {inputs}, not those of the contract"
             )
@@ -89,7 +89,7 @@ class Predictor:
                 f" {encoder.layout}: train it again",
             )
         outputs = _describe(self._session.get_outputs())
-        if outputs.get(output.name) != ("tensor(float)", [output.width]):
+        if outputs.get(output.name) != ("tensor(float)", output.width):
             raise ModelUnusable(
                 self._version,
                 f"its outputs are {outputs}, without {output.name} of width {output.width}",
@@ -152,6 +152,10 @@ def _limit_memory() -> None:
 _limit_memory()
 
 
-def _describe(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[Any]]]:
-    """Return type and last dimension, by name."""
-    return {node.name: (node.type, node.shape[-1:]) for node in nodes}
+def _describe(nodes: Iterable[onnxruntime.NodeArg]) -> dict[str, tuple[str, int | None]]:
+    """Return by name the type and the last dimension, which is None where it may vary."""
+    return {node.name: (node.type, _last(node.shape)) for node in nodes}
+
+
+def _last(shape: list[Any]) -> int | None:
+    return shape[-1] if shape and isinstance(shape[-1], int) else None

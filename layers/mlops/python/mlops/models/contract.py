@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlops.errors import ContractInvalid, MalformedJson
+from mlops.models.inputs import Encoder
 from mlops.models.schemas import Request, Response, build_request, build_response
 from mlops.models.strict_json import parse
 from mlops.models.tabular import TabularInputs
@@ -282,7 +283,7 @@ class Contract(_Document):
         return task_of(self)
 
     @cached_property
-    def encoder(self) -> TabularInputs:
+    def encoder(self) -> Encoder:
         """What turns requests into the inputs of the graph."""
         return TabularInputs(self)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from mlops.models.contract import Contract
-from mlops.models.tabular import Tensors
+from mlops.models.inputs import Tensors
 
 
 class Classifier(Protocol):

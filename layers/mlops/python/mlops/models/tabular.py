@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mlops.models.inputs import Tensors
 
 if TYPE_CHECKING:
     from mlops.models.contract import Contract, RequestField
@@ -21,9 +22,6 @@ MISSING = float("nan")
 """What a model sees where a row has no value. What it means is up to the model."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
-
-Tensors = Mapping[str, NDArray[Any]]
-"""The inputs of a graph by name, all of the same number of rows."""
 
 
 def days_since_1970(day: date) -> float:
@@ -53,7 +51,7 @@ class TabularInputs:
         }
 
     @property
-    def signature(self) -> Mapping[str, tuple[str, int]]:
+    def signature(self) -> Mapping[str, tuple[str, int | None]]:
         """By name, ONNX Runtime's type and the last dimension of each input of the graph."""
         kind = "float" if self.dtype == np.float32 else "double"
         return {INPUT: (f"tensor({kind})", len(self.fields))}

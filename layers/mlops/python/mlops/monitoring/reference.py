@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.models.contract import Contract, RequestField
-from mlops.models.tabular import INPUT, Tensors
+from mlops.models.inputs import Tensors
+from mlops.models.tabular import INPUT
 from mlops.models.tasks import Numbers
 
 BINS = 10

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.models.contract import Contract, View
-from mlops.models.tabular import Tensors
+from mlops.models.inputs import Tensors
 
 Rows = NDArray[np.intp]
 """Positions of rows in a data set."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from mlops.models.inputs import Tensors
 from mlops.models.plan import TrainingPlan
-from mlops.models.tabular import Tensors
 from mlops.models.tasks import Numbers
 from mlops.training.data import Dataset, Rows, take
 from mlops.training.evaluation import FOLDS, REPEATS, Figures, evaluation_of

@@ -12,8 +12,9 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from mlops.inference.predictor import LAYOUT
 from mlops.models.contract import Contract
+from mlops.models.inputs import Tensors
 from mlops.models.plan import Estimator
-from mlops.models.tabular import INPUT, Tensors
+from mlops.models.tabular import INPUT
 from mlops.models.tasks import Numbers, Output
 
 OPSET = 21
@@ -35,7 +36,7 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
     Its feature engineering is part of the graph, if it is a pipeline.
     """
     encoder = contract.encoder
-    kind = FloatTensorType if encoder.dtype == np.float32 else DoubleTensorType
+    kind = FloatTensorType if contract.inputs.dtype == "float32" else DoubleTensorType
     with _plain_attributes():
         model = convert_sklearn(
             estimator,

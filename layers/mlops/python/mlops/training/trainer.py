@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from mlops.errors import GateRefused
 from mlops.inference.manifest import Provenance
 from mlops.inference.predictor import Predictor
+from mlops.models.inputs import Tensors
 from mlops.models.plan import Bounds, TrainingPlan
-from mlops.models.tabular import Tensors
 from mlops.models.tasks import Numbers
 from mlops.training.candidate import build_candidate, environment
 from mlops.training.data import Dataset, take

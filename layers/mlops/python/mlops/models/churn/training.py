@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from mlops.models.churn.contract import CHURN
+from mlops.models.inputs import Tensors
 from mlops.models.plan import Bounds, SampleText, TrainingPlan
-from mlops.models.tabular import INPUT, MISSING, Tensors
+from mlops.models.tabular import INPUT, MISSING
 
 MASKED_COPIES = 3
 THREE_FIELDS_SHARE = 0.3
