@@ -30,13 +30,14 @@ SET_UP_TESTS = $(MAKE) --silent --no-print-directory --jobs=$(words $(TESTED_WIT
 	  GOALS='$(MAKECMDGOALS)' COMPILE=--no-compile $(TESTED_WITH)
 
 # Variables that change where pip installs, or what Python imports, would break the environments.
-# pip keeps those that say where packages come from.
+# pip keeps those that say where packages come from. Without bytecode each of the many processes that
+# the tests start would compile all its packages, again and again.
 PIP_SOURCES := INDEX_URL EXTRA_INDEX_URL NO_INDEX FIND_LINKS TRUSTED_HOST PROXY CERT CLIENT_CERT \
   KEYRING_PROVIDER CACHE_DIR NO_CACHE_DIR CONFIG_FILE TIMEOUT DEFAULT_TIMEOUT RETRIES \
   RESUME_RETRIES USE_FEATURE USE_DEPRECATED NO_INPUT LOG NO_COLOR PROGRESS_BAR
 unexport $(filter-out $(addprefix PIP_,$(PIP_SOURCES)),$(filter PIP_%,$(.VARIABLES)))
 unexport PYTHONHOME PYTHONPLATLIBDIR PYTHONSTARTUP PYTHONINSPECT PYTHONOPTIMIZE \
-  PYTHONWARNINGS PYTHONEXECUTABLE PYTHONUSERBASE PYTHONSAFEPATH __PYVENV_LAUNCHER__
+  PYTHONWARNINGS PYTHONEXECUTABLE PYTHONUSERBASE PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE __PYVENV_LAUNCHER__
 # This folder's packages, even if it borrows the environment of another clone.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/mlops/python
 

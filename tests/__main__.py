@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 ROOT = Path(__file__).resolve().parent.parent
 COVERAGE = ROOT / ".coverage.json"
@@ -47,6 +48,7 @@ class Outcome:
     seconds: float
     last_line: str
     skipped: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 def main(arguments: list[str]) -> int:
@@ -86,6 +88,7 @@ def run(name: str, command: list[str]) -> Outcome:
         seconds=time.monotonic() - started,
         last_line=lines[-1].strip("= "),
         skipped=tuple(line for line in lines if line.startswith("SKIPPED")),
+        failed=tuple(line for line in lines if line.startswith(("FAILED ", "ERROR "))),
     )
 
 
@@ -112,6 +115,8 @@ def report(outcomes: list[Outcome]) -> int:
         print(f"{verdict}  {outcome.name:<13}{outcome.seconds:6.1f} s  {outcome.last_line}")
     for skipped in (line for outcome in outcomes for line in outcome.skipped):
         print(f"not run: {skipped.removeprefix('SKIPPED ')}")
+    for test in (line for outcome in outcomes for line in outcome.failed):
+        print(shorten(test, 200, placeholder=" ..."))
     failed = [outcome.name for outcome in outcomes if not outcome.passed]
     if failed:
         print(f"{len(failed)} of {len(outcomes)} checks failed: {', '.join(failed)}")

@@ -28,6 +28,10 @@ measure them takes half of the time again."""
 GIVE_WAY = 10
 """The niceness of every other test, while there may be releases."""
 
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    # Workers and the processes that they start share the processors; more threads only wait.
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 pytest_plugins = ["tests.container.images"]
 
 

@@ -52,7 +52,7 @@ def encoded(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=500)
 @given(request=valid_requests())
 def test_valid_requests_are_predicted(api: Api, request: dict[str, Any]) -> None:
     status, answer = api.predict(encoded(request))
@@ -64,7 +64,7 @@ def test_valid_requests_are_predicted(api: Api, request: dict[str, Any]) -> None
     assert answer["customer_id"] == request["customer_id"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(request=valid_requests(), data=st.data())
 def test_null_and_absent_mean_the_same(
     api: Api, request: dict[str, Any], data: st.DataObject
@@ -75,7 +75,7 @@ def test_null_and_absent_mean_the_same(
     assert answers[0]["churn_probability"] == answers[1]["churn_probability"]
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 @given(customer_id=IDS, escaped=st.booleans())
 @example(customer_id="e\u0301 \u00e9", escaped=False)
 @example(customer_id="\u202eשלום", escaped=True)
@@ -88,7 +88,7 @@ def test_ids_come_back_byte_exact(api: Api, customer_id: str, escaped: bool) -> 
     assert answer["customer_id"].encode() == customer_id.encode()
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 @given(value=JSON_VALUES)
 def test_other_json_is_refused(api: Api, value: object) -> None:
     status, problem = api.predict(encoded(value))
@@ -96,7 +96,7 @@ def test_other_json_is_refused(api: Api, value: object) -> None:
     assert problem["errors"]
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=500)
 @given(
     request=valid_requests(),
     field=st.sampled_from(sorted(CHURN.by_name)) | st.text(max_size=8),
@@ -115,14 +115,14 @@ def test_one_changed_field_is_predicted_or_blamed(
         assert blamed - contradicted <= {field}
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 @given(st.binary(max_size=200))
 def test_bytes_are_refused(api: Api, body: bytes) -> None:
     status, _ = api.predict(body)
     assert status in (400, 422)
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=500)
 @given(
     st.lists(
         st.tuples(

@@ -26,6 +26,11 @@ SAMCONFIG = "[default.global.parameters]\nparameter_overrides = []\n"
 BUILDS = [external_weights, external_weights_in_a_function, endless_loop]
 
 
+@pytest.fixture(autouse=True)
+def trial_in_this_process() -> None:
+    """Try models as the commands do, in a process with limits."""
+
+
 def hostile_files(model: bytes) -> dict[str, bytes]:
     """The files of a version whose golden rows are what such a model answers: always 0.5."""
     rows = [GoldenRow(dict(request), (0.5,)) for request in CHURN.examples.values()]
