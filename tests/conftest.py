@@ -13,8 +13,9 @@ from mlops.inference.version import Pin
 from tests.workers import is_worker, shared_folder
 
 ROOT = Path(__file__).resolve().parent.parent
-RELEASES = "releases"
-"""The group of tests that waits most and longest, and that depends on its processes being quick."""
+RELEASES, DISTURBED_RELEASES = RELEASE_GROUPS = "releases", "disturbed releases"
+"""The groups of tests that wait most and longest, and that depend on their processes being quick.
+Each has a cloud and a stack of its own, so that two workers run them side by side."""
 ORDER = (
     *("integration", "simulation", "property", "unit", "template", "project"),
     *("rehearsal", "container", "docs"),
@@ -49,13 +50,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(group))
         if folder_of(item) in NOT_MEASURED:
             item.add_marker(pytest.mark.no_cover)
-    items.sort(key=lambda item: (group_of(item) != RELEASES, ORDER.index(folder_of(item))))
+    items.sort(key=lambda item: (not is_release(item), ORDER.index(folder_of(item))))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave the processors to the releases: they are decided by requests that are counted."""
-    if is_worker() and group_of(item) != RELEASES and os.nice(0) < GIVE_WAY:
+    if is_worker() and not is_release(item) and os.nice(0) < GIVE_WAY:
         os.nice(GIVE_WAY)
+
+
+def is_release(item: pytest.Item) -> bool:
+    return group_of(item) in RELEASE_GROUPS
 
 
 def group_of(item: pytest.Item) -> str | None:

@@ -184,3 +184,10 @@ def test_a_bad_model_does_not_hide_behind_a_good_one(
         f"a bad model behind a good one: rolled back after {len(clients.since(began)):,} requests,"
         " of which a third was its own"
     )
+
+
+def test_no_request_was_lost(
+    releasing: Releasing, clients: Traffic, note_figure: Callable[[str], None]
+) -> None:
+    assert clients.unexpected() == []
+    note_figure(f"{len(clients.answers):,} requests during releases, none lost")

@@ -56,6 +56,14 @@ class Traffic:
     def since(self, at: float) -> Sequence[Answered]:
         return [answer for answer in [*self.answers] if answer.at >= at]
 
+    def unexpected(self) -> list[Answered]:
+        """Return the answers with errors, without those of the model that fails on purpose."""
+        return [
+            answer
+            for answer in [*self.answers]
+            if answer.status != 200 and not (answer.status == 503 and answer.veteran)
+        ]
+
     @contextmanager
     def at_full_rate(self, models: tuple[str, ...] = ONE_MODEL) -> Iterator[None]:
         """Let the clients ask without a pause, for a canary that its requests decide."""
