@@ -11,9 +11,9 @@ from tests.rehearsal.cloud import PYTHON
 from tests.rehearsal.deployment import Deployment
 from tests.rehearsal.plugin import __main__ as plugin
 from tests.rehearsal.plugin.executions import fail
-from tests.rehearsal.plugin.functions import DRAWS, LAMBDA, drawn, invoke_container
+from tests.rehearsal.plugin.functions import DRAWS, LAMBDA, drawn, execute, invoke_container
 from tests.rehearsal.plugin.images import digest
-from tests.rehearsal.plugin.patches import NEEDED, Load, Name
+from tests.rehearsal.plugin.patches import NEEDED, Load, Name, Record
 
 
 def changed(name: Name, found: object = None) -> Load:
@@ -99,6 +99,8 @@ def test_the_same_seed_draws_the_same() -> None:
 class Container:
     """Its log gets one more part each time that it is read."""
 
+    name, ports, status = "some", "none", "running"
+
     def __init__(self, *parts: str) -> None:
         self._parts = [*parts]
         self._log = ""
@@ -117,6 +119,27 @@ def test_a_log_that_lags_is_read_to_its_end() -> None:
     result = invoke_container(early, container, {}, 30, "1")
     assert result["body"] == "answer"
     assert result["log"].splitlines()[1::2] == ["{}", "REPORT RequestId: 1"]
+
+
+FAILED = {"body": {"errorMessage": "Lambda RIE failed: "}, "error": True, "log": ""}
+
+
+@pytest.mark.parametrize(("status", "times"), [("running", 2), ("exited", 1)])
+def test_a_container_that_runs_but_cannot_be_reached_is_replaced(status: str, times: int) -> None:
+    """One that has ended is a function that fails at its start, which is for its caller to see."""
+    container, recycled = Container(), []
+    container.status = status
+
+    def invoke(*_request: object) -> dict[str, object]:
+        return dict(FAILED)
+
+    def run_once(*_request: object) -> Record:
+        result: Record = invoke_container(invoke, container, {}, 15, "1")
+        recycled.append(result.pop("timeout", False))
+        return result
+
+    assert execute(run_once, {}, {}, "1") == FAILED
+    assert recycled == [status == "running"] * times
 
 
 def test_the_code_of_a_function_is_its_images_digest(deployment: Deployment) -> None:

@@ -1,5 +1,6 @@
 """Lambda: weights of aliases, a version's own containers, a queue's concurrency, dead letters."""
 
+import logging
 import os
 import random
 import sys
@@ -16,7 +17,12 @@ FUNCTION: Final = "AWS::Lambda::Function"
 DRAWS: Final = random.Random(os.environ.get("REHEARSAL_SEED"))  # noqa: S311 -- no secret
 
 LOG_SECONDS: Final = 0.5
+NOT_REACHED: Final = "Lambda RIE failed"
+"""What MiniStack answers where a container is not there, or accepts no connection."""
+UNREACHABLE: Final = "unreachable"
 SHORT_LOG: Final = {"type": "json-file", "config": {"max-size": "64k", "max-file": "2"}}
+
+LOGGER: Final = logging.getLogger("rehearsal")
 
 needs(LAMBDA, "_functions")
 needs(LOGS, "_log_groups")
@@ -146,16 +152,37 @@ def is_whole(log: str, request_id: str) -> bool:
 def invoke_container(
     original: Callable[..., Record], container: Any, event: Record, timeout: int, request_id: str
 ) -> Record:
-    """The engine's log may lag behind the answer. What MiniStack reads too early, it never reads.
+    """Wait for the engine's log, which may lag behind the answer.
 
-    A request without its line would be a crash to the judge.
+    What MiniStack reads too early, it never reads, and a request without its line would count as a
+    crash. A container that runs but cannot be reached is marked, and leaves the pool.
     """
     began, result = time.time(), original(container, event, timeout, request_id)
+    if NOT_REACHED in str(result["body"]) and container.status == "running":
+        LOGGER.warning("Container %s cannot be reached: %s", container.name, container.ports)
+        return result | {"timeout": True, UNREACHABLE: True}
     late = time.monotonic() + LOG_SECONDS
     while not is_whole(result["log"], request_id) and time.monotonic() < late:
         time.sleep(0.005)
         log: bytes = container.logs(stdout=True, stderr=True, since=began)
         result["log"] = log.decode(errors="replace").strip()
+    return result
+
+
+@instead_of(
+    LAMBDA, "_execute_function_docker", "(func: dict, event: dict, request_id: str) -> dict"
+)
+def execute(
+    original: Callable[[Record, Record, str], Record], func: Record, event: Record, request_id: str
+) -> Record:
+    """Replace an execution environment that cannot be reached, as Lambda does.
+
+    MiniStack would keep it, and every later request to this version would fail.
+    """
+    result = original(func, event, request_id)
+    if result.pop(UNREACHABLE, False):
+        result = original(func, event, request_id)
+        result.pop(UNREACHABLE, None)
     return result
 
 
