@@ -78,3 +78,28 @@ def test_a_foreign_folder_is_not_replaced(
     (tmp_path / "own" / "notes.txt").write_text("mine")
     ran = mlops("import", *files, *OPTIONS, "--output", tmp_path / "own")
     assert "it exists and holds no candidate" in ran.refusal
+
+
+@pytest.mark.parametrize("missing", ["contract.toml", ".mlops/candidates"])
+def test_contract_and_candidate_are_written_both_or_none(
+    mlops: Mlops, files: tuple[Path, Path], tmp_path: Path, missing: str
+) -> None:
+    """Where one of them is to be, there is something else."""
+    if missing == "contract.toml":
+        (tmp_path / "other").mkdir()
+        blocked: tuple[object, ...] = ("--contract", tmp_path / "other", "--infer")
+    else:
+        (tmp_path / ".mlops").mkdir()
+        (tmp_path / missing).write_text("a file")
+        blocked = ()
+    ran = mlops("import", *files, *OPTIONS, *blocked)
+    assert (ran.code, ran.out) == (1, "")
+    assert not (tmp_path / "contract.toml").exists()
+    assert not (tmp_path / ".mlops/candidates/loans").exists()
+
+
+@pytest.mark.parametrize("name", ["Loans", "batch", "my_loans", "loans-", "a" * 65])
+def test_a_name_that_no_model_can_have_is_refused_first(mlops: Mlops, name: str) -> None:
+    ran = mlops("import", "none.joblib", "none.csv", "--model", name, "--label", LABEL)
+    assert ran.code == 2
+    assert "--model: " in ran.err

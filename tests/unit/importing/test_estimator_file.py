@@ -44,6 +44,14 @@ def test_what_does_not_predict_is_refused(tmp_path: Path, value: Any, reason: st
         load_estimator(written(tmp_path, value))
 
 
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_file_that_was_cut_is_refused(tmp_path: Path, left: int) -> None:
+    path = written(tmp_path, pipeline())
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(EstimatorUnusable, match=r"ends too early.* again|cannot be loaded .* Save"):
+        load_estimator(path)
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.joblib"
     path.write_text("age,income\n1,2\n")

@@ -7,7 +7,12 @@ import pandas
 import pytest
 
 from mlops.errors import DataInvalid
-from mlops.importing.sample import looks_like_dates, looks_like_numbers, read_sample
+from mlops.importing.sample import (
+    keep_known,
+    looks_like_dates,
+    looks_like_numbers,
+    read_sample,
+)
 from tests.unit.importing.loans import LABEL, loans
 
 
@@ -37,6 +42,44 @@ def test_labels_may_be_in_another_file(tmp_path: Path) -> None:
         read_sample(tmp_path / "rows.csv", LABEL, tmp_path / "labels.csv")
 
 
+def test_labels_of_other_rows_are_refused(tmp_path: Path) -> None:
+    frame = loans()
+    frame.drop(columns=LABEL).to_csv(tmp_path / "rows.csv", index=False)
+    labels = frame[["loan", LABEL]]
+    labels.iloc[[0, 1, 3, 2, *range(4, len(frame))]].to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(DataInvalid, match="line 4, loan: this row has another id than the same"):
+        read_sample(tmp_path / "rows.csv", LABEL, tmp_path / "labels.csv", "loan")
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    found = read_sample(tmp_path / "rows.csv", LABEL, tmp_path / "labels.csv", "loan")
+    assert found.labels.tolist() == frame[LABEL].tolist()
+
+
+@pytest.mark.parametrize(
+    ("known", "kept"),
+    [
+        (("01", "1"), ["01", "1", "x", None]),
+        (("NA", "01", "1"), ["01", "1", "x", "NA"]),
+        (("x",), ["01", "1", "x", None]),
+        ((1, 2), ["01", "1", "x", None]),
+    ],
+    ids=["number", "missing value", "word", "no texts"],
+)
+def test_texts_that_are_known_are_kept_as_they_are_written(
+    known: tuple[object, ...], kept: list[object]
+) -> None:
+    texts = pandas.Series(["01", "1", "x", "NA"])
+    values = pandas.Series(["01", "1", "x", None])
+    found = keep_known(values, texts, known)
+    assert [None if pandas.isna(value) else value for value in found] == kept
+
+
+def test_numbers_stay_numbers_where_the_estimator_knows_no_such_text() -> None:
+    values, texts = pandas.Series([1.0, 2.0, None]), pandas.Series(["01", "2", ""])
+    assert keep_known(values, texts, ("a", "b")) is values
+    assert keep_known(values, None, ("01",)) is values
+    assert keep_known(values, texts, ("01",)).tolist()[:2] == ["01", "2"]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -44,10 +87,9 @@ def test_labels_may_be_in_another_file(tmp_path: Path) -> None:
         ("a,Default\n1,2\n", r"did you mean Default\?"),
         ("a,a,default\n1,2,x\n", "columns that appear twice: a; rename or remove"),
         ("a;default\n1;x\n", "separated by `;`"),
-        ("a,default\n1,x\n2,\n", "line 3, default: the label is missing"),
         ("", "it is empty"),
     ],
-    ids=["no label", "similar", "twice", "semicolons", "blank label", "empty"],
+    ids=["no label", "similar", "twice", "semicolons", "empty"],
 )
 def test_a_sample_that_cannot_be_used_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "sample.csv"

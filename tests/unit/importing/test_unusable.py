@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
@@ -45,6 +46,41 @@ def of_column(name: str, values: Any, encoder: Any = None) -> tuple[Any, pandas.
     with np.errstate(all="ignore"):
         model = make_pipeline(*steps, LogisticRegression()).fit(kept[["age", name]], kept[LABEL])
     return model, kept
+
+
+# --- texts that CSV loses ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "texts",
+    [["01", "02", "10"], ["NA", "EU", "US"], ["None", "some", "null"], ["1.0", "2.0", "2.50"]],
+    ids=lambda texts: texts[0],
+)
+def test_categories_are_read_as_the_encoder_knows_them(tmp_path: Path, texts: list[str]) -> None:
+    values = np.random.default_rng(2).choice(texts, ROWS)
+    encoder = ColumnTransformer([("text", OneHotEncoder(), ["text"])], remainder="passthrough")
+    model, frame = of_column("text", values, encoder)
+    found, contract = imported(tmp_path, model, frame)
+    assert contract.by_name["text"].choices == tuple(sorted(texts))
+    assert contract.by_name["text"].required
+    assert [request["text"] for request in found.requests] == values.tolist()
+
+
+@pytest.mark.parametrize("texts", [["NA", "EU", "US"], ["01", "02"]], ids=["NA", "01"])
+def test_labels_are_read_as_the_estimator_knows_them(tmp_path: Path, texts: list[str]) -> None:
+    frame = loans()[["age", "flag"]]
+    frame[LABEL] = np.array(texts)[np.arange(ROWS) % len(texts)]
+    model = LogisticRegression().fit(frame[["age", "flag"]], frame[LABEL])
+    found, contract = imported(tmp_path, model, frame, subject=None)
+    if contract.task == "binary":
+        assert found.labels == [int(label == texts[1]) for label in frame[LABEL]]
+    else:
+        assert found.labels == frame[LABEL].tolist()
+
+
+def test_a_missing_label_is_refused(tmp_path: Path) -> None:
+    frame = loans()
+    frame.loc[3, LABEL] = None
+    with pytest.raises(DataInvalid, match="line 5, default: the label is missing; leave such"):
+        imported(tmp_path, pipeline(), frame)
 
 
 # --- columns ------------------------------------------------------------------------------------
@@ -124,10 +160,12 @@ def test_labels_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
         imported(tmp_path, model, frame)
 
 
-def test_texts_that_csv_turns_into_numbers_are_refused_with_a_remedy(tmp_path: Path) -> None:
+def test_a_category_that_the_encoder_refuses_is_named_with_a_remedy(tmp_path: Path) -> None:
     frame = loans().assign(zip=lambda rows: np.where(rows["age"] < 40, "01234", "10115"))
     model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(frame[["zip"]], frame[LABEL])
-    with pytest.raises(DataInvalid, match="texts that look like numbers, .* as Parquet"):
+    assert imported(tmp_path, model, frame)[1].by_name["zip"].choices == ("01234", "10115")
+    frame.loc[7, "zip"] = "99999"
+    with pytest.raises(DataInvalid, match="unknown categories .* as Parquet"):
         imported(tmp_path, model, frame)
 
 
@@ -286,3 +324,20 @@ def test_a_field_that_the_estimator_needs_cannot_be_left_out(tmp_path: Path) -> 
     reason = "the estimator itself fails for rows without .*required = true for"
     with pytest.raises(ImportRefused, match=reason):
         edited(tmp_path, {'name = "age"\n': 'name = "age"\nrequired = false\n'}, model, frame)
+
+
+def test_whole_numbers_that_no_model_can_tell_apart_are_refused(tmp_path: Path) -> None:
+    model, frame = of_column("account", np.arange(ROWS) + 2**60)
+    with pytest.raises(DataInvalid, match=r"account: it holds whole numbers beyond 2\*\*53"):
+        imported(tmp_path, model, frame)
+
+
+def test_an_option_that_an_edited_contract_contradicts_is_refused(tmp_path: Path) -> None:
+    text = imported(tmp_path, subject=None)[0].contract_text
+    with pytest.raises(ContractInvalid, match="subject: --id loan has no effect on it; edit"):
+        imported(tmp_path, contract=text, subject="loan")
+    with pytest.raises(ContractInvalid, match=r"\(age\): --optional has no effect on it; set"):
+        imported(tmp_path, contract=text, subject=None, optional=("age",))
+    optional = text.replace('name = "age"\n', 'name = "age"\nrequired = false\n')
+    found, _ = imported(tmp_path, contract=optional, subject=None, optional=("age",))
+    assert found.changes == []

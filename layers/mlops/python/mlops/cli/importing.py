@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -12,8 +13,9 @@ import typer
 from mlops.cli.output import AsJson, answer, notes, table
 from mlops.cli.training import CANDIDATES, code_sha, training_date
 from mlops.errors import ConfigInvalid
-from mlops.files import describe_os_error
+from mlops.files import describe_os_error, replacing_file
 from mlops.importing.process import LIMITS, Imported, Limits, Order, run_import
+from mlops.models.contract import find_name_fault
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,12 +85,15 @@ def import_model(
     (exit code 3). SOURCE_DATE_EPOCH sets the date of the import.
     """
     at = training_date()
+    if fault := find_name_fault(model):
+        raise typer.BadParameter(f"--model: {fault}.")
     from mlops.training.folder import require_replaceable, save
 
     folder = output or CANDIDATES / model
     require_replaceable(folder)
     document = contract or pipeline.parent / "contract.toml"
-    known = None if infer else _read(document)
+    found = _read(document)
+    known = None if infer else found
     order = Order(
         pipeline=str(pipeline),
         sample=str(sample),
@@ -113,10 +118,12 @@ def import_model(
         from mlops.importing.candidate import candidate_of
 
         candidate, warnings = candidate_of(imported, graph, pipeline, at=at, code_sha=code_sha())
-    if known is None:
-        document.parent.mkdir(parents=True, exist_ok=True)
-        document.write_text(imported.contract_text, encoding="utf-8")
-    save(candidate, folder)
+    with ExitStack() as both:
+        if known is None:
+            document.parent.mkdir(parents=True, exist_ok=True)
+            file = both.enter_context(replacing_file(document))
+            file.write(imported.contract_text.encode())
+        save(candidate, folder)
     for text in [*warnings, *imported.notes]:
         notes.print(f"Note: {text}.".replace("..", "."))
     register_it = f"mlops register {model}"

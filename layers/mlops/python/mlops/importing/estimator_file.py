@@ -80,6 +80,8 @@ def _why(error: Exception) -> str:
             " Move it to a module file, fit and save the estimator again, and add the folder of"
             " the module to PYTHONPATH"
         )
+    if isinstance(error, EOFError):
+        return "it ends too early: it was not written or copied to its end. Save or copy it again"
     if isinstance(error, MemoryError):
         return "loading it takes more memory than allowed"
     return (

@@ -5,7 +5,8 @@ It runs in the child process; see `process`.
 
 import datetime
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from mlops.importing.inference import infer_contract
 from mlops.importing.origin import Origin
 from mlops.importing.parity import Difference, Group, Row, compare, differences, generate_rows
 from mlops.importing.process import Imported, Order
-from mlops.importing.sample import MANY_ROWS, Sample, looks_like_numbers, read_sample
+from mlops.importing.sample import MANY_ROWS, Sample, keep_known, looks_like_numbers, read_sample
 from mlops.importing.steps import NotConvertible, last_of, name_of, unwrap
 from mlops.importing.structure import Structure, read_structure
 from mlops.importing.target import Target, find_target, text_of
@@ -47,17 +48,25 @@ def import_estimator(
     """
     on_step("Reading the sample")
     sample = read_sample(
-        Path(order.sample), order.label, Path(order.labels) if order.labels else None
+        Path(order.sample),
+        order.label,
+        Path(order.labels) if order.labels else None,
+        order.subject,
     )
     on_step("Loading the estimator")
     estimator = load_estimator(Path(order.pipeline))
     target = find_target(order.pipeline, estimator, order.positive)
-    labels = target.read_labels(order.labels or order.sample, order.label, sample.labels)
+    labels = target.read_labels(
+        order.labels or order.sample,
+        order.label,
+        keep_known(sample.labels, sample.label_texts, [*getattr(estimator, "classes_", ())]),
+    )
     structure = read_structure(estimator, len(sample.rows.columns))
     sample, notes = _prepare(sample, structure, order)
     names = structure.columns or tuple(
         str(name) for name in sample.rows.columns if name != order.subject
     )
+    sample = _keep_known_texts(sample, structure, names)
     used = {name for place, name in enumerate(names) if place in structure.used}
     fillers = {
         name: sample.rows[name].iloc[0]
@@ -192,7 +201,19 @@ def _prepare(sample: Sample, structure: Structure, order: Order) -> tuple[Sample
 
 
 def _with_rows(sample: Sample, rows: pandas.DataFrame) -> Sample:
-    return Sample(sample.source, rows, sample.labels, sample.label, sample.digest)
+    return replace(sample, rows=rows)
+
+
+def _keep_known_texts(sample: Sample, structure: Structure, names: Sequence[str]) -> Sample:
+    """Return the sample with the categories that its encoders know as the file writes them."""
+    if sample.texts is None:
+        return sample
+    kept = {
+        names[place]: keep_known(sample.rows[names[place]], sample.texts[names[place]], known)
+        for place, known in structure.categories.items()
+        if names[place] in sample.texts
+    }
+    return _with_rows(sample, sample.rows.assign(**kept))
 
 
 def _require_prediction(
@@ -282,8 +303,26 @@ def _require_fit(given: Contract, inferred: Contract, order: Order, target: Targ
             )
         if field.default is not None:
             reasons.append(f"fields ({field.name}): a default cannot be imported; leave it out")
+    reasons += _ignored_options(given, order)
     if reasons:
         raise ContractInvalid(order.contract_source, reasons)
+
+
+def _ignored_options(given: Contract, order: Order) -> Iterator[str]:
+    """Yield the options that an edited contract leaves without effect."""
+    if order.subject is not None:
+        subject = None if given.subject is None else given.by_name[given.subject]
+        if subject is None or order.subject not in (subject.name, subject.column):
+            yield (
+                f"subject: --id {order.subject} has no effect on it; edit the contract, or write it"
+                " again with --infer"
+            )
+    for field in given.features:
+        if field.required and not {field.name, field.column}.isdisjoint(order.optional):
+            yield (
+                f"fields ({field.name}): --optional has no effect on it; set required = false, or"
+                " write the contract again with --infer"
+            )
 
 
 def _classes_of(contract: Contract) -> tuple[str, str]:

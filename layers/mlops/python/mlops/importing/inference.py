@@ -20,7 +20,7 @@ from mlops.models.contract import MAX_CHOICES, MAX_SUBJECT
 from mlops.models.schemas import Request
 
 _TAKEN = frozenset({"model_version", "prediction_id", "category", "probabilities"})
-_FLOAT32_EXACT = 2**24
+_FLOAT32_EXACT, _FLOAT64_EXACT = 2**24, 2**53
 _LARGEST = 1e30
 """Of a prediction: float32 ends at 3e38, and the terms of a sum are larger."""
 _INDEX = re.compile(r"Unnamed: \d+")
@@ -199,6 +199,12 @@ def _numeric(
     if not np.isfinite(present).all():
         raise DataInvalid(source, None, column, "it holds infinity; make it a missing value")
     whole = bool((present % 1 == 0).all())
+    if whole and float(present.abs().max()) > _FLOAT64_EXACT:
+        reason = (
+            "it holds whole numbers beyond 2**53, which a model cannot tell apart. If they name the"
+            " row, leave the column out of the pipeline and give --id"
+        )
+        raise DataInvalid(source, None, column, reason)
     if known is not None:
         found = sorted({*map(float, present), *(float(item) for item in known)})
         if not all(item.is_integer() for item in found):

@@ -4,11 +4,12 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 
 from mlops.errors import DataInvalid
@@ -22,40 +23,81 @@ _PARQUET = b"PAR1"
 
 @dataclass(frozen=True)
 class Sample:
-    """rows: without the label. digest: of the file's bytes, uncompressed."""
+    """rows: without the label. digest: of the file's bytes, uncompressed.
+
+    texts, label_texts: how the files write rows and labels, or None where a file keeps types.
+    """
 
     source: str
     rows: pandas.DataFrame
     labels: pandas.Series
     label: str
     digest: str
+    texts: pandas.DataFrame | None = None
+    label_texts: pandas.Series | None = None
 
 
-def read_sample(path: Path, label: str, labels: Path | None = None) -> Sample:
-    """Read CSV or Parquet; labels: another file that has the label, row for row.
+@dataclass(frozen=True)
+class Table:
+    """frame: with the types that pandas sees. texts: what a CSV file writes in each cell."""
+
+    frame: pandas.DataFrame
+    digest: str
+    texts: pandas.DataFrame | None = None
+
+
+def read_sample(
+    path: Path, label: str, labels: Path | None = None, subject: str | None = None
+) -> Sample:
+    """Read CSV or Parquet.
+
+    labels: another file that has the label, row for row. subject: the column of the ids; where both
+    files have it, the ids must be the same.
 
     Raises DataInvalid.
     """
-    frame, digest = read_table(path)
-    if labels is None:
-        column = _label_column(str(path), frame, label)
-        return Sample(str(path), frame.drop(columns=label), column, label, digest)
-    others, _ = read_table(labels)
-    if label not in others.columns and len(others.columns) == 1:
-        others.columns = [label]
-    column = _label_column(str(labels), others, label)
-    if len(others) != len(frame):
+    table = read_table(path)
+    rows = table.frame.drop(columns=label, errors="ignore")
+    source, others = (path, table) if labels is None else (labels, read_table(labels))
+    if label not in others.frame.columns and labels is not None and len(others.frame.columns) == 1:
+        for found in (others.frame, others.texts):
+            if found is not None:
+                found.columns = [label]
+    _require_label(str(source), others.frame, label)
+    if len(others.frame) != len(rows):
         reason = (
-            f"it has {len(others):,} rows, but {path} has {len(frame):,}; there must be one label"
-            " for each row"
+            f"it has {len(others.frame):,} rows, but {path} has {len(rows):,}; there must be one"
+            " label for each row"
         )
-        raise DataInvalid(str(labels), None, label, reason)
-    if label in frame.columns:
-        frame = frame.drop(columns=label)
-    return Sample(str(path), frame, column, label, digest)
+        raise DataInvalid(str(source), None, label, reason)
+    if labels is not None and subject in rows.columns and subject in others.frame.columns:
+        _require_same_ids(str(labels), str(path), others.frame[subject], rows[subject])
+    return Sample(
+        str(path),
+        rows,
+        others.frame[label],
+        label,
+        table.digest,
+        table.texts,
+        None if others.texts is None else others.texts[label],
+    )
 
 
-def _label_column(source: str, frame: pandas.DataFrame, label: str) -> pandas.Series:
+def keep_known(
+    values: pandas.Series, texts: pandas.Series | None, known: Collection[object]
+) -> pandas.Series:
+    """Return a column in which texts that the estimator knows are as the file writes them.
+
+    CSV keeps no types: pandas reads "01" as 1, and "NA" as a missing value.
+    texts: the column as the file writes it. known: what the estimator was fitted on.
+    """
+    words = {item for item in known if isinstance(item, str)}
+    if texts is None or not words or not (texts.isin(words) & (values != texts)).any():
+        return values
+    return texts.where(texts.isin(words) | values.notna(), np.nan)
+
+
+def _require_label(source: str, frame: pandas.DataFrame, label: str) -> None:
     if label not in frame.columns:
         similar = suggest([label], {str(name) for name in frame.columns})
         hint = f" (did you mean {similar[label]}?)" if similar else ""
@@ -64,14 +106,21 @@ def _label_column(source: str, frame: pandas.DataFrame, label: str) -> pandas.Se
             " --labels"
         )
         raise DataInvalid(source, None, label, reason)
-    column = frame[label]
-    if column.isna().any():
-        line = int(column.isna().to_numpy().argmax()) + 2
-        raise DataInvalid(source, line, label, "the label is missing; leave such rows out")
-    return column
 
 
-def read_table(path: Path) -> tuple[pandas.DataFrame, str]:
+def _require_same_ids(
+    source: str, sample: str, ids: pandas.Series, expected: pandas.Series
+) -> None:
+    differing = (ids.astype(str) != expected.astype(str)).to_numpy()
+    if differing.any():
+        reason = (
+            f"this row has another id than the same row of {sample}; sort both files by it, or put"
+            " the labels into the sample"
+        )
+        raise DataInvalid(source, int(differing.argmax()) + 2, str(ids.name), reason)
+
+
+def read_table(path: Path) -> Table:
     """Return a file's rows and the digest of its bytes. Raise DataInvalid."""
     source = str(path)
     try:
@@ -89,7 +138,7 @@ def read_table(path: Path) -> tuple[pandas.DataFrame, str]:
             frame.columns = [*map(str, frame.columns)]
             if frame.index.name is not None:
                 frame = frame.reset_index()
-            return frame.reset_index(drop=True), digest
+            return Table(frame.reset_index(drop=True), digest)
         text = content.decode("utf-8-sig")
         header = next(csv.reader(io.StringIO(text, newline="")), [])
         if not header:
@@ -97,7 +146,11 @@ def read_table(path: Path) -> tuple[pandas.DataFrame, str]:
         if fault := find_header_fault(",".join(header)):
             raise DataInvalid(source, 1, "header", fault)
         _require_names(source, header)
-        return pandas.read_csv(io.StringIO(text), index_col=False, low_memory=False), digest
+        frame = pandas.read_csv(io.StringIO(text), index_col=False, low_memory=False)
+        texts = pandas.read_csv(
+            io.StringIO(text), index_col=False, dtype=str, keep_default_na=False
+        )
+        return Table(frame, digest, texts)
     except UnicodeDecodeError as error:
         raise DataInvalid(source, None, "file", "neither Parquet nor CSV in UTF-8") from error
     except (ValueError, OSError, pandas.errors.ParserError) as error:

@@ -117,6 +117,9 @@ class Target:
 
     def read_labels(self, source: str, column: str, values: Any) -> list[Any]:
         """Return labels as the contract's task reads them. Raise DataInvalid."""
+        if values.isna().any():
+            line = int(values.isna().to_numpy().argmax()) + 2
+            raise DataInvalid(source, line, column, "the label is missing; leave such rows out")
         if self.kind == "value":
             numbers = pandas.to_numeric(values, errors="coerce")
             bad = ~np.isfinite(numbers.to_numpy(dtype=np.float64))

@@ -5,6 +5,7 @@ requests, checks columns, describes the API or writes answers is derived from th
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -27,6 +28,7 @@ MAX_SUBJECT = 2**63
 """Of integer ids: any database has them, and Parquet repeats them as they are."""
 _FIELD_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 _MODEL_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+_MAX_MODEL_NAME = 64
 
 _RESERVED = frozenset({"batch"})
 """Names that /v1/predict/ has another use for."""
@@ -246,7 +248,7 @@ class Contract(_Document):
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
-    model: str = Field(pattern=_MODEL_NAME, max_length=64)
+    model: str = Field(pattern=_MODEL_NAME, max_length=_MAX_MODEL_NAME)
     title: str = Field(min_length=1)
     description: str = ""
     task: Literal["binary", "multiclass", "regression"]
@@ -357,10 +359,21 @@ class Contract(_Document):
                 raise ContractInvalid(source, [f"{where}: {first['msg']}"]) from error
 
 
+def find_name_fault(model: str) -> str | None:
+    """Return why a model cannot have this name, or None if it can."""
+    if model in _RESERVED:
+        return f"{model!r} is a path of the API; choose another name"
+    if re.match(_MODEL_NAME, model) is None or model.endswith("\n"):
+        return f"{model!r} should be lower-case letters and digits, with single hyphens in between"
+    if len(model) > _MAX_MODEL_NAME:
+        return f"{len(model)} characters are too many; {_MAX_MODEL_NAME} are possible"
+    return None
+
+
 def _problems(contract: Contract) -> Iterator[str]:
     """Yield what parts of a contract say against each other."""
-    if contract.model in _RESERVED:
-        yield f"model: {contract.model!r} is a path of the API; choose another name"
+    if fault := find_name_fault(contract.model):
+        yield f"model: {fault}"
     names = [field.name for field in contract.fields]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"fields: there are two named {name!r}"
