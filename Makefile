@@ -6,12 +6,15 @@ BIN := $(VENV)/bin
 SAM := .tools/sam/bin/sam
 STATE := .mlops
 REGISTRY := $(STATE)/registry/registry.sqlite
-CANDIDATE := $(STATE)/candidates/churn/candidate.json
-# The first version is made for the local store only. Another one, named by MLOPS_STORE, is served as
+# The models that are trained here.
+MODELS := churn sentiment
+FIRST_VERSIONS := $(MODELS:%=$(STATE)/models/%-model-v1.0.0/manifest.json)
+CANDIDATES := $(MODELS:%=$(STATE)/candidates/%/candidate.json)
+# The first versions are made for the local store only. Another one, named by MLOPS_STORE, is served as
 # it is: what is registered there is not for make to decide.
 ifeq ($(or $(strip $(MLOPS_STORE)),$(STATE)),$(STATE))
-REGISTERED := $(REGISTRY)
-PIN_FIRST = $(MAKE) --no-print-directory $(REGISTRY) && \
+REGISTERED := $(FIRST_VERSIONS) $(REGISTRY)
+PIN_FIRST = $(MAKE) --no-print-directory $(REGISTERED) && \
 	  $(BIN)/mlops pin churn churn-model-v1.0.0 --store $(STATE)
 else
 REGISTERED := $(VENV)/.run
@@ -74,8 +77,8 @@ unit: $(VENV)/.test ## Run the unit tests only
 rehearse: $(VENV)/.test .tools/sam/.done .tools/ministack/.done ## Deploy and release on this machine; needs a Docker engine
 	@CI=true $(BIN)/pytest tests/rehearsal
 
-train: $(VENV)/.run ## Train the churn model and show its figures
-	@$(BIN)/mlops train churn
+train: $(VENV)/.run ## Train a model and show its figures: MODEL=churn
+	@$(BIN)/mlops train $(or $(MODEL),churn)
 
 build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the images (sam build)
 	@grep -q '^[^#]*-model-v.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
@@ -106,14 +109,15 @@ include load.mk
 # takes the lock, and calls make again for the second.
 $(VENV)/.run: requirements.txt pyproject.toml
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
-$(CANDIDATE) $(REGISTRY): | $(VENV)/.run
+$(CANDIDATES) $(FIRST_VERSIONS): | $(VENV)/.run
+$(REGISTRY): | $(VENV)/.run $(FIRST_VERSIONS)
 
 ifneq ($(SETUP_LOCK),held)
 SET_UP = @+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(or $(GOALS),$(MAKECMDGOALS))"; exit 1; }; \
 	  SETUP_LOCK=held $(PYTHON) tests/tools/locked.py $(1) $(MAKE) --silent --no-print-directory $@
 
-$(VENV)/.run $(VENV)/.test $(CANDIDATE) $(REGISTRY):
+$(VENV)/.run $(VENV)/.test $(CANDIDATES) $(FIRST_VERSIONS) $(REGISTRY):
 	$(call SET_UP,$(STATE)/.make.lock)
 
 .tools/%/.done: tests/tools/%.txt
@@ -121,13 +125,19 @@ $(VENV)/.run $(VENV)/.test $(CANDIDATE) $(REGISTRY):
 else
 # In two steps, so that a run that was interrupted goes on with its candidate. Models without a
 # registry mean that the registry was lost. It is rebuilt from them.
-$(CANDIDATE):
-	@$(BIN)/mlops train churn
+REBUILD = if [ ! -e $(REGISTRY) ] && ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then \
+	  $(BIN)/mlops registry rebuild --store $(STATE); fi
+
+$(STATE)/candidates/%/candidate.json:
+	@$(BIN)/mlops train $*
+
+$(STATE)/models/%-model-v1.0.0/manifest.json:
+	@$(REBUILD)
+	@$(MAKE) --no-print-directory $(STATE)/candidates/$*/candidate.json
+	@$(BIN)/mlops register $* --version $*-model-v1.0.0 --store $(STATE)
 
 $(REGISTRY):
-	@if ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then $(BIN)/mlops registry rebuild --store $(STATE); \
-	  else $(MAKE) --no-print-directory $(CANDIDATE) && \
-	    $(BIN)/mlops register churn --version churn-model-v1.0.0 --store $(STATE); fi
+	@$(REBUILD)
 
 # An environment that was interrupted while it was made has no pip yet.
 $(VENV)/.run:

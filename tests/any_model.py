@@ -14,7 +14,10 @@ from mlops.inference.manifest import Manifest, Provenance, digest_of
 from mlops.inference.predictor import LAYOUT, Predictor
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
+from mlops.models.sentiment.training import TextClassifier
 from mlops.models.tabular import INPUT
+from mlops.models.text import TextInputs
+from mlops.training.export import to_onnx
 
 CLASSES = ("low", "é", "no class")
 SUBJECTS: Mapping[str | None, Mapping[str, Any]] = {
@@ -72,6 +75,14 @@ def serve(contract: Contract) -> ServedModel:
 
 def onnx_of(contract: Contract) -> bytes:
     encoder, output = contract.encoder, contract.outcome.output
+    if isinstance(encoder, TextInputs):
+        random = np.random.default_rng(1)
+        of_texts = TextClassifier(
+            rarity=random.uniform(1, 5, encoder.size),
+            weights=random.normal(size=encoder.size),
+            intercept=0.1,
+        )
+        return to_onnx(of_texts, contract)
     columns, width = len(encoder.fields), output.width
     random = np.random.default_rng(columns)
     constants = {

@@ -29,9 +29,9 @@ from mlops.batch.tables import merge, to_bytes
 from mlops.errors import InputRefused, JobDamaged
 from mlops.inference.loading import ServedModel
 from mlops.models.contract import Contract
-from mlops.models.inputs import Tensors
 from mlops.models.schemas import Request
-from mlops.models.tabular import INPUT
+from mlops.models.tabular import INPUT, TabularInputs
+from mlops.models.tasks import Numbers
 from mlops.models.validation import Fault, validate
 
 _READERS: Mapping[Format, Callable[[Chunk, Contract, Renames], Rows]] = {
@@ -43,6 +43,8 @@ ROW = "row"
 """The column that results without a subject begin with, and errors: a row's number, from 1."""
 
 _ROW_DIGITS = 12
+_REQUESTS_AT_ONCE = 100
+"""Of a model whose input has no columns: a long text alone can take 200 kB as tensors."""
 _ROWS_PER_SLICE = 5_000
 """What a thread takes at a time: a chunk for two of them, since each slice has its own costs."""
 
@@ -157,7 +159,7 @@ def _predict(
 ) -> _Slice:
     contract, errors = served.contract, checked.errors
     asked, kept = checked.asked, checked.kept
-    numbers = served.predictor.predict(_tensors(rows, asked, kept, contract))
+    numbers = _numbers(rows, checked, served)
     places = chunk.first_row + np.flatnonzero(kept)
     results = {
         **_subjects(rows, asked, kept, contract),
@@ -203,16 +205,21 @@ def _ask(rows: Rows, position: int, contract: Contract) -> Request | tuple[Fault
     return (fault,) if fault is not None else validate(contract, rows.value(position))
 
 
-def _tensors(rows: Rows, asked: Mapping[int, Request], kept: Mask, contract: Contract) -> Tensors:
-    """Return the inputs of the graph for the rows that are kept, in their order."""
-    encoder = contract.encoder
-    if not encoder.fields:
-        return encoder.tensors([*asked.values()])
-    matrix = np.empty((len(rows), len(encoder.fields)), contract.inputs.dtype)
+def _numbers(rows: Rows, checked: _Checked, served: ServedModel) -> Numbers:
+    """Return the predictions of the rows that are kept, in their order."""
+    encoder, kept = served.contract.encoder, checked.kept
+    predict = served.predictor.predict
+    if not isinstance(encoder, TabularInputs):
+        requests = [*checked.asked.values()]
+        starts = range(0, max(len(requests), 1), _REQUESTS_AT_ONCE)
+        return np.concatenate(
+            [predict(encoder.tensors(requests[at : at + _REQUESTS_AT_ONCE])) for at in starts]
+        )
+    matrix = np.empty((len(rows), len(encoder.fields)), encoder.dtype)
     with np.errstate(over="ignore"):  # of rows that are refused for it
         for place, field in enumerate(encoder.fields):
             matrix[:, place] = rows.cells[field.name].values
-    return {INPUT: matrix if kept.all() else matrix[kept]}
+    return predict({INPUT: matrix if kept.all() else matrix[kept]})
 
 
 def _subjects(

@@ -19,6 +19,8 @@ LAYOUT = "layout"
 
 MEMORY_BYTES = 256 * 2**20
 """What all models of a process may take for their tensors, whatever they are asked."""
+_CELLS_AT_ONCE = 2**21
+"""Numbers of the inputs that a graph gets at once; it may compute several results of that size."""
 _FOLDED_BYTES = 2**20
 """What ONNX Runtime may compute ahead while it loads a model, for each result."""
 
@@ -105,7 +107,7 @@ class Predictor:
             ModelUnusable: The model fails on such tensors, or predicts what cannot be.
         """
         output = self._output
-        numbers = self._run(tensors)[:, output.skipped :].astype(np.float64)
+        numbers = self._run_in_parts(tensors)[:, output.skipped :].astype(np.float64)
         # NaN is neither above nor below.
         if not bool(((numbers >= output.low) & (numbers <= output.high)).all()):
             raise ModelUnusable(self._version, output.impossible)
@@ -123,6 +125,20 @@ class Predictor:
             raise ModelUnusable(self._version, output.impossible)
         # As NumPy rounds, but without it: its calls would take half as long as the model.
         return [round(number * self._scale) / self._scale for number in numbers]
+
+    def _run_in_parts(self, tensors: Tensors) -> NDArray[np.float32]:
+        """Return the output of the graph, which takes as many rows at once as memory allows."""
+        rows = len(next(iter(tensors.values())))
+        width = sum(values.shape[-1] for values in tensors.values())
+        step = max(1, _CELLS_AT_ONCE // max(1, width))
+        if rows <= step:
+            return self._run(tensors)
+        return np.concatenate(
+            [
+                self._run({name: values[at : at + step] for name, values in tensors.items()})
+                for at in range(0, rows, step)
+            ]
+        )
 
     def _run(self, tensors: Tensors) -> NDArray[np.float32]:
         """Return the output of the graph, shape (n, width)."""

@@ -20,6 +20,7 @@ from mlops.models.schemas import Request, Response, build_request, build_respons
 from mlops.models.strict_json import parse
 from mlops.models.tabular import TabularInputs
 from mlops.models.tasks import Task, task_of
+from mlops.models.text import TextInputs
 
 MAX_FIELDS = 500
 MAX_CHOICES = 1_000
@@ -52,6 +53,7 @@ class RequestField(_Document):
     ge, gt, le, lt: bounds of a number, or of each number of a list.
     choices: the only values of a category; an integer may have some, too.
     min_length, max_length: of a text in characters, of a list in numbers.
+    not_blank: whether a text must have something besides white space.
     nulls: whether a list may have nulls where a number is unknown.
     default: what a field means that is not sent; without one it is a missing value.
     source: name of the column in the training data, if it is another one.
@@ -69,6 +71,7 @@ class RequestField(_Document):
     lt: Number | None = None
     min_length: int | None = Field(default=None, ge=0)
     max_length: int | None = Field(default=None, ge=0)
+    not_blank: bool = False
     nulls: bool = False
     default: Value | None = None
     source: str = ""
@@ -135,7 +138,7 @@ _OPTIONS_OF: Mapping[FieldType, frozenset[str]] = {
     "number": frozenset({"ge", "gt", "le", "lt", "default"}),
     "boolean": frozenset({"default"}),
     "category": frozenset({"choices", "default"}),
-    "text": frozenset({"min_length", "max_length"}),
+    "text": frozenset({"min_length", "max_length", "not_blank"}),
     "date": frozenset(),
     "list of numbers": frozenset({"ge", "gt", "le", "lt", "min_length", "max_length", "nulls"}),
 }
@@ -218,12 +221,15 @@ class Label(_Document):
     """The column of the training data that says what happened.
 
     positive, negative: its two values, of a binary model.
+    positive_above: of a binary model whose column is a rating: from which number on a row is
+        positive, without that number itself.
     horizon_days: how long it takes until what was predicted is known.
     """
 
     column: str = Field(min_length=1)
     positive: str = ""
     negative: str = ""
+    positive_above: Number | None = None
     horizon_days: int | None = Field(default=None, ge=0)
 
 
@@ -231,11 +237,28 @@ class Inputs(_Document):
     """How requests become the tensors of the graph.
 
     format: `tabular-1` is one matrix: numbers as they are, then categories by their positions.
-    dtype: of that matrix.
+        `text-1` is a text as counts of features, each at a place that its hash gives.
+    dtype: of the matrix.
+    bits: of a place, so there are 2**bits. parts: lengths of the parts of words, in characters.
     """
 
-    format: Literal["tabular-1"] = "tabular-1"
+    format: Literal["tabular-1", "text-1"] = "tabular-1"
     dtype: Literal["float32", "float64"] = "float32"
+    bits: int | None = Field(default=None, ge=8, le=20)
+    parts: tuple[int, ...] = Field(default=(), max_length=8)
+
+    @model_validator(mode="after")
+    def _fits_format(self) -> Self:
+        is_text = self.format == "text-1"
+        if is_text and (self.bits is None or not self.parts):
+            raise ValueError("inputs of text-1 need bits and parts")
+        if not is_text and (self.bits is not None or self.parts):
+            raise ValueError("inputs of tabular-1 have no bits and no parts")
+        if is_text and self.dtype != "float32":
+            raise ValueError("inputs of text-1 have no dtype")
+        if list(self.parts) != sorted(set(self.parts)) or min(self.parts, default=1) < 1:
+            raise ValueError("the lengths of parts must rise, from 1 on")
+        return self
 
 
 class Contract(_Document):
@@ -287,7 +310,7 @@ class Contract(_Document):
     @cached_property
     def encoder(self) -> Encoder:
         """What turns requests into the inputs of the graph."""
-        return TabularInputs(self)
+        return TextInputs(self) if self.inputs.format == "text-1" else TabularInputs(self)
 
     def subject_of(self, request: Request) -> str | None:
         """Return whom a request is about, or None where the model asks for nobody."""
@@ -412,9 +435,14 @@ def _subject_problems(contract: Contract) -> Iterator[str]:
 def _input_problems(contract: Contract) -> Iterator[str]:
     if not contract.features:
         yield "fields: the model has no field to predict from"
+    if contract.inputs.format == "text-1":
+        kinds = [(field.type, field.required) for field in contract.features]
+        if kinds != [("text", True)]:
+            yield "fields: inputs of text-1 are one required text, besides the subject"
+        return
     for field in contract.features:
         if field.type in ("text", "list of numbers"):
-            yield f"fields.{field.name}: inputs of {contract.inputs.format} take no {field.type}"
+            yield f"fields.{field.name}: inputs of tabular-1 take no {field.type}"
 
 
 def _rule_problems(contract: Contract, rule: Rule) -> Iterator[str]:

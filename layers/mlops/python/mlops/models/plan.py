@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mlops.models.contract import Contract
@@ -22,7 +23,18 @@ class Regressor(Protocol):
     def predict(self, features: NDArray[Any]) -> NDArray[Any]: ...
 
 
-Estimator = Classifier | Regressor
+@runtime_checkable
+class OwnGraph(Protocol):
+    """A fitted estimator that no converter knows."""
+
+    def numbers(self, tensors: Tensors) -> NDArray[np.float64]:
+        """Return what the graph should predict, shape (n, k)."""
+
+    def graph(self) -> Any:
+        """Return its graph, an `onnx.ModelProto` with the inputs of the contract's format."""
+
+
+Estimator = Classifier | Regressor | OwnGraph
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,8 @@ class TrainingPlan:
     """How one model is trained.
 
     fit: takes the inputs of the graph, the labels as numbers and a seed; the same ones give the
-        same estimator.
+        same estimator. Labels that were made of ratings are these ratings.
+    repeats: how often the rows are dealt out into the folds of the cross-validation.
     bounds: by the name of each view of the contract.
     limits: those that hold whatever the model was trained on.
     """
@@ -78,6 +91,7 @@ class TrainingPlan:
     purpose: str
     sample: SampleText
     limits: tuple[str, ...]
+    repeats: int = 5
 
     def card_text(self, digest: str) -> CardText:
         """Return the text of the card of a model that was trained on the data of this digest."""

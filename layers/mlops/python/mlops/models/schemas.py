@@ -115,7 +115,13 @@ def _kind(field: RequestField) -> tuple[Any, list[Any]]:
         case "list of numbers":
             number: Any = Annotated[float, Field(**_limits(field))]
             return list[number | None] if field.nulls else list[number], []
-    return str, []
+    return str, [AfterValidator(_filled)] if field.not_blank else []
+
+
+def _filled(text: str) -> str:
+    if text.isspace():
+        raise PydanticCustomError("blank", "Input should have more than white space")
+    return text
 
 
 def _bounds(field: RequestField) -> dict[str, Any]:

@@ -59,9 +59,10 @@ def _cross_validation(data: Dataset, evidence: Evidence) -> list[str]:
     if not evidence.cross_validation:
         return []
     evaluation = evaluation_of(data.contract)
+    times = f", {evidence.repeats} times" if evidence.repeats > 1 else ""
     return [
-        f"Cross-validated, {evaluation.folds_text}; ± is the standard deviation over folds. A"
-        " figure without it is that of all folds' predictions together.",
+        f"Cross-validated, {evaluation.folds_text}{times}; ± is the standard deviation over folds."
+        " A figure without it is that of all folds' predictions together.",
         "",
         *_table(
             ("view", *(figure.title for figure in evaluation.figures)),

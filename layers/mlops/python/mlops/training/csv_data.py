@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlops.errors import ContractInvalid, DataInvalid
 from mlops.files import describe_os_error
 from mlops.models.cells import is_blank, parse_number, read_cell
@@ -37,11 +39,16 @@ def load(path: Path, contract: Contract) -> Dataset:
     content = _read(path)
     names, rows = _table(source, content, contract, label)
     requests: list[Mapping[str, Any]] = []
-    labels = []
+    labels: list[Any] = []
+    ratings: list[float] = []
     lines: dict[object, int] = {}
     for line, row, text in rows:
         request = _request(source, line, row, names, contract)
-        labels.append(_read_label(source, line, text, contract, label))
+        if label.positive_above is None:
+            labels.append(_read_label(source, line, text, contract, label))
+        else:
+            ratings.append(_read_number(source, line, text, label))
+            labels.append(int(ratings[-1] > label.positive_above))
         requests.append(request)
         if contract.subject is None:
             continue
@@ -52,7 +59,8 @@ def load(path: Path, contract: Contract) -> Dataset:
             raise DataInvalid(source, line, column, reason)
     if not labels:
         raise DataInvalid(source, None, "file", "it has no rows")
-    return Dataset(contract, requests, labels, f"sha256:{hashlib.sha256(content).hexdigest()}")
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Dataset(contract, requests, labels, digest, np.array(ratings) if ratings else None)
 
 
 def _label_of(contract: Contract) -> Label:
@@ -60,7 +68,8 @@ def _label_of(contract: Contract) -> Label:
     if label is None:
         reason = "label is missing: the column of the training data that says what happened"
         raise ContractInvalid(contract.model, [reason])
-    if contract.task == "binary" and "" in (label.positive, label.negative):
+    is_rating = label.positive_above is not None
+    if contract.task == "binary" and not is_rating and "" in (label.positive, label.negative):
         reason = "label: positive and negative are missing: the two values of its column"
         raise ContractInvalid(contract.model, [reason])
     return label
@@ -191,8 +200,12 @@ def _read_label(
             more = f" or one of {len(classes) - MAX_NAMED} more" if len(classes) > MAX_NAMED else ""
             reason = f"should be {', '.join(classes[:MAX_NAMED])}{more}"
         case "regression":
-            number = parse_number(text)
-            if isinstance(number, int | float) and math.isfinite(number):
-                return number
-            reason = "should be a number"
+            return _read_number(source, line, text, label)
     raise DataInvalid(source, line, label.column, reason)
+
+
+def _read_number(source: str, line: int, text: str, label: Label) -> int | float:
+    number = parse_number(text)
+    if isinstance(number, int | float) and math.isfinite(number):
+        return number
+    raise DataInvalid(source, line, label.column, "should be a number")

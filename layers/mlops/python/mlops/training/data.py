@@ -24,12 +24,14 @@ class Dataset:
     requests: as clients would send them.
     labels: JSON values that the contract's task reads, one for each request.
     digest: of the data's bytes, uncompressed.
+    ratings: numbers that the labels were made of, shape (n,), if they were.
     """
 
     contract: Contract
     requests: Sequence[Mapping[str, Any]]
     labels: Sequence[Any]
     digest: str
+    ratings: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,6 +42,11 @@ class Dataset:
         numbers = np.array([self.contract.outcome.read_label(label) for label in self.labels])
         kind = np.float64 if self.contract.task == "regression" else np.int64
         return numbers.astype(kind)
+
+    @property
+    def fitted(self) -> NDArray[Any]:
+        """What a fit gets of the labels, shape (n,)."""
+        return self.targets if self.ratings is None else self.ratings
 
     @cached_property
     def tensors(self) -> Tensors:

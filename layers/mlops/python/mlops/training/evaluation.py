@@ -75,8 +75,8 @@ class Evaluation(Protocol):
     def split(self, data: Dataset) -> Split:
         """Return the rows to train on, and the holdout."""
 
-    def folds(self, data: Dataset) -> Iterable[Split]:
-        """Return the FOLDS × REPEATS parts of a cross-validation."""
+    def folds(self, data: Dataset, repeats: int = REPEATS) -> Iterable[Split]:
+        """Return the FOLDS × `repeats` parts of a cross-validation."""
 
     def find_shortages(self, labels: Labels) -> list[str]:
         """Return why there is too little data to judge a model by."""
@@ -95,7 +95,7 @@ class BinaryEvaluation:
         Figure("brier", "Brier score", more_is_better=False),
         Figure("ece", "calibration error", more_is_better=False, pooled=True),
     )
-    folds_text: ClassVar[str] = f"{FOLDS} stratified folds, {REPEATS} times"
+    folds_text: ClassVar[str] = f"{FOLDS} stratified folds"
 
     def compute(self, labels: Labels, numbers: Numbers) -> Figures:
         probability = numbers[:, 0]
@@ -108,8 +108,8 @@ class BinaryEvaluation:
     def split(self, data: Dataset) -> Split:
         return _stratified_split(data)
 
-    def folds(self, data: Dataset) -> Iterable[Split]:
-        return _stratified_folds(data)
+    def folds(self, data: Dataset, repeats: int = REPEATS) -> Iterable[Split]:
+        return _stratified_folds(data, repeats)
 
     def find_shortages(self, labels: Labels) -> list[str]:
         return _rare_classes(labels, ("negative", "positive"))
@@ -130,7 +130,7 @@ class MulticlassEvaluation:
         Figure("brier", "Brier score", more_is_better=False),
         Figure("roc_auc", "ROC-AUC (mean of the classes)", more_is_better=True),
     )
-    folds_text: ClassVar[str] = f"{FOLDS} stratified folds, {REPEATS} times"
+    folds_text: ClassVar[str] = f"{FOLDS} stratified folds"
 
     def compute(self, labels: Labels, numbers: Numbers) -> Figures:
         truth = np.eye(len(self.classes))[labels]
@@ -146,8 +146,8 @@ class MulticlassEvaluation:
     def split(self, data: Dataset) -> Split:
         return _stratified_split(data)
 
-    def folds(self, data: Dataset) -> Iterable[Split]:
-        return _stratified_folds(data)
+    def folds(self, data: Dataset, repeats: int = REPEATS) -> Iterable[Split]:
+        return _stratified_folds(data, repeats)
 
     def find_shortages(self, labels: Labels) -> list[str]:
         return _rare_classes(labels, self.classes)
@@ -168,7 +168,7 @@ class RegressionEvaluation:
         Figure("rmse", "root mean squared error", more_is_better=False, share=False),
         Figure("r2", "R²", more_is_better=True, leak=0.9999),
     )
-    folds_text: ClassVar[str] = f"{FOLDS} folds, {REPEATS} times"
+    folds_text: ClassVar[str] = f"{FOLDS} folds"
 
     def compute(self, labels: Labels, numbers: Numbers) -> Figures:
         errors = numbers[:, 0] - labels
@@ -181,8 +181,8 @@ class RegressionEvaluation:
     def split(self, data: Dataset) -> Split:
         return _split(data)
 
-    def folds(self, data: Dataset) -> Iterable[Split]:
-        parts = RepeatedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=_SEED)
+    def folds(self, data: Dataset, repeats: int = REPEATS) -> Iterable[Split]:
+        parts = RepeatedKFold(n_splits=FOLDS, n_repeats=repeats, random_state=_SEED)
         yield from parts.split(np.zeros(len(data)))
 
     def find_shortages(self, labels: Labels) -> list[str]:
@@ -233,8 +233,8 @@ def _split(data: Dataset, stratify: Labels | None = None) -> Split:
     return train, holdout
 
 
-def _stratified_folds(data: Dataset) -> Iterable[Split]:
-    parts = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=_SEED)
+def _stratified_folds(data: Dataset, repeats: int) -> Iterable[Split]:
+    parts = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=repeats, random_state=_SEED)
     yield from parts.split(np.zeros(len(data)), data.targets)
 
 

@@ -35,6 +35,7 @@ class Evidence:
     holdout: figures of these rows, by view.
     parity: the largest difference between the ONNX graph and scikit-learn.
     cross_validation: by view; empty for a model that was trained elsewhere.
+    repeats: how often the rows were dealt out into folds for it.
     """
 
     holdout_rows: Rows
@@ -42,6 +43,7 @@ class Evidence:
     holdout: Mapping[str, Figures]
     parity: float
     cross_validation: Mapping[str, CrossValidation] = field(default_factory=dict)
+    repeats: int = REPEATS
 
     def metrics(self, data: Dataset) -> dict[str, Any]:
         """Return the content of metrics.json."""
@@ -84,14 +86,14 @@ def cross_validate(
     found: dict[str, list[Figures]] = {name: [] for name in data.by_view}
     predicted: dict[str, list[Numbers]] = {name: [] for name in data.by_view}
     held_out: list[Rows] = []
-    for done, (train, test) in enumerate(evaluation.folds(data), start=1):
-        estimator = plan.fit(take(data.tensors, train), data.targets[train], seed)
+    for done, (train, test) in enumerate(evaluation.folds(data, plan.repeats), start=1):
+        estimator = plan.fit(take(data.tensors, train), data.fitted[train], seed)
         held_out.append(test)
         for name, tensors in data.by_view.items():
             numbers = predict_numbers(estimator, contract, take(tensors, test))
             predicted[name].append(numbers)
             found[name].append(evaluation.compute(data.targets[test], numbers))
-        on_fold(done, FOLDS * REPEATS)
+        on_fold(done, FOLDS * plan.repeats)
     labels = data.targets[np.concatenate(held_out)]
     pooled = {
         name: evaluation.compute(labels, np.concatenate(predicted[name])) for name in data.by_view

@@ -13,7 +13,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 from mlops.inference.predictor import LAYOUT
 from mlops.models.contract import Contract
 from mlops.models.inputs import Tensors
-from mlops.models.plan import Estimator
+from mlops.models.plan import Estimator, OwnGraph
 from mlops.models.tabular import INPUT
 from mlops.models.tasks import Numbers, Output
 
@@ -21,7 +21,9 @@ OPSET = 21
 
 
 def predict_numbers(estimator: Any, contract: Contract, tensors: Tensors) -> Numbers:
-    """Return what the exported graph predicts, computed by scikit-learn itself; shape (n, k)."""
+    """Return what the exported graph predicts, computed by the estimator itself; shape (n, k)."""
+    if isinstance(estimator, OwnGraph):
+        return estimator.numbers(tensors)
     matrix = tensors[INPUT]
     if contract.task == "regression":
         numbers: Numbers = estimator.predict(matrix).reshape(-1, 1)
@@ -36,16 +38,11 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
     Its feature engineering is part of the graph, if it is a pipeline.
     """
     encoder = contract.encoder
-    kind = FloatTensorType if contract.inputs.dtype == "float32" else DoubleTensorType
-    with _plain_attributes():
-        model = convert_sklearn(
-            estimator,
-            name=contract.model,
-            initial_types=[(INPUT, kind([None, len(encoder.fields)]))],
-            options={} if contract.task == "regression" else {id(estimator): {"zipmap": False}},
-            target_opset=OPSET,
-        )
-    _set_output(model.graph, contract.outcome.output)
+    if isinstance(estimator, OwnGraph):
+        model = estimator.graph()
+    else:
+        model = _convert(estimator, contract)
+        _set_output(model.graph, contract.outcome.output)
     # skl2onnx keeps the operator sets in a set, whose order differs from process to process, and
     # may name one twice.
     operator_sets = {entry.domain: entry.version for entry in model.opset_import}
@@ -56,6 +53,19 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
     onnx.helper.set_model_props(model, {LAYOUT: encoder.layout})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _convert(estimator: Estimator, contract: Contract) -> onnx.ModelProto:
+    kind = FloatTensorType if contract.inputs.dtype == "float32" else DoubleTensorType
+    with _plain_attributes():
+        model: onnx.ModelProto = convert_sklearn(
+            estimator,
+            name=contract.model,
+            initial_types=[(INPUT, kind([None, len(contract.encoder.fields)]))],
+            options={} if contract.task == "regression" else {id(estimator): {"zipmap": False}},
+            target_opset=OPSET,
+        )
+    return model
 
 
 def _set_output(graph: onnx.GraphProto, output: Output) -> None:

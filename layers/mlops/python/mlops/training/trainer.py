@@ -49,7 +49,7 @@ def train(
     results = _cross_validate(plan, data, on_fold)
     train_rows, holdout_rows = evaluation_of(contract).split(data)
     with _one_thread():
-        estimator = plan.fit(take(data.tensors, train_rows), data.targets[train_rows], SEED)
+        estimator = plan.fit(take(data.tensors, train_rows), data.fitted[train_rows], SEED)
 
     def predict(tensors: Tensors) -> Numbers:
         return predict_numbers(estimator, contract, tensors)
@@ -70,6 +70,7 @@ def train(
         holdout=figures_by_view(data, holdout_rows, predict),
         parity=parity,
         cross_validation=results,
+        repeats=plan.repeats,
     )
     provenance = Provenance(
         trained_at=at, data_digest=data.digest, code_sha=code_sha, environment=environment()

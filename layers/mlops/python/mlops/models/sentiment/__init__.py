@@ -1,0 +1,1 @@
+"""Is a sentence positive? After ratings of sentences from reviews."""
