@@ -77,8 +77,8 @@ unit: $(VENV)/.test ## Run the unit tests only
 rehearse: $(VENV)/.test .tools/sam/.done .tools/ministack/.done ## Deploy and release on this machine; needs a Docker engine
 	@CI=true $(BIN)/pytest tests/rehearsal
 
-train: $(VENV)/.run ## Train a model and show its figures: MODEL=churn
-	@$(BIN)/mlops train $(or $(MODEL),churn)
+train: $(VENV)/.run ## Train the models of this project and show their figures
+	@for model in $(MODELS); do $(BIN)/mlops train $$model || exit; done
 
 build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the images (sam build)
 	@grep -q '^[^#]*-model-v.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
@@ -109,8 +109,7 @@ include load.mk
 # takes the lock, and calls make again for the second.
 $(VENV)/.run: requirements.txt pyproject.toml
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
-$(CANDIDATES) $(FIRST_VERSIONS): | $(VENV)/.run
-$(REGISTRY): | $(VENV)/.run $(FIRST_VERSIONS)
+$(CANDIDATES) $(FIRST_VERSIONS) $(REGISTRY): | $(VENV)/.run
 
 ifneq ($(SETUP_LOCK),held)
 SET_UP = @+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
