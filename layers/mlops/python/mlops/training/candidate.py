@@ -119,8 +119,9 @@ def _without_subject(data: Dataset, row: int) -> dict[str, Any]:
 def _stand_in(field: RequestField, row: int) -> str | int:
     """Return a subject that the contract allows, and that says nothing but the row's number."""
     if field.type == "integer":
-        low = int(field.ge if field.ge is not None else (field.gt or 0) + 1)
-        high = int(field.le if field.le is not None else (field.lt or 0) - 1)
+        bounds = field.bounds
+        low = int(bounds["ge"] if "ge" in bounds else bounds["gt"] + 1)
+        high = int(bounds["le"] if "le" in bounds else bounds["lt"] - 1)
         return row if low <= row <= high else low + row % (high - low + 1)
     text = f"row {row}".rjust(field.min_length or 0, ".")
     return text[-field.max_length :] if field.max_length else text
