@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mlops.errors import ContractInvalid, MalformedJson
 from mlops.models.documents import Document
 from mlops.models.formats import NAMES as FORMATS
-from mlops.models.formats import Inputs, TabularFormat
+from mlops.models.formats import Inputs, SeriesFormat, TabularFormat
 from mlops.models.inputs import Encoder
 from mlops.models.schemas import Request, Response, build_request, build_response
 from mlops.models.strict_json import parse
@@ -109,7 +109,9 @@ class RequestField(Document):
         if self.default is not None and not _fits(self, self.default):
             raise ValueError("its default is none of its values")
         if any(isinstance(it, date) is not (self.type == "date") for it in self.limits.values()):
-            raise ValueError("the bounds of a date are dates, such as 2026-01-31, all others numbers")
+            raise ValueError(
+                "the bounds of a date are dates, such as 2026-01-31, all others numbers"
+            )
         if self.type in ("integer", "number", "list of numbers") and not self.choices:
             self._require_bounds()
         if self.type == "date" and self.limits:
@@ -231,6 +233,11 @@ class View(Document):
     fields: Literal["all", "required"] | tuple[str, ...] = "all"
     history_days: int | None = Field(default=None, ge=1)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether clients send all that they know."""
+        return self.fields == "all" and self.history_days is None
+
 
 class Label(Document):
     """The column of the training data that says what happened.
@@ -295,6 +302,13 @@ class Contract(Document):
     def encoder(self) -> Encoder:
         """What turns requests into the inputs of the graph."""
         return self.inputs.encoder(self)
+
+    @property
+    def series(self) -> SeriesFormat:
+        """The format of the inputs of a forecast. Raise TypeError for another task."""
+        if not isinstance(self.inputs, SeriesFormat):
+            raise TypeError(f"{self.model} is no model of a series")
+        return self.inputs
 
     def subject_of(self, request: Request) -> str | None:
         """Return whom a request is about, or None where the model asks for nobody."""
@@ -390,6 +404,9 @@ def _problems(contract: Contract) -> Iterator[str]:
             yield from (
                 f"{where}: there is no field {name!r}" for name in named if name not in names
             )
+    for view in contract.views:
+        if view.history_days is not None and contract.task != "forecast":
+            yield f"views.{view.name}.history_days: a {contract.task} model has no history"
     yield from _answer_problems(contract)
 
 
@@ -456,6 +473,8 @@ def _answer_problems(contract: Contract) -> Iterator[str]:
     if contract.task != "forecast" and answer.intervals:
         yield f"answer.intervals: a {contract.task} model has none"
     if contract.task == "forecast":
+        if contract.segments:
+            yield "segments: a forecast has none"
         if answer.labels:
             yield "answer.labels: a forecast has none"
         if list(answer.intervals) != sorted(set(answer.intervals)):

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from mlops.models.contract import Contract
+from mlops.models.forecaster import Forecaster
 from mlops.models.inputs import Tensors
 
 
@@ -22,7 +23,8 @@ class Regressor(Protocol):
     def predict(self, features: NDArray[Any]) -> NDArray[Any]: ...
 
 
-Estimator = Classifier | Regressor
+Estimator = Classifier | Regressor | Forecaster
+"""What a plan's `fit` returns, depending on the task."""
 
 
 @dataclass(frozen=True)

@@ -4,5 +4,8 @@ from collections.abc import Mapping
 
 from mlops.models.churn.training import CHURN_PLAN
 from mlops.models.plan import TrainingPlan
+from mlops.models.ridership.training import RIDERSHIP_PLAN
 
-PLANS: Mapping[str, TrainingPlan] = {plan.contract.model: plan for plan in (CHURN_PLAN,)}
+PLANS: Mapping[str, TrainingPlan] = {
+    plan.contract.model: plan for plan in (CHURN_PLAN, RIDERSHIP_PLAN)
+}

@@ -107,7 +107,9 @@ class SeriesInputs:
     def _rows(self, request: Mapping[str, Any]) -> list[tuple[float, ...]]:
         format = self._format
         history = [nan if number is None else number for number in request[format.history]]
-        series = _Series(history, request[format.start].toordinal(), self.calendar, self._year_before)
+        series = _Series(
+            history, request[format.start].toordinal(), self.calendar, self._year_before
+        )
         first = series.end
         return [
             (

@@ -7,7 +7,7 @@ answer says, what a canary and drift detection watch, and by how much two versio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -237,11 +237,12 @@ class Forecast:
 
     A row of numbers has these for each of the `days` that can be asked for: the day as an ordinal,
     its number, the lower and upper end of each interval, and the day's level in the history. Days
-    that were not asked for are all zeros.
+    that were not asked for are all zeros. default_days: how many are asked for by default.
     """
 
     contract_answer: Answer
     days: int
+    default_days: int
 
     @property
     def numbers_per_day(self) -> int:
@@ -324,22 +325,39 @@ class Forecast:
         return (*(it for it in found if it is not None), *[math.nan] * missing)
 
     def losses(self, labels: NDArray[np.float64], numbers: Numbers) -> Mapping[str, NDArray[Any]]:
-        """Return the mean losses of the days that are both known and asked for.
+        """Return the mean losses of the days that are both known and asked for."""
+        days = self.day_losses(labels, numbers)
+        return {name: np.nanmean(losses, axis=1) for name, losses in days.items()}
+
+    def day_losses(
+        self, labels: NDArray[np.float64], numbers: Numbers
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Return the losses of each day, shape (n, days); NaN where it is not known or asked for.
 
         The interval score is that of Gneiting and Raftery (Journal of the American Statistical
         Association 102 (2007) 359-378), the mean of all intervals.
         """
         by_day = self._by_day(numbers)
-        labels = np.where(by_day[:, :, 0] > 0, labels, np.nan)
-        found = {"absolute error": np.nanmean(np.abs(by_day[:, :, 1] - labels), axis=1)}
+        truth = self._asked(labels, by_day)
+        found = {"absolute error": np.abs(by_day[:, :, 1] - truth)}
         scores = []
-        for place, percent in enumerate(self.contract_answer.intervals):
-            low, high = by_day[:, :, 2 + 2 * place], by_day[:, :, 3 + 2 * place]
-            beyond = np.maximum(low - labels, 0) + np.maximum(labels - high, 0)
+        for percent, low, high in self._intervals(by_day):
+            beyond = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
             scores.append(high - low + beyond * 2 / (1 - percent / 100))
         if scores:
-            found["interval score"] = np.nanmean(np.mean(scores, axis=0), axis=1)
+            found["interval score"] = np.mean(scores, axis=0)
         return found
+
+    def covered(
+        self, labels: NDArray[np.float64], numbers: Numbers
+    ) -> Mapping[int, NDArray[np.float64]]:
+        """Return by interval whether it holds each day: 1, 0, or NaN as in `day_losses`."""
+        by_day = self._by_day(numbers)
+        truth = self._asked(labels, by_day)
+        return {
+            percent: np.where(np.isnan(truth), np.nan, (truth >= low) & (truth <= high))
+            for percent, low, high in self._intervals(by_day)
+        }
 
     def margins(self, champion: Mapping[str, float]) -> Mapping[str, float]:
         return {name: _REGRESSION_MARGIN * loss for name, loss in champion.items()}
@@ -347,6 +365,18 @@ class Forecast:
     def _by_day(self, numbers: Numbers) -> NDArray[np.float64]:
         """Return the same numbers, shape (n, days, numbers of a day)."""
         return numbers.reshape(len(numbers), self.days, self.numbers_per_day)
+
+    def _asked(
+        self, labels: NDArray[np.float64], by_day: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        return np.where(by_day[:, :, 0] > 0, labels, np.nan)
+
+    def _intervals(
+        self, by_day: NDArray[np.float64]
+    ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield the percent, lower and upper ends of each interval; ends of shape (n, days)."""
+        for place, percent in enumerate(self.contract_answer.intervals):
+            yield percent, by_day[:, :, 2 + 2 * place], by_day[:, :, 3 + 2 * place]
 
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -371,8 +401,14 @@ def task_of(contract: Contract) -> Task:
         case "regression":
             return Regression(contract.answer)
         case "forecast":
-            horizon = contract.by_name[contract.inputs.horizon]  # type: ignore[union-attr]
-            return Forecast(contract.answer, days=int(horizon.bounds["le"]))
+            return forecast_of(contract)
+
+
+def forecast_of(contract: Contract) -> Forecast:
+    """Return the task of a contract whose inputs are a series."""
+    horizon = contract.by_name[contract.series.horizon]
+    longest = int(horizon.bounds["le"])
+    return Forecast(contract.answer, longest, int(horizon.default or longest))
 
 
 def _number_fields(answer: Answer, **bounds: Any) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def reference_profile(
 ) -> bytes:
     """Return the profile as JSON.
 
-    `features` has a profile for each field that the model predicts from, `prediction` is that of
-    the watched number. A profile has either `categories`, which are its bins, or `edges`: bins of
+    `features` has a profile for each field that is a column of the model's input, `prediction` is
+    that of the watched number. A profile has either `categories`, which are its bins, or `edges`: bins of
     numbers are cut at the deciles, of which equal ones are merged. Only the inner edges are listed,
     since the outer bins are open; each edge belongs to the bin above it. `counts` has the rows of
     each bin, and as its last entry those without a value. `minimum` and `maximum` are of the
@@ -36,13 +36,17 @@ def reference_profile(
         tensors, numbers: All rows with all their fields, and their predictions.
         by_view: Predictions of all rows where clients send the fields of a view alone.
     """
-    features = zip(contract.encoder.fields, tensors[INPUT].T.astype(np.float64), strict=True)
+    fields = contract.encoder.fields
+    columns = tensors[INPUT].T.astype(np.float64) if fields else ()
     classes = contract.answer.classes
     watched = contract.outcome.watched(numbers)
     prediction = _category_profile(watched, classes) if classes else _number_profile(watched)
     document = {
         "rows": len(numbers),
-        "features": {field.name: _feature_profile(field, values) for field, values in features},
+        "features": {
+            field.name: _feature_profile(field, values)
+            for field, values in zip(fields, columns, strict=True)
+        },
         "prediction": prediction,
         "views": {
             name: {"counts": _count(prediction, contract.outcome.watched(found))}

@@ -33,7 +33,9 @@ from mlops.training.evidence import Evidence
 from mlops.training.folder import Candidate
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
-_GOLDEN_ROWS = 24
+_GOLDEN_ROWS, _FEWEST_GOLDEN_ROWS = 24, 6
+_GOLDEN_BYTES = 40_000
+"""Each start of a server reads them, so rows that are long are fewer."""
 
 
 def build_candidate(
@@ -94,7 +96,9 @@ def _golden_rows(data: Dataset, predictor: Predictor) -> bytes:
     """Return the contract's examples, and rows from all over the data: full and sparse ones."""
     contract = data.contract
     requests = [dict(example) for example in contract.examples.values()]
-    rows = np.linspace(0, len(data) - 1, min(_GOLDEN_ROWS, len(data)), dtype=int)
+    size = max(len(json.dumps(data.requests[row])) for row in (0, -1))
+    count = min(_GOLDEN_ROWS, len(data), max(_FEWEST_GOLDEN_ROWS, _GOLDEN_BYTES // size))
+    rows = np.linspace(0, len(data) - 1, count, dtype=int)
     for number, row in enumerate(rows.tolist()):
         request = _without_subject(data, row)
         if number % 3:
