@@ -143,7 +143,8 @@ class RequestField(Document):
         low = max((bounds[name] for name in ("ge", "gt") if name in bounds), default=-inf)
         high = min((bounds[name] for name in ("le", "lt") if name in bounds), default=inf)
         if low > high or (low == high and not {"ge", "le"} <= bounds.keys()):
-            raise ValueError(f"no {self.type.removeprefix('list of ')} lies between its bounds")
+            kind = "date" if self.type == "date" else "number"
+            raise ValueError(f"no {kind} lies between its bounds")
 
 
 _OPTIONS_OF: Mapping[FieldType, frozenset[str]] = {

@@ -72,7 +72,7 @@ class DayRows:
 
 
 def day_rows(days: NDArray[np.float32], labels: NDArray[np.float64]) -> DayRows:
-    """Return the days of requests that were asked for, whose level is not 0, and whose label is known.
+    """Return the days that were asked for, whose level is not 0, and whose label is known.
 
     days: shape (n, days, columns). labels: shape (n, days).
     """

@@ -118,18 +118,22 @@ def _kind(field: RequestField) -> tuple[Any, list[Any]]:
         case "boolean":
             return bool, []
         case "date":
-            day: Any = Annotated[date, Field(**field.limits)]
+            day: Any = Annotated[date, Field(**_limits(field))]
             return day, [BeforeValidator(_iso_date)]
         case "list of numbers":
-            number: Any = Annotated[float, Field(**field.limits)]
+            number: Any = Annotated[float, Field(**_limits(field))]
             return list[number | None] if field.nulls else list[number], []
     return str, []
 
 
 def _bounds(field: RequestField) -> dict[str, Any]:
     lengths = {"min_length": field.min_length, "max_length": field.max_length}
-    limits = {} if field.type in ("list of numbers", "date") else field.limits
-    return {**limits, **{name: length for name, length in lengths.items() if length is not None}}
+    limits = {} if field.type in ("list of numbers", "date") else _limits(field)
+    return limits | {name: length for name, length in lengths.items() if length is not None}
+
+
+def _limits(field: RequestField) -> dict[str, Any]:
+    return {**field.limits}
 
 
 def _whole_number(value: object) -> object:

@@ -18,10 +18,11 @@ def as_sent(contract: Contract, view: View, request: Mapping[str, Any]) -> dict[
     Required fields are always part of it. A history is cut to its last days, unless fewer than the
     contract needs are known in these.
     """
-    named = contract.by_name if view.fields == "all" else ()
-    if not isinstance(view.fields, str):
-        named = view.fields
-    found = {name: request[name] for name in request if name in contract.required.union(named)}
+    if view.fields == "all":
+        found = dict(request)
+    else:
+        kept = contract.required.union(() if view.fields == "required" else view.fields)
+        found = {name: request[name] for name in request if name in kept}
     format = contract.inputs
     if view.history_days is None or not isinstance(format, SeriesFormat):
         return found

@@ -251,8 +251,8 @@ class ForecastEvaluation:
     task: Forecast
 
     folds_text: ClassVar[str] = (
-        f"{_FORECAST_FOLDS} folds with rolling origins, of {_FOLD_DAYS} days each, all of them after"
-        " the days that the model was fitted to"
+        f"{_FORECAST_FOLDS} folds with rolling origins, of {_FOLD_DAYS} days each, all of them"
+        " after the days that the model was fitted to"
     )
     fold_count: ClassVar[int] = _FORECAST_FOLDS
 

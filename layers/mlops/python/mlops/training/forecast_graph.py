@@ -1,5 +1,7 @@
 """The graph of a forecaster: trees for the ratio of a day, with its level and intervals around."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ def with_intervals(
     ratio = graph.output[0].name
     # By interval, the lower end, then the upper one.
     ends = np.stack([-widths, widths], axis=2).reshape(len(widths), -1)
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "places_of_features": np.arange(FIRST_FEATURE, len(COLUMNS), dtype=np.int64),
         "place_of_day": np.array([DAY], np.int64),
         "place_of_level": np.array([LEVEL], np.int64),
