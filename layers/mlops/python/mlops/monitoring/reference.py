@@ -28,8 +28,8 @@ def reference_profile(
     that of the watched number. A profile has either `categories`, which are its bins, or `edges`:
     bins of numbers are cut at the deciles, of which equal ones are merged. Only the inner edges are
     listed, since the outer bins are open; each edge belongs to the bin above it. `counts` has the
-    rows of each bin, and as its last entry those without a value. `minimum` and `maximum` are of the
-    numbers; dates are numbers, too, in days since 1970. `views` has the `counts` of the watched
+    rows of each bin, and as its last entry those without a value. `minimum` and `maximum` are of
+    the numbers; dates are numbers, too, in days since 1970. `views` has the `counts` of the watched
     number by view, in the bins of `prediction`.
 
     Args:
