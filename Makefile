@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 SAM := .tools/sam/bin/sam
 STATE := .mlops
 REGISTRY := $(STATE)/registry/registry.sqlite
-CANDIDATE := $(STATE)/candidates/churn/candidate.json
-# The first version is made for the local store only. Another one, named by MLOPS_STORE, is served as
+# The models that are trained here, each with a version to begin with, and those that have none yet.
+MODELS := churn ridership
+CANDIDATES := $(MODELS:%=$(STATE)/candidates/%/candidate.json)
+MISSING := $(foreach model,$(MODELS),$(if $(wildcard $(STATE)/models/$(model)-model-v*/manifest.json),,$(model)))
+# First versions are made for the local store only. Another one, named by MLOPS_STORE, is served as
 # it is: what is registered there is not for make to decide.
 ifeq ($(or $(strip $(MLOPS_STORE)),$(STATE)),$(STATE))
 REGISTERED := $(REGISTRY)
 PIN_FIRST = $(MAKE) --no-print-directory $(REGISTRY) && \
-	  $(BIN)/mlops pin churn churn-model-v1.0.0 --store $(STATE)
+	  $(foreach model,$(MODELS),$(BIN)/mlops pin $(model) $(model)-model-v1.0.0 --store $(STATE) &&) true
 else
 REGISTERED := $(VENV)/.run
 PIN_FIRST := true
@@ -73,8 +76,8 @@ unit: $(VENV)/.test ## Run the unit tests only
 rehearse: $(VENV)/.test .tools/sam/.done .tools/ministack/.done ## Deploy and release on this machine; needs a Docker engine
 	@CI=true $(BIN)/pytest tests/rehearsal
 
-train: $(VENV)/.run ## Train the churn model and show its figures
-	@$(BIN)/mlops train churn
+train: $(VENV)/.run ## Train the models and show their figures
+	@$(foreach model,$(MODELS),$(BIN)/mlops train $(model) &&) true
 
 build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the images (sam build)
 	@grep -q '^[^#]*-model-v.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
@@ -99,34 +102,38 @@ include deploy.mk
 include bench.mk
 include load.mk
 
-# --- what is set up once: environments, and the first version of the first model ---------------
+# --- what is set up once: environments, and the first version of each model --------------------
 # One make at a time for $(VENV) and the models, and one for each tool: another one waits for the
 # lock, and then finds that nothing is left to do. So each of these files has two rules: the first
 # takes the lock, and calls make again for the second.
 $(VENV)/.run: requirements.txt pyproject.toml
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
-$(CANDIDATE) $(REGISTRY): | $(VENV)/.run
+$(CANDIDATES) $(REGISTRY): | $(VENV)/.run
+ifneq ($(strip $(MISSING)),)
+.PHONY: $(REGISTRY)
+endif
 
 ifneq ($(SETUP_LOCK),held)
 SET_UP = @+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(or $(GOALS),$(MAKECMDGOALS))"; exit 1; }; \
 	  SETUP_LOCK=held $(PYTHON) tests/tools/locked.py $(1) $(MAKE) --silent --no-print-directory $@
 
-$(VENV)/.run $(VENV)/.test $(CANDIDATE) $(REGISTRY):
+$(VENV)/.run $(VENV)/.test $(CANDIDATES) $(REGISTRY):
 	$(call SET_UP,$(STATE)/.make.lock)
 
 .tools/%/.done: tests/tools/%.txt
 	$(call SET_UP,.tools/.$*.lock)
 else
-# In two steps, so that a run that was interrupted goes on with its candidate. Models without a
-# registry mean that the registry was lost. It is rebuilt from them.
-$(CANDIDATE):
-	@$(BIN)/mlops train churn
+# In two steps for each model, so that a run that was interrupted goes on with its candidate. Models
+# without a registry mean that the registry was lost. It is rebuilt from them.
+$(CANDIDATES): $(STATE)/candidates/%/candidate.json:
+	@$(BIN)/mlops train $*
 
 $(REGISTRY):
-	@if ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then $(BIN)/mlops registry rebuild --store $(STATE); \
-	  else $(MAKE) --no-print-directory $(CANDIDATE) && \
-	    $(BIN)/mlops register churn --version churn-model-v1.0.0 --store $(STATE); fi
+	@if [ ! -e $@ ] && ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then \
+	  $(BIN)/mlops registry rebuild --store $(STATE); fi
+	@$(foreach model,$(MISSING),$(MAKE) --no-print-directory $(STATE)/candidates/$(model)/candidate.json && \
+	  $(BIN)/mlops register $(model) --version $(model)-model-v1.0.0 --store $(STATE) &&) true
 
 # An environment that was interrupted while it was made has no pip yet.
 $(VENV)/.run:
