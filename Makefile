@@ -6,16 +6,16 @@ BIN := $(VENV)/bin
 SAM := .tools/sam/bin/sam
 STATE := .mlops
 REGISTRY := $(STATE)/registry/registry.sqlite
-# The models that are trained here.
-MODELS := churn sentiment
-FIRST_VERSIONS := $(MODELS:%=$(STATE)/models/%-model-v1.0.0/manifest.json)
+# The models that are trained here, each with a version to begin with, and those that have none yet.
+MODELS := churn ridership sentiment
 CANDIDATES := $(MODELS:%=$(STATE)/candidates/%/candidate.json)
-# The first versions are made for the local store only. Another one, named by MLOPS_STORE, is served as
+MISSING := $(foreach model,$(MODELS),$(if $(wildcard $(STATE)/models/$(model)-model-v*/manifest.json),,$(model)))
+# First versions are made for the local store only. Another one, named by MLOPS_STORE, is served as
 # it is: what is registered there is not for make to decide.
 ifeq ($(or $(strip $(MLOPS_STORE)),$(STATE)),$(STATE))
-REGISTERED := $(FIRST_VERSIONS) $(REGISTRY)
-PIN_FIRST = $(MAKE) --no-print-directory $(REGISTERED) && \
-	  $(BIN)/mlops pin churn churn-model-v1.0.0 --store $(STATE)
+REGISTERED := $(REGISTRY)
+PIN_FIRST = $(MAKE) --no-print-directory $(REGISTRY) && \
+	  $(foreach model,$(MODELS),$(BIN)/mlops pin $(model) $(model)-model-v1.0.0 --store $(STATE) &&) true
 else
 REGISTERED := $(VENV)/.run
 PIN_FIRST := true
@@ -77,8 +77,8 @@ unit: $(VENV)/.test ## Run the unit tests only
 rehearse: $(VENV)/.test .tools/sam/.done .tools/ministack/.done ## Deploy and release on this machine; needs a Docker engine
 	@CI=true $(BIN)/pytest tests/rehearsal
 
-train: $(VENV)/.run ## Train the models of this project and show their figures
-	@for model in $(MODELS); do $(BIN)/mlops train $$model || exit; done
+train: $(VENV)/.run ## Train the models and show their figures
+	@$(foreach model,$(MODELS),$(BIN)/mlops train $(model) &&) true
 
 build: $(VENV)/.run .tools/sam/.done ## Bake the pinned models and build the images (sam build)
 	@grep -q '^[^#]*-model-v.*@sha256:' samconfig.toml || { $(PIN_FIRST); }
@@ -103,40 +103,38 @@ include deploy.mk
 include bench.mk
 include load.mk
 
-# --- what is set up once: environments, and the first version of the first model ---------------
+# --- what is set up once: environments, and the first version of each model --------------------
 # One make at a time for $(VENV) and the models, and one for each tool: another one waits for the
 # lock, and then finds that nothing is left to do. So each of these files has two rules: the first
 # takes the lock, and calls make again for the second.
 $(VENV)/.run: requirements.txt pyproject.toml
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
-$(CANDIDATES) $(FIRST_VERSIONS) $(REGISTRY): | $(VENV)/.run
+$(CANDIDATES) $(REGISTRY): | $(VENV)/.run
+ifneq ($(strip $(MISSING)),)
+.PHONY: $(REGISTRY)
+endif
 
 ifneq ($(SETUP_LOCK),held)
 SET_UP = @+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "Python 3.11 or later is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there). Name another: make PYTHON=python3.13 $(or $(GOALS),$(MAKECMDGOALS))"; exit 1; }; \
 	  SETUP_LOCK=held $(PYTHON) tests/tools/locked.py $(1) $(MAKE) --silent --no-print-directory $@
 
-$(VENV)/.run $(VENV)/.test $(CANDIDATES) $(FIRST_VERSIONS) $(REGISTRY):
+$(VENV)/.run $(VENV)/.test $(CANDIDATES) $(REGISTRY):
 	$(call SET_UP,$(STATE)/.make.lock)
 
 .tools/%/.done: tests/tools/%.txt
 	$(call SET_UP,.tools/.$*.lock)
 else
-# In two steps, so that a run that was interrupted goes on with its candidate. Models without a
-# registry mean that the registry was lost. It is rebuilt from them.
-REBUILD = if [ ! -e $(REGISTRY) ] && ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then \
-	  $(BIN)/mlops registry rebuild --store $(STATE); fi
-
-$(STATE)/candidates/%/candidate.json:
+# In two steps for each model, so that a run that was interrupted goes on with its candidate. Models
+# without a registry mean that the registry was lost. It is rebuilt from them.
+$(CANDIDATES): $(STATE)/candidates/%/candidate.json:
 	@$(BIN)/mlops train $*
 
-$(STATE)/models/%-model-v1.0.0/manifest.json:
-	@$(REBUILD)
-	@$(MAKE) --no-print-directory $(STATE)/candidates/$*/candidate.json
-	@$(BIN)/mlops register $* --version $*-model-v1.0.0 --store $(STATE)
-
 $(REGISTRY):
-	@$(REBUILD)
+	@if [ ! -e $@ ] && ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then \
+	  $(BIN)/mlops registry rebuild --store $(STATE); fi
+	@$(foreach model,$(MISSING),$(MAKE) --no-print-directory $(STATE)/candidates/$(model)/candidate.json && \
+	  $(BIN)/mlops register $(model) --version $(model)-model-v1.0.0 --store $(STATE) &&) true
 
 # An environment that was interrupted while it was made has no pip yet.
 $(VENV)/.run:

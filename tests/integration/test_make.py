@@ -31,8 +31,7 @@ def test_a_lost_registry_is_made_from_the_models(
         (tools / tool).symlink_to(Path(sys.executable).with_name(tool))
     (tmp_path / ".venv/.run").touch()
     shutil.copytree(trained_store / "models", tmp_path / ".mlops/models")
-    only_churn = ["make", REGISTRY, "MODELS=churn"]
-    subprocess.run(only_churn, cwd=tmp_path, check=True, timeout=120)
+    subprocess.run(["make", "MODELS=churn", REGISTRY], cwd=tmp_path, check=True, timeout=120)
     shown = [str(tools / "mlops"), "show", str(churn_pin.version)]
     ran = subprocess.run(
         shown, cwd=tmp_path, check=True, timeout=120, capture_output=True, text=True
@@ -40,7 +39,7 @@ def test_a_lost_registry_is_made_from_the_models(
     assert str(churn_pin) in ran.stdout
 
 
-MODELS = ("churn", "sentiment")
+MODELS = "churn", "ridership", "sentiment"
 FIRST = [
     call
     for model in MODELS
@@ -49,7 +48,7 @@ FIRST = [
         f"mlops register {model} --version {model}-model-v1.0.0 --store .mlops",
     )
 ]
-PIN_FIRST = "mlops pin churn churn-model-v1.0.0 --store .mlops"
+PIN_FIRST = [f"mlops pin {model} {model}-model-v1.0.0 --store .mlops" for model in MODELS]
 BUILD = ["mlops bake", "sam build"]
 SERVE = "python -m functions.api --port 8000"
 PINNED = f'    "Pins=churn-model-v1.0.0@sha256:{"0" * 64}",'
@@ -64,8 +63,8 @@ def noted(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("target", "pinned", "store", "called"),
     [
-        ("build", "", None, [*FIRST, PIN_FIRST, *BUILD]),
-        ("build", "# Pins=churn-model-v1.0.0@sha256:...", None, [*FIRST, PIN_FIRST, *BUILD]),
+        ("build", "", None, [*FIRST, *PIN_FIRST, *BUILD]),
+        ("build", "# Pins=churn-model-v1.0.0@sha256:...", None, [*FIRST, *PIN_FIRST, *BUILD]),
         ("build", PINNED, None, BUILD),
         ("build", "", ELSEWHERE, BUILD),
         ("build", PINNED, ELSEWHERE, BUILD),
@@ -139,13 +138,13 @@ def test_a_python_that_will_not_do_is_named(tmp_path: Path, python: str) -> None
 
 
 SLOW_TOOL = """#!/bin/sh
-echo "${0##*/} $1" >>calls
+echo "${0##*/} $1 $2" >>calls
 sleep 1
 case $1 in
-  train) mkdir -p .mlops/candidates/$2 && touch .mlops/candidates/$2/candidate.json;;
-  register) mkdir -p .mlops/registry .mlops/models/$4
-    touch .mlops/models/$4/manifest.json .mlops/registry/registry.sqlite;;
+  train) file=.mlops/candidates/$2/candidate.json;;
+  register) file=.mlops/models/$2-model-v1.0.0/manifest.json;;
 esac
+mkdir -p ${file%/*} .mlops/registry && touch $file .mlops/registry/registry.sqlite
 """
 
 
@@ -155,13 +154,24 @@ def test_two_first_runs_at_once_make_one_first_version(noted: Path) -> None:
         both = list(threads.map(lambda port: make(noted, "run", f"PORT={port}"), (8001, 8002)))
     assert [ran.returncode for ran in both] == [0, 0]
     assert sorted(calls(noted)) == [
-        *["mlops register"] * len(MODELS),
-        *["mlops train"] * len(MODELS),
+        *(f"mlops register {model}" for model in MODELS),
+        *(f"mlops train {model}" for model in MODELS),
         "python -m functions.api --port 8001",
         "python -m functions.api --port 8002",
     ]
-    waiting = "Another make is setting up this folder. Waiting until it is done ..."
-    assert {line for ran in both for line in ran.stdout.splitlines()} == {waiting}
+    waiting = "Another make is setting up this folder. Waiting until it is done ...\n"
+    assert sorted(ran.stdout for ran in both) == ["", waiting]
+
+
+def test_a_model_that_has_no_version_yet_gets_one(noted: Path) -> None:
+    """As after an update of the project, or a first run that was interrupted."""
+    registered = noted / ".mlops/models/churn-model-v1.4.0/manifest.json"
+    registered.parent.mkdir(parents=True)
+    registered.touch()
+    (noted / REGISTRY).parent.mkdir()
+    (noted / REGISTRY).touch()
+    assert make(noted, "run").returncode == 0
+    assert calls(noted) == [*FIRST[2:], SERVE]
 
 
 def test_a_killed_run_does_not_keep_the_next_one_waiting(noted: Path) -> None:

@@ -118,10 +118,11 @@ class Rows:
             case "date":
                 return str(date(1960, 1, 1) + timedelta(random.randrange(40_000)))
             case "integer":
-                low, high = math.ceil(field.bounds[0]) + 1, math.floor(field.bounds[1]) - 1
+                least, most = field.bounds.values()
+                low, high = math.ceil(least) + 1, math.floor(most) - 1
                 whole = random.randint(low, high)
                 return float(whole) if abs(whole) < 2**53 and random.random() < 0.3 else whole
-        least, most = field.bounds
+        least, most = field.bounds.values()
         return least + (most - least) * random.randint(1, 999) / 1_000
 
     def _edges(self, field: RequestField) -> list[Any]:
@@ -130,7 +131,7 @@ class Rows:
             return INTEGER_IDS
         beside = [
             each
-            for bound in field.bounds
+            for bound in field.bounds.values()
             for each in (
                 bound,
                 bound - 1,

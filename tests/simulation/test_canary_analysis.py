@@ -28,13 +28,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Model:
-    """How a version of one model behaves. share: of the requests."""
+    """How a version of one model behaves.
+
+    share: of the requests. predictions: the share of them in each bin; by default they are equal.
+    """
 
     share: float = 1.0
     error_share: float = 0.002
     refused_share: float = 0.02
     latency_factor: float = 1.0
     shifted_share: float = 0.0
+    predictions: tuple[float, ...] = (1 / BINS,) * BINS
 
     def draw(self, requests: Ints, generator: np.random.Generator) -> "Drawn":
         """requests: shape (runs, analyses)."""
@@ -45,7 +49,7 @@ class Model:
         middle = np.log(7.4 * self.latency_factor)
         edges = (np.append(LATENCIES, len(LATENCIES)) - 0.5) * LATENCY_STEP
         latencies = np.diff(scipy.special.ndtr((edges - middle) / 0.5))
-        predictions = np.full(BINS, (1 - self.shifted_share) / BINS)
+        predictions = np.array(self.predictions) * (1 - self.shifted_share)
         predictions[-1] += self.shifted_share
         counts = requests, errors, refusals
         spread = (

@@ -501,9 +501,37 @@ def test_lists_of_numbers_come_in_json_lines() -> None:
     assert encoder.calls == [2]
 
 
-@pytest.mark.parametrize("format", [Format.CSV, Format.PARQUET])
-def test_lists_of_numbers_are_refused_in_tables(format: Format) -> None:
+def test_lists_of_numbers_are_refused_in_csv() -> None:
     served, _ = without_columns(TEXT, HISTORY)
-    content = b"id,text\na,x\n" if format is Format.CSV else as_parquet(id=["a"], text=["x"])
-    with pytest.raises(InputRefused, match=rf"\(history\), which {format} cannot hold"):
-        predict(content, served, format)
+    with pytest.raises(InputRefused, match=r"\(history\), which csv cannot hold"):
+        predict(b"id,text\na,x\n", served, Format.CSV)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.float64()),
+        pa.large_list(pa.float32()),
+        pa.list_(pa.int16()),
+        pa.list_(pa.decimal128(5, 2)),
+    ],
+    ids=str,
+)
+def test_lists_of_numbers_come_in_parquet(kind: pa.DataType) -> None:
+    served, encoder = without_columns(TEXT, HISTORY)
+    history = pa.array([[1, 2], None, [3]], kind)
+    found = predict(
+        as_parquet(id=["a", "b", "c"], text=["x", "x", "x"], history=history),
+        served,
+        Format.PARQUET,
+    )
+    assert [row["price"] for row in results(found)] == [4, 1, 4]
+    assert encoder.calls == [3]
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.list_(pa.list_(pa.int8())), pa.int8()])
+def test_other_columns_are_no_lists_of_numbers(kind: pa.DataType) -> None:
+    served, _ = without_columns(TEXT, HISTORY)
+    content = as_parquet(id=["a"], text=["x"], history=pa.nulls(1, kind))
+    with pytest.raises(InputRefused, match=r"history is .*, not a list of numbers"):
+        predict(content, served, Format.PARQUET)

@@ -149,7 +149,7 @@ def test_dates_are_described_as_dates() -> None:
         ({"model": "Loans"}, "model: String should match pattern"),
         ({"model": "batch"}, "model: 'batch' is a path of the API"),
         ({"fields": []}, "fields: Tuple should have at least 1 item"),
-        ({"task": "ranking"}, "task: Input should be 'binary', 'multiclass' or 'regression'"),
+        ({"task": "ranking"}, "task: Input should be 'binary', 'multiclass', 'regression' or 'f"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"subject": "who"}, "subject: there is no field 'who'"),
         ({"subject": "region"}, "subject: 'region' must be a required text or integer"),

@@ -8,6 +8,7 @@ import pytest
 
 from mlops.errors import ContractInvalid
 from mlops.models.contract import Contract
+from mlops.models.formats import TextFormat
 from mlops.models.schemas import Request
 from mlops.models.sentiment.contract import SENTIMENT
 from mlops.models.text import COUNTS, PLACES, hashes_of, split
@@ -96,6 +97,7 @@ def test_any_text_has_places(text: str) -> None:
     assert found[PLACES].dtype == np.int64
     assert found[COUNTS].dtype == np.float32
     assert 0 <= found[PLACES].min() <= found[PLACES].max() < 2**17
+    assert isinstance(SENTIMENT.inputs, TextFormat)
     assert found[COUNTS].sum() == len(hashes_of(text, SENTIMENT.inputs.parts))
 
 
@@ -124,12 +126,12 @@ INPUTS = {"format": "text-1", "bits": 12, "parts": [3]}
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"inputs": {"format": "text-1"}}, "inputs: inputs of text-1 need bits and parts"),
-        ({"inputs": {"bits": 12}}, "inputs: inputs of tabular-1 have no bits and no parts"),
+        ({"inputs": {"format": "text-1"}}, "inputs.bits: Field required"),
+        ({"inputs": {"bits": 12}}, "inputs.bits: Extra inputs are not permitted"),
         ({"inputs": INPUTS | {"bits": 21}}, "inputs.bits: Input should be less than or equal"),
         ({"inputs": INPUTS | {"parts": [3, 3]}}, "the lengths of parts must rise"),
         ({"inputs": INPUTS | {"parts": [0]}}, "the lengths of parts must rise, from 1 on"),
-        ({"inputs": INPUTS | {"dtype": "float64"}}, "inputs of text-1 have no dtype"),
+        ({"inputs": INPUTS | {"dtype": "float64"}}, "inputs.dtype: Extra inputs are not permitted"),
         ({"fields": [TEXT | {"required": False}]}, "inputs of text-1 are one required text"),
         ({"fields": [TEXT, TEXT | {"name": "more"}]}, "inputs of text-1 are one required text"),
         ({"fields": [{"name": "on", "type": "boolean"}]}, "inputs of text-1 are one required"),

@@ -98,7 +98,7 @@ def test_a_date_has_one_form(text: str, found: str) -> None:
         (
             AMOUNT | {"le": "x"},
             {},
-            ": fields.amount.le: Input should be a valid integer or a valid number$",
+            ": fields.amount.le: Input should be a valid integer or a valid number or a valid date",
         ),
         (AMOUNT | {"limit": 3}, {}, "fields.amount.limit: Extra inputs are not permitted"),
         ({"name": "size"}, {}, "fields.size.type: Field required"),

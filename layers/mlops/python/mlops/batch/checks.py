@@ -50,7 +50,7 @@ def _has_subject(rows: Rows, contract: Contract) -> Mask:
 def _allowed(values: NDArray[np.float64], field: RequestField) -> Mask:
     # A comparison with NaN is False: what is no value of the field is doubted here.
     if field.type not in ("integer", "number"):
-        return ~np.isnan(values)
+        return ~np.isnan(values) & _within(values, field)
     allowed = np.isin(values, field.choices) if field.choices else _within(values, field)
     if field.type == "integer":
         allowed &= (values == np.floor(values)) & (np.abs(values) < _EXACT)
@@ -59,15 +59,12 @@ def _allowed(values: NDArray[np.float64], field: RequestField) -> Mask:
 
 def _within(values: NDArray[np.float64] | NDArray[np.int64], field: RequestField) -> Mask:
     within = np.ones(len(values), dtype=np.bool_)
-    for is_kept, bound in (
-        (np.greater_equal, field.ge),
-        (np.greater, field.gt),
-        (np.less_equal, field.le),
-        (np.less, field.lt),
-    ):
-        if bound is not None:
-            within &= is_kept(values, values.dtype.type(bound))
+    for name, bound in field.bounds.items():
+        within &= _KEEPS[name](values, values.dtype.type(bound))
     return within
+
+
+_KEEPS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less}
 
 
 class _Values:

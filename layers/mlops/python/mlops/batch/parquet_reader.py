@@ -144,7 +144,7 @@ def split(content: pa.Buffer, request: Request) -> Iterator[pa.Table]:
         raise _Refused(f"The input has more than {_MAX_COLUMNS:,} columns")
     names = [field.name for field in kept]
     readable = [
-        field.name for field in kept if names.count(field.name) == 1 and _is_flat(field.type)
+        field.name for field in kept if names.count(field.name) == 1 and _is_readable(field.type)
     ]
     schema = pa.schema([_placeholder(field) for field in kept])
     if not readable:
@@ -186,13 +186,20 @@ def _fields(content: pa.Buffer) -> Iterator[pa.Field]:
         raise _Refused("The name of a column is not UTF-8. Rename it in the file") from error
 
 
-def _is_flat(kind: pa.DataType) -> bool:
+def is_list(kind: pa.DataType) -> bool:
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _is_readable(kind: pa.DataType) -> bool:
     """Whether some field may have values of a type; other columns are named, and not decoded."""
     kind = _values_of(kind)
     return bool(
-        types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
+        _is_number(kind)
+        or (is_list(kind) and _is_number(kind.value_type))
         or types.is_boolean(kind)
         or types.is_date(kind)
         or (types.is_timestamp(kind) and kind.tz is None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as parquet
 from pyarrow import types
 
 from mlops.batch.job import Renames
-from mlops.batch.parquet_reader import UNREAD
+from mlops.batch.parquet_reader import UNREAD, is_list
 from mlops.batch.reading import (
     Cells,
     Rows,
@@ -100,6 +101,11 @@ def _is_date(kind: pa.DataType) -> bool:
     return _is_moment(kind) or is_text(kind)
 
 
+def _is_list_of_numbers(kind: pa.DataType) -> bool:
+    found: bool = types.is_null(kind) or (is_list(kind) and _is_number(kind.value_type))
+    return found
+
+
 def _is_moment(kind: pa.DataType) -> bool:
     found: bool = types.is_date(kind) or (types.is_timestamp(kind) and kind.tz is None)
     return found
@@ -112,6 +118,7 @@ _NEEDED: Mapping[FieldType, tuple[Callable[[pa.DataType], bool], str]] = {
     "category": (is_text, "text"),
     "text": (is_text, "text"),
     "date": (_is_date, "a date"),
+    "list of numbers": (_is_list_of_numbers, "a list of numbers"),
 }
 
 
@@ -149,6 +156,10 @@ def _json_value(column: pa.Array, row: int) -> object:
         day = moment.astype("datetime64[D]")
         return str(day if day == moment else moment)
     value = cell.as_py()
+    return [*map(_json_number, value)] if isinstance(value, list) else _json_number(value)
+
+
+def _json_number(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value

@@ -31,7 +31,7 @@ from mlops.inference.loading import ServedModel
 from mlops.models.contract import Contract
 from mlops.models.schemas import Request
 from mlops.models.tabular import INPUT, TabularInputs
-from mlops.models.tasks import Numbers
+from mlops.models.tasks import Lists, Numbers
 from mlops.models.validation import Fault, validate
 
 _READERS: Mapping[Format, Callable[[Chunk, Contract, Renames], Rows]] = {
@@ -106,6 +106,7 @@ def predict_chunk(
             checked = _check(rows, served.contract)
         return _predict(part, rows, checked, output, job_id, served, escape_formulas)
 
+    _require_flat_answer(served.contract, output)
     cut = slices(chunk, input.plain, _ROWS_PER_SLICE)
     _require_rows(sum(part.rows for part in cut), chunk, job_id)
     with ThreadPoolExecutor(threads) as pool:
@@ -119,6 +120,15 @@ def predict_chunk(
         failed=sum(part.failed for part in parts),
         counts=ErrorCounts.sum(part.found.counts for part in parts),
     )
+
+
+def _require_flat_answer(contract: Contract, output: Format) -> None:
+    """Raise InputRefused where answers have no place in the cells of a table."""
+    if contract.task == "forecast" and output.plain is Format.CSV:
+        raise InputRefused(
+            "The model answers with a list for each row (forecast), which csv cannot hold. Ask for"
+            " the output format jsonl or parquet"
+        )
 
 
 def _require_form(parts: Sequence[_Slice], chunk: Chunk) -> None:
@@ -195,8 +205,8 @@ def _check(rows: Rows, contract: Contract) -> _Checked:
 def read(chunk: Chunk, format: Format, contract: Contract, rename: Renames = NO_RENAMES) -> Rows:
     """Raises InputRefused, and whatever a reader makes of a caller's bytes."""
     require_fields(rename, contract)
-    if format.plain is not Format.JSONL:
-        require_flat(contract, format.plain)
+    if format.plain is Format.CSV:
+        require_flat(contract)
     return _READERS[format.plain](chunk, contract, rename)
 
 
@@ -249,6 +259,9 @@ def _as_table(columns: Mapping[str, Any]) -> pa.Table:
 
 
 def _as_array(column: Any) -> pa.Array:
+    if isinstance(column, Lists):
+        offsets = np.concatenate([[0], np.cumsum(column.lengths)]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), _as_array(column.columns))
     if not isinstance(column, Mapping):
         return column if isinstance(column, pa.Array) else pa.array(column)
     return pa.StructArray.from_arrays([_as_array(part) for part in column.values()], [*column])

@@ -134,13 +134,13 @@ def require_columns(names: Sequence[str], contract: Contract, line: int | None =
         raise InputRefused(fault, line)
 
 
-def require_flat(contract: Contract, format: str) -> None:
-    """Raise InputRefused where a field's values have no place in the cells of a table."""
+def require_flat(contract: Contract) -> None:
+    """Raise InputRefused where a field's values have no place in the cells of a CSV file."""
     lists = [field.name for field in contract.fields if field.type == "list of numbers"]
     if lists:
         raise InputRefused(
-            f"The model takes lists of numbers ({', '.join(lists)}), which {format} cannot hold"
-            " here. Give JSON lines"
+            f"The model takes lists of numbers ({', '.join(lists)}), which csv cannot hold. Give"
+            " JSON lines or Parquet"
         )
 
 

@@ -56,8 +56,8 @@ def train(
     at = training_date()  # before the imports: some of them read the same variable, and fail
     # scikit-learn takes seconds to import; no other command needs it.
     from mlops.models.plans import PLANS
-    from mlops.training.csv_data import load
     from mlops.training.folder import require_replaceable, save
+    from mlops.training.loading import load
     from mlops.training.trainer import find_bounds
     from mlops.training.trainer import train as train_candidate
 

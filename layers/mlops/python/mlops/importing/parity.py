@@ -145,14 +145,15 @@ def _bounds_of(field: RequestField) -> tuple[float, float] | None:
     """Return the least and the greatest number that a client may send."""
     if states_of(field) is not None:
         return None
+    bounds = dict(field.bounds)
     if field.type == "date":
-        return (
-            days_since_1970(datetime.date(1970, 1, 1)),
-            days_since_1970(datetime.date(2100, 1, 1)),
-        )
-    step = 1.0 if field.type == "integer" else 0.0
-    low = field.ge if field.ge is not None else np.nextafter(float(field.gt or 0) + step, np.inf)
-    high = field.le if field.le is not None else np.nextafter(float(field.lt or 0) - step, -np.inf)
+        if not bounds.keys() & {"ge", "gt"}:
+            bounds["ge"] = days_since_1970(datetime.date(1970, 1, 1))
+        if not bounds.keys() & {"le", "lt"}:
+            bounds["le"] = days_since_1970(datetime.date(2100, 1, 1))
+    step = 0.0 if field.type == "number" else 1.0
+    low = bounds["ge"] if "ge" in bounds else np.nextafter(float(bounds["gt"]) + step, np.inf)
+    high = bounds["le"] if "le" in bounds else np.nextafter(float(bounds["lt"]) - step, -np.inf)
     return float(low), float(high)
 
 

@@ -129,8 +129,8 @@ class Predictor:
     def _run_in_parts(self, tensors: Tensors) -> NDArray[np.float32]:
         """Return the output of the graph, which takes as many rows at once as memory allows."""
         rows = len(next(iter(tensors.values())))
-        width = sum(values.shape[-1] for values in tensors.values())
-        step = max(1, _CELLS_AT_ONCE // max(1, width))
+        cells = sum(values.size for values in tensors.values())
+        step = max(1, rows * _CELLS_AT_ONCE // max(1, cells))
         if rows <= step:
             return self._run(tensors)
         return np.concatenate(

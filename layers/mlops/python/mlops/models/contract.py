@@ -8,19 +8,23 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cached_property
-from typing import Any, Literal, Self
+from math import inf
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mlops.errors import ContractInvalid, MalformedJson
+from mlops.models.documents import Document
+from mlops.models.formats import NAMES as FORMATS
+from mlops.models.formats import Inputs, SeriesFormat, TabularFormat
 from mlops.models.inputs import Encoder
 from mlops.models.schemas import Request, Response, build_request, build_response
 from mlops.models.strict_json import parse
-from mlops.models.tabular import TabularInputs
+from mlops.models.tabular import days_since_1970
 from mlops.models.tasks import Task, task_of
-from mlops.models.text import TextInputs
 
 MAX_FIELDS = 500
 MAX_CHOICES = 1_000
@@ -35,22 +39,17 @@ _RESERVED = frozenset({"batch"})
 """Names that /v1/predict/ has another use for."""
 
 Number = int | float
+Bound = Number | date
 FieldType = Literal["integer", "number", "boolean", "category", "text", "date", "list of numbers"]
 Value = bool | int | float | str
 Statement = Mapping[str, tuple[Value, ...]]
 """Fields, each with the values that it may have."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
-    )
-
-
-class RequestField(_Document):
+class RequestField(Document):
     """One field of a request.
 
-    ge, gt, le, lt: bounds of a number, or of each number of a list.
+    ge, gt, le, lt: bounds of a number, of each number of a list, or of a date.
     choices: the only values of a category; an integer may have some, too.
     min_length, max_length: of a text in characters, of a list in numbers.
     not_blank: whether a text must have something besides white space.
@@ -65,10 +64,10 @@ class RequestField(_Document):
     description: str = ""
     unit: str = ""
     choices: tuple[str | int, ...] = Field(default=(), max_length=MAX_CHOICES)
-    ge: Number | None = None
-    gt: Number | None = None
-    le: Number | None = None
-    lt: Number | None = None
+    ge: Bound | None = None
+    gt: Bound | None = None
+    le: Bound | None = None
+    lt: Bound | None = None
     min_length: int | None = Field(default=None, ge=0)
     max_length: int | None = Field(default=None, ge=0)
     not_blank: bool = False
@@ -82,10 +81,18 @@ class RequestField(_Document):
         return self.type in ("integer", "number", "boolean", "date")
 
     @property
-    def bounds(self) -> tuple[Number, ...]:
-        """All bounds that are set, lower ones first."""
-        found = (self.ge, self.gt, self.le, self.lt)
-        return tuple(bound for bound in found if bound is not None)
+    def limits(self) -> Mapping[str, Bound]:
+        """The bounds that are set, by their names, lower ones first."""
+        found = {"ge": self.ge, "gt": self.gt, "le": self.le, "lt": self.lt}
+        return {name: bound for name, bound in found.items() if bound is not None}
+
+    @property
+    def bounds(self) -> Mapping[str, Number]:
+        """The same bounds as numbers, those of a date as days since 1970."""
+        return {
+            name: days_since_1970(bound) if isinstance(bound, date) else bound
+            for name, bound in self.limits.items()
+        }
 
     @property
     def column(self) -> str:
@@ -105,8 +112,14 @@ class RequestField(_Document):
         self._require_choices()
         if self.default is not None and not _fits(self, self.default):
             raise ValueError("its default is none of its values")
+        if any(isinstance(it, date) is not (self.type == "date") for it in self.limits.values()):
+            raise ValueError(
+                "the bounds of a date are dates, such as 2026-01-31, all others numbers"
+            )
         if self.type in ("integer", "number", "list of numbers") and not self.choices:
             self._require_bounds()
+        if self.type == "date" and self.limits:
+            self._require_room(self.bounds)
         if self.type in ("text", "list of numbers") and self.max_length is None:
             raise ValueError("max_length is missing: the longest value that a client may send")
         return self
@@ -121,16 +134,21 @@ class RequestField(_Document):
             raise ValueError(f"each of the choices should be {_NOUNS[kind]}")
 
     def _require_bounds(self) -> None:
-        low = [bound for bound in (self.ge, self.gt) if bound is not None]
-        high = [bound for bound in (self.le, self.lt) if bound is not None]
-        if len(low) != 1 or len(high) != 1:
+        found = self.bounds
+        if len(found.keys() & {"ge", "gt"}) != 1 or len(found.keys() & {"le", "lt"}) != 1:
             raise ValueError("one lower bound (ge or gt) and one upper bound (le or lt) are needed")
-        if low[0] > high[0] or (low[0] == high[0] and None in (self.ge, self.le)):
-            raise ValueError("no number lies between its bounds")
-        if max(abs(low[0]), abs(high[0])) > FLOAT32_MAX:
+        self._require_room(found)
+        if max(map(abs, found.values())) > FLOAT32_MAX:
             raise ValueError("its bounds are beyond the numbers that a model computes with")
-        if self.type == "integer" and not all(float(bound).is_integer() for bound in low + high):
+        if self.type == "integer" and not all(float(it).is_integer() for it in found.values()):
             raise ValueError("the bounds of an integer must be whole numbers")
+
+    def _require_room(self, bounds: Mapping[str, Number]) -> None:
+        low = max((bounds[name] for name in ("ge", "gt") if name in bounds), default=-inf)
+        high = min((bounds[name] for name in ("le", "lt") if name in bounds), default=inf)
+        if low > high or (low == high and not {"ge", "le"} <= bounds.keys()):
+            kind = "date" if self.type == "date" else "number"
+            raise ValueError(f"no {kind} lies between its bounds")
 
 
 _OPTIONS_OF: Mapping[FieldType, frozenset[str]] = {
@@ -139,14 +157,14 @@ _OPTIONS_OF: Mapping[FieldType, frozenset[str]] = {
     "boolean": frozenset({"default"}),
     "category": frozenset({"choices", "default"}),
     "text": frozenset({"min_length", "max_length", "not_blank"}),
-    "date": frozenset(),
+    "date": frozenset({"ge", "gt", "le", "lt"}),
     "list of numbers": frozenset({"ge", "gt", "le", "lt", "min_length", "max_length", "nulls"}),
 }
 _OPTIONS = sorted(frozenset().union(*_OPTIONS_OF.values()))
 _NOUNS = {int: "a whole number", str: "a text"}
 
 
-class Rule(_Document):
+class Rule(Document):
     """When all fields of `when` have one of their values, the others must fit.
 
     then: fields that must have one of these values, if they are sent.
@@ -166,7 +184,7 @@ class Rule(_Document):
         return self
 
 
-class Labels(_Document):
+class Labels(Document):
     """Words for ranges of the predicted number.
 
     name: of the field in the answer.
@@ -188,12 +206,13 @@ class Labels(_Document):
         return self
 
 
-class Answer(_Document):
+class Answer(Document):
     """What a client gets.
 
     about: describes the whole answer. name, description: of the predicted number.
     decimals: places that the predicted number is rounded to.
     classes: of a multiclass model, in the order of its outputs.
+    intervals: of a forecast, in percent: how often the truth should lie between two numbers.
     example: one whole answer.
     """
 
@@ -203,21 +222,29 @@ class Answer(_Document):
     decimals: int = Field(default=6, ge=0, le=9)
     labels: Labels | None = None
     classes: tuple[str, ...] = Field(default=(), max_length=MAX_CHOICES)
+    intervals: tuple[Annotated[int, Field(ge=1, le=99)], ...] = Field(default=(), max_length=5)
     example: Mapping[str, Any] = {}
 
 
-class View(_Document):
+class View(Document):
     """A way in which clients send rows, for which figures are computed.
 
     fields: all of them, the required ones, or a list.
+    history_days: of a series, its last days alone; all by default.
     """
 
     name: str = Field(pattern=_FIELD_NAME)
     description: str
     fields: Literal["all", "required"] | tuple[str, ...] = "all"
+    history_days: int | None = Field(default=None, ge=1)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether clients send all that they know."""
+        return self.fields == "all" and self.history_days is None
 
 
-class Label(_Document):
+class Label(Document):
     """The column of the training data that says what happened.
 
     positive, negative: its two values, of a binary model.
@@ -233,35 +260,7 @@ class Label(_Document):
     horizon_days: int | None = Field(default=None, ge=0)
 
 
-class Inputs(_Document):
-    """How requests become the tensors of the graph.
-
-    format: `tabular-1` is one matrix: numbers as they are, then categories by their positions.
-        `text-1` is a text as counts of features, each at a place that its hash gives.
-    dtype: of the matrix.
-    bits: of a place, so there are 2**bits. parts: lengths of the parts of words, in characters.
-    """
-
-    format: Literal["tabular-1", "text-1"] = "tabular-1"
-    dtype: Literal["float32", "float64"] = "float32"
-    bits: int | None = Field(default=None, ge=8, le=20)
-    parts: tuple[int, ...] = Field(default=(), max_length=8)
-
-    @model_validator(mode="after")
-    def _fits_format(self) -> Self:
-        is_text = self.format == "text-1"
-        if is_text and (self.bits is None or not self.parts):
-            raise ValueError("inputs of text-1 need bits and parts")
-        if not is_text and (self.bits is not None or self.parts):
-            raise ValueError("inputs of tabular-1 have no bits and no parts")
-        if is_text and self.dtype != "float32":
-            raise ValueError("inputs of text-1 have no dtype")
-        if list(self.parts) != sorted(set(self.parts)) or min(self.parts, default=1) < 1:
-            raise ValueError("the lengths of parts must rise, from 1 on")
-        return self
-
-
-class Contract(_Document):
+class Contract(Document):
     """The contract of one model; see docs/contract.md for each key.
 
     subject: the field that says whom a request is about. It is personal data, which is never
@@ -274,12 +273,12 @@ class Contract(_Document):
     model: str = Field(pattern=_MODEL_NAME, max_length=_MAX_MODEL_NAME)
     title: str = Field(min_length=1)
     description: str = ""
-    task: Literal["binary", "multiclass", "regression"]
+    task: Literal["binary", "multiclass", "regression", "forecast"]
     subject: str | None = None
     fields: tuple[RequestField, ...] = Field(min_length=1, max_length=MAX_FIELDS)
     rules: tuple[Rule, ...] = ()
     answer: Answer = Answer()
-    inputs: Inputs = Inputs()
+    inputs: Inputs = TabularFormat()
     label: Label | None = None
     views: tuple[View, ...] = ()
     segments: tuple[str, ...] = ()
@@ -310,7 +309,14 @@ class Contract(_Document):
     @cached_property
     def encoder(self) -> Encoder:
         """What turns requests into the inputs of the graph."""
-        return TextInputs(self) if self.inputs.format == "text-1" else TabularInputs(self)
+        return self.inputs.encoder(self)
+
+    @property
+    def series(self) -> SeriesFormat:
+        """The format of the inputs of a forecast. Raise TypeError for another task."""
+        if not isinstance(self.inputs, SeriesFormat):
+            raise TypeError(f"{self.model} is no model of a series")
+        return self.inputs
 
     def subject_of(self, request: Request) -> str | None:
         """Return whom a request is about, or None where the model asks for nobody."""
@@ -417,6 +423,9 @@ def _problems(contract: Contract) -> Iterator[str]:
             yield from (
                 f"{where}: there is no field {name!r}" for name in named if name not in names
             )
+    for view in contract.views:
+        if view.history_days is not None and contract.task != "forecast":
+            yield f"views.{view.name}.history_days: a {contract.task} model has no history"
     yield from _answer_problems(contract)
 
 
@@ -428,21 +437,17 @@ def _subject_problems(contract: Contract) -> Iterator[str]:
         yield f"subject: there is no field {contract.subject!r}"
     elif field.type not in ("text", "integer") or not field.required or field.choices:
         yield f"subject: {contract.subject!r} must be a required text or integer"
-    elif any(abs(bound) >= MAX_SUBJECT for bound in field.bounds):
+    elif any(abs(bound) >= MAX_SUBJECT for bound in field.bounds.values()):
         yield f"subject: an integer id has 64 bits; the bounds must be below {MAX_SUBJECT:,}"
 
 
 def _input_problems(contract: Contract) -> Iterator[str]:
     if not contract.features:
         yield "fields: the model has no field to predict from"
-    if contract.inputs.format == "text-1":
-        kinds = [(field.type, field.required) for field in contract.features]
-        if kinds != [("text", True)]:
-            yield "fields: inputs of text-1 are one required text, besides the subject"
-        return
-    for field in contract.features:
-        if field.type in ("text", "list of numbers"):
-            yield f"fields.{field.name}: inputs of tabular-1 take no {field.type}"
+    if (contract.task == "forecast") is not (contract.inputs.format == "series-1"):
+        yield "inputs.format: a forecast needs series-1, which other tasks cannot use"
+    else:
+        yield from contract.inputs.problems(contract)
 
 
 def _rule_problems(contract: Contract, rule: Rule) -> Iterator[str]:
@@ -484,6 +489,17 @@ def _answer_problems(contract: Contract) -> Iterator[str]:
         yield "answer.name is missing: the name of the predicted number"
     elif answer.classes:
         yield f"answer.classes: a {contract.task} model has none"
+    if contract.task != "forecast" and answer.intervals:
+        yield f"answer.intervals: a {contract.task} model has none"
+    if contract.task == "forecast":
+        if contract.segments:
+            yield "segments: a forecast has none"
+        if answer.labels:
+            yield "answer.labels: a forecast has none"
+        if list(answer.intervals) != sorted(set(answer.intervals)):
+            yield "answer.intervals: they must rise"
+        if answer.name == "day":
+            yield "answer.name: 'day' has a meaning already; choose another name"
     taken = [
         contract.subject or "row",  # results of batch jobs have one or the other
         *_answer_names(contract),
@@ -499,6 +515,8 @@ def _answer_problems(contract: Contract) -> Iterator[str]:
 def _answer_names(contract: Contract) -> list[str]:
     if contract.task == "multiclass":
         return ["category", "probabilities"]
+    if contract.task == "forecast":
+        return ["forecast"]
     labels = contract.answer.labels
     return [contract.answer.name, *([labels.name] if labels else [])]
 
@@ -531,8 +549,8 @@ def _place(location: Sequence[int | str], document: object) -> str:
             here = here[part]
             name = here.get("name") if isinstance(here, dict) else None
             place += f".{name}" if isinstance(name, str) else f"[{part + 1}]"
-        elif isinstance(here, dict):
+        elif isinstance(here, dict) and part not in FORMATS:
             here = here.get(str(part))
             place += f".{part}"
-        # Otherwise it is one of the types that pydantic tried.
+        # Otherwise it is one of the types that pydantic tried, or the name of a format.
     return place.removeprefix(".")

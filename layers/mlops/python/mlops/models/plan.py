@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.models.contract import Contract
+from mlops.models.forecaster import Forecaster
 from mlops.models.inputs import Tensors
 
 
@@ -34,7 +35,8 @@ class OwnGraph(Protocol):
         """Return its graph, an `onnx.ModelProto` with the inputs of the contract's format."""
 
 
-Estimator = Classifier | Regressor | OwnGraph
+Estimator = Classifier | Regressor | Forecaster | OwnGraph
+"""What a plan's `fit` returns, depending on the task."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class TrainingPlan:
 
     fit: takes the inputs of the graph, the labels as numbers and a seed; the same ones give the
         same estimator. Labels that were made of ratings are these ratings.
-    repeats: how often the rows are dealt out into the folds of the cross-validation.
+    repeats: how often the rows are dealt out into the folds of the cross-validation; once where
+        the folds follow one another in time.
     bounds: by the name of each view of the contract.
     limits: those that hold whatever the model was trained on.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,7 +43,10 @@ def build_request(contract: Contract) -> type[Request]:
     """Return the class of the contract's requests."""
     rules = _rules_by_field(contract.rules)
     definitions: dict[str, Any] = {
-        field.name: _definition(field, rules.get(field.name, ())) for field in contract.fields
+        field.name: _definition(
+            field, rules.get(field.name, ()), contract.inputs.validators(contract, field)
+        )
+        for field in contract.fields
     }
     return create_model(
         f"{_class_name(contract.model)}Request",
@@ -85,8 +88,12 @@ def _described(description: str, more: Mapping[str, Any] | None = None) -> dict[
     return {"json_schema_extra": schema} if schema else {}
 
 
-def _definition(field: RequestField, rules: tuple[_Condition, ...]) -> tuple[Any, Any]:
+def _definition(
+    field: RequestField, rules: tuple[_Condition, ...], of_format: Sequence[AfterValidator]
+) -> tuple[Any, Any]:
+    """of_format: what the input format requires of the field's values."""
     kind, validators = _kind(field)
+    validators = [*validators, *of_format]
     if not field.required:
         kind = kind | None
     if rules:
@@ -111,7 +118,8 @@ def _kind(field: RequestField) -> tuple[Any, list[Any]]:
         case "boolean":
             return bool, []
         case "date":
-            return date, [BeforeValidator(_iso_date)]
+            day: Any = Annotated[date, Field(**_limits(field))]
+            return day, [BeforeValidator(_iso_date)]
         case "list of numbers":
             number: Any = Annotated[float, Field(**_limits(field))]
             return list[number | None] if field.nulls else list[number], []
@@ -126,13 +134,12 @@ def _filled(text: str) -> str:
 
 def _bounds(field: RequestField) -> dict[str, Any]:
     lengths = {"min_length": field.min_length, "max_length": field.max_length}
-    limits = {} if field.type == "list of numbers" else _limits(field)
+    limits = {} if field.type in ("list of numbers", "date") else _limits(field)
     return limits | {name: length for name, length in lengths.items() if length is not None}
 
 
 def _limits(field: RequestField) -> dict[str, Any]:
-    bounds = {"ge": field.ge, "gt": field.gt, "le": field.le, "lt": field.lt}
-    return {name: bound for name, bound in bounds.items() if bound is not None}
+    return {**field.limits}
 
 
 def _whole_number(value: object) -> object:

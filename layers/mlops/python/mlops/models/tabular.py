@@ -14,6 +14,7 @@ from mlops.models.inputs import Tensors
 
 if TYPE_CHECKING:
     from mlops.models.contract import Contract, RequestField
+    from mlops.models.formats import TabularFormat
 
 INPUT = "columns"
 """Name of the matrix among the inputs of the graph."""
@@ -36,12 +37,12 @@ class TabularInputs:
     the contract.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, format: TabularFormat) -> None:
         self.fields: tuple[RequestField, ...] = (
             *(field for field in contract.features if field.is_numeric),
             *(field for field in contract.features if not field.is_numeric),
         )
-        self.dtype = np.dtype(contract.inputs.dtype)
+        self.dtype = np.dtype(format.dtype)
         self._numeric = [field.name for field in self.fields if field.is_numeric]
         self._dates = [field.name for field in self.fields if field.type == "date"]
         self._positions: Mapping[str, dict[str | int, float]] = {

@@ -6,20 +6,38 @@ answer says, what a canary and drift detection watch, and by how much two versio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, create_model
 
 if TYPE_CHECKING:
     from mlops.models.contract import Answer, Contract
 
 Numbers = NDArray[np.float64]
 """Shape (n, k): the numbers of n rows."""
-AnswerColumns = Mapping[str, "NDArray[Any] | AnswerColumns"]
+Label = float | tuple[float, ...]
+"""What happened, as numbers: one, or for a forecast one for each of its days."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A field whose value is a list of objects.
+
+    lengths: of the list of each answer, shape (n,). columns: the fields of all objects, the lists
+    one after the other.
+    """
+
+    lengths: NDArray[np.intp]
+    columns: Mapping[str, NDArray[Any]]
+
+
+AnswerColumns = Mapping[str, "NDArray[Any] | Lists | AnswerColumns"]
 """The fields of n answers; a field of several numbers is a mapping itself."""
 
 _FLOAT32_MAX = 3.4028235e38
@@ -71,13 +89,13 @@ class Task(Protocol):
     def watched(self, numbers: Numbers) -> NDArray[np.float64]:
         """Return one number for each row, shape (n,): it is logged, and compared in a canary."""
 
-    def read_label(self, value: object) -> float | None:
-        """Return a label as a number, or None where `value` is no label."""
+    def read_label(self, value: object) -> Label | None:
+        """Return a label as numbers, or None where `value` is no label."""
 
     def losses(self, labels: NDArray[np.float64], numbers: Numbers) -> Mapping[str, NDArray[Any]]:
         """Return by name the losses of each row, shape (n,); less is better.
 
-        labels: shape (n,), as `read_label` returns them.
+        labels: shape (n,) or, of forecasts, (n, days), as `read_label` returns them.
         """
 
     def margins(self, champion: Mapping[str, float]) -> Mapping[str, float]:
@@ -213,6 +231,162 @@ class Regression:
         return {name: _REGRESSION_MARGIN * loss for name, loss in champion.items()}
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """A number for each day after a history, with intervals that hold the truth most of the time.
+
+    A row of numbers has these for each of the `days` that can be asked for: the day as an ordinal,
+    its number, the lower and upper end of each interval, and the day's level in the history. Days
+    that were not asked for are all zeros. default_days: how many are asked for by default.
+    """
+
+    contract_answer: Answer
+    days: int
+    default_days: int
+
+    @property
+    def numbers_per_day(self) -> int:
+        return 3 + 2 * len(self.contract_answer.intervals)
+
+    @property
+    def output(self) -> Output:
+        return Output(
+            "forecast",
+            width=self.days * self.numbers_per_day,
+            low=0,
+            high=_FLOAT32_MAX,
+            impossible="it predicts what is no number, or negative",
+            decimals=self.contract_answer.decimals,
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of a day in the answer, after the day itself."""
+        ends = (
+            f"{end}_{percent}"
+            for percent in self.contract_answer.intervals
+            for end in ("low", "high")
+        )
+        return self.contract_answer.name, *ends
+
+    def response_fields(self) -> dict[str, Any]:
+        answer = self.contract_answer
+        fields: dict[str, Any] = {
+            "day": (date, ...),
+            answer.name: (float, Field(ge=0, description=answer.description)),
+        }
+        for name in self.names[1:]:
+            end, percent = name.split("_")
+            side = "Lower" if end == "low" else "Upper"
+            description = f"{side} end of the interval that holds {percent} % of the days."
+            fields[name] = (float, Field(ge=0, description=description))
+        # Two models may both forecast, but their days have names of their own.
+        kind: Any = create_model(f"{answer.name.title().replace('_', '')}Day", **fields)
+        return {"forecast": (list[kind], Field(description="One entry for each day, in order."))}
+
+    def answer(self, numbers: Sequence[float]) -> dict[str, Any]:
+        names, width = self.names, self.numbers_per_day
+        return {
+            "forecast": [
+                {
+                    "day": date.fromordinal(int(numbers[place])),
+                    **dict(zip(names, numbers[place + 1 : place + width - 1], strict=True)),
+                }
+                for place in range(0, len(numbers), width)
+                if numbers[place]
+            ]
+        }
+
+    def answer_columns(self, numbers: Numbers) -> AnswerColumns:
+        by_day = self._by_day(numbers)
+        asked = by_day[:, :, 0] > 0
+        found = by_day[asked]
+        days = (found[:, 0] - _EPOCH).astype("datetime64[D]").astype(np.str_)
+        columns = {"day": days, **dict(zip(self.names, found[:, 1:-1].T, strict=True))}
+        return {"forecast": Lists(asked.sum(axis=1), columns)}
+
+    def watched(self, numbers: Numbers) -> NDArray[np.float64]:
+        """Return the mean forecast over the level of the history; 0 where that is 0."""
+        by_day = self._by_day(numbers)
+        forecasts, levels = by_day[:, :, 1].sum(axis=1), by_day[:, :, -1].sum(axis=1)
+        found: NDArray[np.float64] = np.divide(
+            forecasts, levels, out=np.zeros(len(numbers)), where=levels > 0
+        ).round(6)
+        return found
+
+    def read_label(self, value: object) -> tuple[float, ...] | None:
+        """Return the days of a list, NaN for nulls and from its end on. One must be known."""
+        if not isinstance(value, list) or not 1 <= len(value) <= self.days:
+            return None
+        found = [math.nan if it is None else _finite(it) for it in value]
+        if None in found or not any(it == it for it in found):
+            return None
+        missing = self.days - len(found)
+        return (*(it for it in found if it is not None), *[math.nan] * missing)
+
+    def losses(self, labels: NDArray[np.float64], numbers: Numbers) -> Mapping[str, NDArray[Any]]:
+        """Return the mean losses of the days that are both known and asked for."""
+        days = self.day_losses(labels, numbers)
+        return {name: np.nanmean(losses, axis=1) for name, losses in days.items()}
+
+    def day_losses(
+        self, labels: NDArray[np.float64], numbers: Numbers
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Return the losses of each day, shape (n, days); NaN where it is not known or asked for.
+
+        The interval score is that of Gneiting and Raftery (Journal of the American Statistical
+        Association 102 (2007) 359-378), the mean of all intervals.
+        """
+        by_day = self._by_day(numbers)
+        truth = self._asked(labels, by_day)
+        found = {"absolute error": np.abs(by_day[:, :, 1] - truth)}
+        scores = []
+        for percent, low, high in self._intervals(by_day):
+            beyond = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
+            scores.append(high - low + beyond * 2 / (1 - percent / 100))
+        if scores:
+            found["interval score"] = np.mean(scores, axis=0)
+        return found
+
+    def covered(
+        self, labels: NDArray[np.float64], numbers: Numbers
+    ) -> Mapping[int, NDArray[np.float64]]:
+        """Return by interval whether it holds each day: 1, 0, or NaN as in `day_losses`."""
+        by_day = self._by_day(numbers)
+        truth = self._asked(labels, by_day)
+        return {
+            percent: np.where(np.isnan(truth), np.nan, (truth >= low) & (truth <= high))
+            for percent, low, high in self._intervals(by_day)
+        }
+
+    def margins(self, champion: Mapping[str, float]) -> Mapping[str, float]:
+        return {name: _REGRESSION_MARGIN * loss for name, loss in champion.items()}
+
+    def _by_day(self, numbers: Numbers) -> NDArray[np.float64]:
+        """Return the same numbers, shape (n, days, numbers of a day)."""
+        return numbers.reshape(len(numbers), self.days, self.numbers_per_day)
+
+    def _asked(
+        self, labels: NDArray[np.float64], by_day: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        return np.where(by_day[:, :, 0] > 0, labels, np.nan)
+
+    def _intervals(
+        self, by_day: NDArray[np.float64]
+    ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield the percent, lower and upper ends of each interval; ends of shape (n, days)."""
+        for place, percent in enumerate(self.contract_answer.intervals):
+            yield percent, by_day[:, :, 2 + 2 * place], by_day[:, :, 3 + 2 * place]
+
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def _finite(value: object) -> float | None:
+    """Return a number of JSON, or None for what is none."""
+    return float(value) if isinstance(value, int | float) and type(value) is not bool else None
+
+
 _CLASSIFICATION_MARGINS = {"wrong decisions": 0.03, "Brier score": 0.01}
 _REGRESSION_MARGIN = 0.05
 
@@ -226,6 +400,15 @@ def task_of(contract: Contract) -> Task:
             return Multiclass(contract.answer.classes)
         case "regression":
             return Regression(contract.answer)
+        case "forecast":
+            return forecast_of(contract)
+
+
+def forecast_of(contract: Contract) -> Forecast:
+    """Return the task of a contract whose inputs are a series."""
+    horizon = contract.by_name[contract.series.horizon]
+    longest = int(horizon.bounds["le"])
+    return Forecast(contract.answer, longest, int(horizon.default or longest))
 
 
 def _number_fields(answer: Answer, **bounds: Any) -> dict[str, Any]:

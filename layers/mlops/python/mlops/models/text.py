@@ -22,6 +22,7 @@ from mlops.models.inputs import Tensors
 
 if TYPE_CHECKING:
     from mlops.models.contract import Contract, RequestField
+    from mlops.models.formats import TextFormat
 
 PLACES, COUNTS = "places", "counts"
 """Names of the inputs of the graph."""
@@ -55,10 +56,10 @@ class TextInputs:
         COUNTS: ("tensor(float)", None),
     }
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, format: TextFormat) -> None:
         (self._field,) = contract.features
-        self._bits = contract.inputs.bits or 0
-        self._lengths = contract.inputs.parts
+        self._bits = format.bits
+        self._lengths = format.parts
 
     @property
     def size(self) -> int:

@@ -38,13 +38,15 @@ def reference_profile(
     """
     fields = contract.encoder.fields
     columns = tensors[INPUT].T.astype(np.float64) if fields else ()
-    features = zip(fields, columns, strict=True)
     classes = contract.answer.classes
     watched = contract.outcome.watched(numbers)
     prediction = _category_profile(watched, classes) if classes else _number_profile(watched)
     document = {
         "rows": len(numbers),
-        "features": {field.name: _feature_profile(field, values) for field, values in features},
+        "features": {
+            field.name: _feature_profile(field, values)
+            for field, values in zip(fields, columns, strict=True)
+        },
         "prediction": prediction,
         "views": {
             name: {"counts": _count(prediction, contract.outcome.watched(found))}

@@ -19,6 +19,7 @@ from mlops.models.contract import Contract
 from mlops.models.schemas import Request
 from mlops.models.tasks import Numbers
 from mlops.models.validation import validate
+from mlops.models.views import as_sent
 from mlops.release.findings import Findings
 from mlops.release.noninferiority import Figure, compare
 
@@ -66,11 +67,8 @@ def _views(contract: Contract, rows: Sequence[_Row]) -> Iterator[tuple[str, Sequ
     """Yield the rows as clients send them that know every field, and those of each view."""
     yield "full", rows
     for view in contract.views:
-        if view.fields == "all":
-            continue
-        fields = contract.required if view.fields == "required" else {*view.fields}
-        sent = fields | contract.required
-        yield view.name, [{name: row[name] for name in row.keys() & sent} for row in rows]
+        if not view.is_whole:
+            yield view.name, [as_sent(contract, view, row) for row in rows]
 
 
 def _known(contract: Contract, row: _Row) -> _Row:
@@ -93,9 +91,10 @@ def _predict(served: ServedModel, rows: Sequence[_Row]) -> Numbers:
     return numbers
 
 
-def _meaning(contract: Contract) -> tuple[str, tuple[str, ...]]:
+def _meaning(contract: Contract) -> tuple[object, ...]:
     """Return what decides whether the losses of two versions can be compared."""
-    return contract.task, contract.answer.classes
+    answer = contract.answer
+    return contract.task, answer.classes, answer.intervals, contract.outcome.output.width
 
 
 def _digest(served: ServedModel) -> str | None:

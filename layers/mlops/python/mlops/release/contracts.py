@@ -62,23 +62,21 @@ def _of_field(old: RequestField, new: RequestField) -> Iterator[str]:
 
 def _tighter_bounds(old: RequestField, new: RequestField) -> Iterator[str]:
     if _lowest(new) > _lowest(old):
-        yield f"the lower bound is {_shown(new.ge, new.gt)}, and was {_shown(old.ge, old.gt)}"
+        yield f"the lower bound is {_shown(new, 'ge', 'gt')}, and was {_shown(old, 'ge', 'gt')}"
     if _highest(new) < _highest(old):
-        yield f"the upper bound is {_shown(new.le, new.lt)}, and was {_shown(old.le, old.lt)}"
+        yield f"the upper bound is {_shown(new, 'le', 'lt')}, and was {_shown(old, 'le', 'lt')}"
 
 
 def _lowest(field: RequestField) -> _Bound:
     """Return the lower bound: of two the greater one takes less."""
-    if field.gt is not None:
-        return field.gt, True
-    return -inf if field.ge is None else field.ge, False
+    bounds = field.bounds
+    return (bounds["gt"], True) if "gt" in bounds else (bounds.get("ge", -inf), False)
 
 
 def _highest(field: RequestField) -> _Bound:
     """Return the upper bound: of two the lesser one takes less."""
-    if field.lt is not None:
-        return field.lt, False
-    return inf if field.le is None else field.le, True
+    bounds = field.bounds
+    return (bounds["lt"], False) if "lt" in bounds else (bounds.get("le", inf), True)
 
 
 def _within(choice: str | int, field: RequestField) -> bool:
@@ -88,8 +86,9 @@ def _within(choice: str | int, field: RequestField) -> bool:
     return (choice, False) >= low and (choice, True) <= high
 
 
-def _shown(inclusive: float | None, exclusive: float | None) -> str:
-    return f"{exclusive}, exclusive" if exclusive is not None else f"{inclusive}"
+def _shown(field: RequestField, inclusive: str, exclusive: str) -> str:
+    limits = field.limits
+    return f"{limits[exclusive]}, exclusive" if exclusive in limits else f"{limits.get(inclusive)}"
 
 
 def _longest(field: RequestField) -> float:
@@ -129,6 +128,8 @@ def _of_answers(old: Contract, new: Contract) -> Iterator[str]:
     yield from _of_names("category", old.answer.classes, new.answer.classes)
     for name in sorted(set(old.answer.classes) - set(new.answer.classes)):
         yield f"answer, probabilities.{name}: is removed"
+    for percent in sorted(set(old.answer.intervals) - set(new.answer.intervals)):
+        yield f"answer, forecast.low_{percent} and high_{percent}: are removed"
     before, now = old.answer.labels, new.answer.labels
     if before is None:
         return

@@ -88,6 +88,12 @@ def close(found: object, expected: object, unit: float) -> bool:
             found.keys() == expected.keys()
             and all(close(found[name], value, unit) for name, value in expected.items())
         )
+    if isinstance(expected, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(expected)
+            and all(close(one, other, unit) for one, other in zip(found, expected, strict=True))
+        )
     if not isinstance(expected, float):
         return found == expected
     if isinstance(found, bool) or not isinstance(found, int | float):

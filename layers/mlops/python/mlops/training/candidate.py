@@ -33,7 +33,9 @@ from mlops.training.evidence import Evidence
 from mlops.training.folder import Candidate
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
-_GOLDEN_ROWS = 24
+_GOLDEN_ROWS, _FEWEST_GOLDEN_ROWS = 24, 6
+_GOLDEN_BYTES = 40_000
+"""Each start of a server reads them, so rows that are long are fewer."""
 
 
 def build_candidate(
@@ -94,7 +96,9 @@ def _golden_rows(data: Dataset, predictor: Predictor) -> bytes:
     """Return the contract's examples, and rows from all over the data: full and sparse ones."""
     contract = data.contract
     requests = [dict(example) for example in contract.examples.values()]
-    rows = np.linspace(0, len(data) - 1, min(_GOLDEN_ROWS, len(data)), dtype=int)
+    size = max(len(json.dumps(data.requests[row])) for row in (0, -1))
+    count = min(_GOLDEN_ROWS, len(data), max(_FEWEST_GOLDEN_ROWS, _GOLDEN_BYTES // size))
+    rows = np.linspace(0, len(data) - 1, count, dtype=int)
     for number, row in enumerate(rows.tolist()):
         request = _without_subject(data, row)
         if number % 3:
@@ -119,8 +123,9 @@ def _without_subject(data: Dataset, row: int) -> dict[str, Any]:
 def _stand_in(field: RequestField, row: int) -> str | int:
     """Return a subject that the contract allows, and that says nothing but the row's number."""
     if field.type == "integer":
-        low = int(field.ge if field.ge is not None else (field.gt or 0) + 1)
-        high = int(field.le if field.le is not None else (field.lt or 0) - 1)
+        bounds = field.bounds
+        low = int(bounds["ge"] if "ge" in bounds else bounds["gt"] + 1)
+        high = int(bounds["le"] if "le" in bounds else bounds["lt"] - 1)
         return row if low <= row <= high else low + row % (high - low + 1)
     text = f"row {row}".rjust(field.min_length or 0, ".")
     return text[-field.max_length :] if field.max_length else text

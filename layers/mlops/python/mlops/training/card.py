@@ -41,6 +41,7 @@ def model_card(data: Dataset, text: CardText, evidence: Evidence) -> bytes:
         ),
         "",
     ]
+    lines += _breakdowns(data, evidence)
     if contract.segments:
         lines += ["## By segment", "Holdout, every field sent.", "", *_segments(data, evidence), ""]
     if text.limits:
@@ -79,6 +80,23 @@ def _cross_validation(data: Dataset, evidence: Evidence) -> list[str]:
         ),
         "",
     ]
+
+
+def _breakdowns(data: Dataset, evidence: Evidence) -> list[str]:
+    """Return the figures of cross-validation by parts of the predictions, for each view."""
+    lines: list[str] = []
+    evaluation = evaluation_of(data.contract)
+    for view in views_of(data.contract) if evidence.cross_validation else ():
+        found = evidence.cross_validation[view.name]
+        for breakdown in evaluation.breakdown(data, found.rows, found.numbers):
+            lines += [
+                f"## By {breakdown.by}, {view.name}",
+                f"Cross-validated; {view.description}.",
+                "",
+                *_table((breakdown.by, *breakdown.heads), breakdown.parts),
+                "",
+            ]
+    return lines
 
 
 def _with_spread(figure: Figure, found: CrossValidation) -> str:

@@ -63,6 +63,24 @@ def load(path: Path, contract: Contract) -> Dataset:
     return Dataset(contract, requests, labels, digest, np.array(ratings) if ratings else None)
 
 
+def read_table(path: Path) -> tuple[bytes, Iterator[tuple[int, list[str]]]]:
+    """Return a CSV file's bytes, uncompressed, and the cells of each line with its number.
+
+    Raises:
+        DataInvalid: The file is no CSV; of lines that are wrong, when they are reached.
+    """
+    content = _read(path)
+    return content, _cells(str(path), _decode(str(path), content))
+
+
+def _decode(source: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataInvalid(source, line, "file", "not UTF-8") from error
+
+
 def _label_of(contract: Contract) -> Label:
     label = contract.label
     if label is None:
@@ -103,12 +121,7 @@ _Row = tuple[int, dict[str, str], str]
 def _table(
     source: str, content: bytes, contract: Contract, label: Label
 ) -> tuple[_Names, Iterator[_Row]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataInvalid(source, line, "file", "not UTF-8") from error
-    rows = _cells(source, text)
+    rows = _cells(source, _decode(source, content))
     first = next(rows, None)
     if first is None:
         raise DataInvalid(source, None, "file", "it is empty")
@@ -201,6 +214,8 @@ def _read_label(
             reason = f"should be {', '.join(classes[:MAX_NAMED])}{more}"
         case "regression":
             return _read_number(source, line, text, label)
+        case "forecast":
+            raise TypeError("series_data reads the rows of forecasts")
     raise DataInvalid(source, line, label.column, reason)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlops.models.contract import Contract, View
 from mlops.models.inputs import Tensors
+from mlops.models.views import as_sent
 
 Rows = NDArray[np.intp]
 """Positions of rows in a data set."""
@@ -38,9 +39,12 @@ class Dataset:
 
     @cached_property
     def targets(self) -> NDArray[Any]:
-        """The labels as numbers, shape (n,): positions of classes are int64, others float64."""
+        """The labels as numbers, shape (n,): positions of classes are int64, others float64.
+
+        Of forecasts they have shape (n, days), NaN where a day is not known.
+        """
         numbers = np.array([self.contract.outcome.read_label(label) for label in self.labels])
-        kind = np.float64 if self.contract.task == "regression" else np.int64
+        kind = np.int64 if self.contract.task in ("binary", "multiclass") else np.float64
         return numbers.astype(kind)
 
     @property
@@ -64,13 +68,9 @@ class Dataset:
         return np.array(["missing" if value is None else str(value) for value in values])
 
     def _in_view(self, view: View) -> Tensors:
-        if view.fields == "all":
+        if view.is_whole:
             return self.tensors
-        named = () if view.fields == "required" else view.fields
-        kept = self.contract.required.union(named)
-        return self._encode(
-            [{name: row[name] for name in row if name in kept} for row in self.requests]
-        )
+        return self._encode([as_sent(self.contract, view, row) for row in self.requests])
 
     def _encode(self, requests: Sequence[Mapping[str, Any]]) -> Tensors:
         parse = self.contract.request.model_validate

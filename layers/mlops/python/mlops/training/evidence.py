@@ -10,7 +10,7 @@ from mlops.models.inputs import Tensors
 from mlops.models.plan import TrainingPlan
 from mlops.models.tasks import Numbers
 from mlops.training.data import Dataset, Rows, take
-from mlops.training.evaluation import FOLDS, REPEATS, Figures, evaluation_of
+from mlops.training.evaluation import REPEATS, Figures, evaluation_of
 from mlops.training.export import predict_numbers
 
 
@@ -20,10 +20,13 @@ class CrossValidation:
 
     figures: means over all folds; those that are pooled are of all folds' predictions together.
     spread: the standard deviations over folds.
+    rows, numbers: of all folds together: what was predicted, and for which rows.
     """
 
     figures: Figures
     spread: Figures
+    rows: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
+    numbers: Numbers = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,14 @@ def cross_validate(
         estimator = plan.fit(take(data.tensors, train), data.fitted[train], seed)
         held_out.append(test)
         for name, tensors in data.by_view.items():
-            numbers = predict_numbers(estimator, contract, take(tensors, test))
-            predicted[name].append(numbers)
-            found[name].append(evaluation.compute(data.targets[test], numbers))
-        on_fold(done, FOLDS * plan.repeats)
-    labels = data.targets[np.concatenate(held_out)]
+            fold = predict_numbers(estimator, contract, take(tensors, test))
+            predicted[name].append(fold)
+            found[name].append(evaluation.compute(data.targets[test], fold))
+        on_fold(done, evaluation.fold_count * plan.repeats)
+    tested = np.concatenate(held_out)
+    numbers = {name: np.concatenate(predicted[name]) for name in data.by_view}
     pooled = {
-        name: evaluation.compute(labels, np.concatenate(predicted[name])) for name in data.by_view
+        name: evaluation.compute(data.targets[tested], numbers[name]) for name in data.by_view
     }
     return {
         name: CrossValidation(
@@ -110,6 +114,8 @@ def cross_validate(
                 figure.name: float(np.std([fold[figure.name] for fold in found[name]]))
                 for figure in evaluation.figures
             },
+            rows=tested,
+            numbers=numbers[name],
         )
         for name in data.by_view
     }

@@ -14,8 +14,10 @@ from mlops.inference.predictor import LAYOUT
 from mlops.models.contract import Contract
 from mlops.models.inputs import Tensors
 from mlops.models.plan import Estimator, OwnGraph
+from mlops.models.series import DAYS, FEATURES
 from mlops.models.tabular import INPUT
 from mlops.models.tasks import Numbers, Output
+from mlops.training.forecast_graph import with_intervals
 
 OPSET = 21
 
@@ -24,6 +26,9 @@ def predict_numbers(estimator: Any, contract: Contract, tensors: Tensors) -> Num
     """Return what the exported graph predicts, computed by the estimator itself; shape (n, k)."""
     if isinstance(estimator, OwnGraph):
         return estimator.numbers(tensors)
+    if contract.task == "forecast":
+        forecast: Numbers = estimator.predict(tensors[DAYS])
+        return forecast
     matrix = tensors[INPUT]
     if contract.task == "regression":
         numbers: Numbers = estimator.predict(matrix).reshape(-1, 1)
@@ -37,12 +42,27 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
 
     Its feature engineering is part of the graph, if it is a pipeline.
     """
-    encoder = contract.encoder
+    if contract.task == "forecast":
+        return _serialize(_forecast_graph(estimator, contract), contract)
     if isinstance(estimator, OwnGraph):
-        model = estimator.graph()
-    else:
-        model = _convert(estimator, contract)
-        _set_output(model.graph, contract.outcome.output)
+        return _serialize(estimator.graph(), contract)
+    model = _convert(estimator, contract)
+    _set_output(model.graph, contract.outcome.output)
+    return _serialize(model, contract)
+
+
+def _forecast_graph(estimator: Any, contract: Contract) -> onnx.ModelProto:
+    with _plain_attributes():
+        trees = convert_sklearn(
+            estimator.trees,
+            name=contract.model,
+            initial_types=[("features", FloatTensorType([None, len(FEATURES)]))],
+            target_opset=OPSET,
+        )
+    return with_intervals(trees, estimator.widths, contract)
+
+
+def _serialize(model: onnx.ModelProto, contract: Contract) -> bytes:
     # skl2onnx keeps the operator sets in a set, whose order differs from process to process, and
     # may name one twice.
     operator_sets = {entry.domain: entry.version for entry in model.opset_import}
@@ -50,7 +70,7 @@ def to_onnx(estimator: Estimator, contract: Contract) -> bytes:
     model.opset_import.extend(
         onnx.helper.make_opsetid(*entry) for entry in sorted(operator_sets.items())
     )
-    onnx.helper.set_model_props(model, {LAYOUT: encoder.layout})
+    onnx.helper.set_model_props(model, {LAYOUT: contract.encoder.layout})
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 

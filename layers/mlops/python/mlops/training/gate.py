@@ -101,7 +101,8 @@ def _broken_bounds(evaluation: Evaluation, bounds: Bounds, found: Figures) -> It
         if low is not None and value < low:
             yield f"{shown} is below {low}{'' if figure.more_is_better else f', {_LEAK}'}"
         if high is not None and value > high:
-            yield f"{shown} is above {high}{f', {_LEAK}' if figure.more_is_better else ''}"
+            leaks = figure.more_is_better and not figure.aimed
+            yield f"{shown} is above {high}{f', {_LEAK}' if leaks else ''}"
 
 
 def _propose(evaluation: Evaluation, results: CrossValidation) -> Bounds:
@@ -110,7 +111,9 @@ def _propose(evaluation: Evaluation, results: CrossValidation) -> Bounds:
         value, spread = results.figures[figure.name], results.spread[figure.name]
         if figure.more_is_better:
             minimum[figure.name] = figure.round(value - spread)
-            if figure.leak is not None:
+            if figure.aimed:
+                maximum[figure.name] = figure.round(min(value + spread, 1))
+            elif figure.leak is not None:
                 maximum[figure.name] = figure.round(min(value + 3 * spread, figure.leak))
         else:
             maximum[figure.name] = figure.round(value + spread)
