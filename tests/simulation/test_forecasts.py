@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlops.models.ridership.training import RIDERSHIP_PLAN
+from mlops.models.ridership.training import RIDERSHIP_PLAN, fit
 from mlops.models.series import DAYS
 from mlops.models.tasks import Numbers, forecast_of
 from mlops.monitoring.reference import reference_profile
@@ -43,7 +43,7 @@ def champion() -> Numbers:
 
 def forecast(seed: int) -> Numbers:
     train, _ = evaluation_of(CONTRACT).split(data())
-    fitted = RIDERSHIP_PLAN.fit(take(data().tensors, train), data().targets[train], seed)
+    fitted = fit(take(data().tensors, train), data().targets[train], seed)
     return fitted.predict(data().tensors[DAYS])
 
 
