@@ -111,7 +111,7 @@ $(VENV)/.run: requirements.txt pyproject.toml
 $(VENV)/.test: tests/requirements.txt $(VENV)/.run
 $(CANDIDATES) $(REGISTRY): | $(VENV)/.run
 ifneq ($(strip $(MISSING)),)
-.PHONY: $(REGISTRY)
+  .PHONY: $(REGISTRY)
 endif
 
 ifneq ($(SETUP_LOCK),held)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -101,16 +102,31 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(scope="session")
 def trained_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store's folder with churn-model-v1.0.0, trained on the project's own data."""
-    return shared_folder(tmp_path_factory, "trained", train_and_register) / "store"
+    fill = partial(train_and_register, model="churn")
+    return shared_folder(tmp_path_factory, "trained", fill) / "store"
 
 
-def train_and_register(folder: Path) -> None:
+@pytest.fixture(scope="session")
+def ridership_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store's folder with ridership-model-v1.0.0, trained on the project's own data."""
+    fill = partial(train_and_register, model="ridership")
+    return shared_folder(tmp_path_factory, "ridership", fill) / "store"
+
+
+@pytest.fixture(scope="session")
+def sentiment_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store's folder with sentiment-model-v1.0.0, trained on the project's own data."""
+    fill = partial(train_and_register, model="sentiment")
+    return shared_folder(tmp_path_factory, "sentiment", fill) / "store"
+
+
+def train_and_register(folder: Path, model: str) -> None:
     candidate, store = folder / "candidate", folder / "store"
     mlops = str(Path(sys.executable).parent / "mlops")
     environment = os.environ | {"MLOPS_STORE": str(store), "SOURCE_DATE_EPOCH": "1767225600"}
     for command in (
-        ["train", "churn", "--output", str(candidate)],
-        ["register", "churn", "--candidate", str(candidate)],
+        ["train", model, "--output", str(candidate)],
+        ["register", model, "--candidate", str(candidate)],
     ):
         subprocess.run([mlops, *command], cwd=ROOT, env=environment, check=True, timeout=600)
 

@@ -105,14 +105,13 @@ def test_a_start_builds_no_models_but_those_it_needs(
         "fastapi.openapi.models.OAuthFlows",  # FastAPI has one as an argument's default
         "functions.api.settings.Settings",
         # Those that read contracts. A model's own request and answer are built at its first use.
-        *(
-            f"mlops.models.contract.{name}"
-            for name in ("Answer", "Contract", "Inputs", "Label", "Labels")
-        ),
-        *(
-            f"mlops.models.contract.{name}"
-            for name in ("RequestField", "Rule", "View", "_Document")
-        ),
+        *(f"mlops.models.contract.{name}" for name in ("Answer", "Contract", "Label", "Labels")),
+        *(f"mlops.models.contract.{name}" for name in ("RequestField", "Rule", "View")),
+        "mlops.models.documents.Document",
+        "mlops.models.formats.SeriesFormat",
+        "mlops.models.formats.TabularFormat",
+        "mlops.models.formats.TextFormat",
+        "mlops.models.holidays.Holiday",
         "mlops.models.schemas.Request",
         "mlops.models.schemas.Response",
     ]

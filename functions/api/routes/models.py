@@ -18,7 +18,7 @@ class ModelSummary(BaseModel):
 
     model: str
     title: str
-    task: str = Field(description="`binary`, `multiclass` or `regression`.")
+    task: str = Field(description="`binary`, `multiclass`, `regression` or `forecast`.")
     model_version: str
     digest: str = Field(description="Digest of the version's manifest, `sha256:…`.")
     trained_at: datetime

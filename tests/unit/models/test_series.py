@@ -270,9 +270,11 @@ def test_a_contract_of_a_series_that_cannot_be_used_is_refused(
 
 def test_ridership_takes_what_is_promised() -> None:
     known = {"series_id": "Clark/Lake", "start": "2015-11-08"}
-    for history in ([19.1] * 42, [19.1] * 28 + [None] * 14, [19.1] * 800):
+    histories: list[list[Any]] = [[19.1] * 42, [19.1] * 28 + [None] * 14, [19.1] * 800]
+    for history in histories:
         RIDERSHIP.request.model_validate(known | {"history": history})
-    for history in ([19.1] * 41, [19.1] * 801, [19.1] * 27 + [None] * 20, [None] * 42):
+    refused: list[list[Any]] = [[19.1] * 41, [19.1] * 801, [19.1] * 27 + [None] * 20, [None] * 42]
+    for history in refused:
         with pytest.raises(ValidationError):
             RIDERSHIP.request.model_validate(known | {"history": history})
     sent = RIDERSHIP.request.model_validate(known | {"history": [19.1] * 60})
