@@ -77,8 +77,8 @@ def test_outside_the_project_its_data_is_missed_by_name(mlops: Mlops) -> None:
 def test_a_model_without_a_plan_is_sent_to_the_import(mlops: Mlops) -> None:
     refusal = mlops("train", "loans").refusal
     assert refusal == (
-        "loans: it has no training plan; those that have one: churn, ridership. To serve a model that"
-        " was trained elsewhere: mlops import PIPELINE.joblib SAMPLE.csv --model loans"
+        "loans: it has no training plan; those that have one: churn, ridership. To serve a model"
+        " that was trained elsewhere: mlops import PIPELINE.joblib SAMPLE.csv --model loans"
     )
 
 
