@@ -50,7 +50,7 @@ def _values(field: RequestField) -> st.SearchStrategy[Any]:
         if field.type == "integer":
             values |= values.map(float)
     else:
-        low, high = map(int, field.bounds)
+        low, high = map(int, field.bounds.values())
         values = st.integers(low, high)
         values |= values.map(float) if field.type == "integer" else st.floats(low, high)
     return values if field.required else st.none() | values
