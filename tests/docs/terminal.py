@@ -26,7 +26,8 @@ STAMPS = {False: (".venv/.test",), True: (".venv/.test", ".tools/sam/.done")}
 NOT_REPEATED = re.compile(r"^make (test|check|unit|lock)\b", re.MULTILINE)
 DOCUMENTED_ADDRESS = re.compile(r"\b(127\.0\.0\.1|localhost):8000\b")
 READY = "/healthz"
-PATIENCE = 300  # seconds, for a command to end or a server to answer
+PATIENCE = 600
+"""Seconds for a command to end or a server to answer; a first run trains three models."""
 END_OF_STEP = "--- end of step ---"
 
 
