@@ -200,6 +200,13 @@ def test_the_api_names_the_field_that_is_wrong(
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+def test_a_horizon_that_is_null_is_fourteen_days(client: TestClient) -> None:
+    sent = request(date(2016, 1, 7), 60) | {"horizon": None}
+    answer = client.post(PATH, json=sent)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["forecast"]) == 14
+
+
 def test_a_start_in_the_future_is_answered(client: TestClient) -> None:
     sent = request(date(2016, 1, 7), 60) | {"start": "2096-01-05"}
     answer = client.post(PATH, json=sent)

@@ -61,6 +61,17 @@ def test_rows_get_what_the_api_answers(served: ServedModel, format: Format, outp
 
 
 @pytest.mark.parametrize("format", [Format.JSONL, Format.PARQUET])
+def test_a_horizon_that_is_null_is_the_default_as_in_the_api(
+    served: ServedModel, format: Format
+) -> None:
+    rows = [ROWS[0] | {"days": None}, ROWS[1]]
+    content = as_jsonl(rows) if format is Format.JSONL else as_parquet(rows)
+    found = predict(content, served, format, Format.JSONL)
+    assert [len(row["forecast"]) for row in as_rows(found.results, Format.JSONL)] == [5, 10]
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize("format", [Format.JSONL, Format.PARQUET])
 def test_a_wrong_row_is_an_error_and_the_others_are_predicted(
     served: ServedModel, format: Format
 ) -> None:

@@ -51,8 +51,9 @@ def test_the_shortest_and_longest_horizon(days: int) -> None:
     assert [day["day"] for day in found] == [str(date(2026, 2, 2 + n)) for n in range(days)]
 
 
-def test_without_a_horizon_the_default_is_meant() -> None:
-    assert len(answer(request(WEEK * 4))["forecast"]) == 5
+@pytest.mark.parametrize("sent", [{}, {"days": None}])
+def test_without_a_horizon_the_default_is_meant(sent: dict[str, None]) -> None:
+    assert len(answer(request(WEEK * 4, **sent))["forecast"]) == 5
 
 
 def test_holidays_and_the_days_beside_them_are_told() -> None:

@@ -110,6 +110,9 @@ class SeriesFormat(Document):
 
     def validators(self, contract: Contract, field: RequestField) -> Sequence[AfterValidator]:
         """Return what a field's values need besides what the field says."""
+        if field.name == self.horizon and field.default is not None:
+            # Null is a missing value, and a series has no use for a missing number of days.
+            return (AfterValidator(lambda days: field.default if days is None else days),)
         if field.name != self.history:
             return ()
         last: Any = contract.by_name[self.start].le
