@@ -14,9 +14,9 @@ from mlops.inference.manifest import Manifest, Provenance, digest_of
 from mlops.inference.predictor import LAYOUT, Predictor
 from mlops.inference.version import ModelVersion, Pin
 from mlops.models.contract import Contract
+from mlops.models.formats import TextFormat
 from mlops.models.sentiment.training import TextClassifier
 from mlops.models.tabular import INPUT
-from mlops.models.text import TextInputs
 from mlops.training.export import to_onnx
 
 CLASSES = ("low", "é", "no class")
@@ -75,11 +75,11 @@ def serve(contract: Contract) -> ServedModel:
 
 def onnx_of(contract: Contract) -> bytes:
     encoder, output = contract.encoder, contract.outcome.output
-    if isinstance(encoder, TextInputs):
+    if isinstance(contract.inputs, TextFormat):
         random = np.random.default_rng(1)
         of_texts = TextClassifier(
-            rarity=random.uniform(1, 5, encoder.size),
-            weights=random.normal(size=encoder.size),
+            rarity=random.uniform(1, 5, contract.text.places),
+            weights=random.normal(size=contract.text.places),
             intercept=0.1,
         )
         return to_onnx(of_texts, contract)

@@ -29,7 +29,7 @@ from mlops.release.comparison import compare_on_holdout
 from mlops.release.contracts import find_breaches
 from tests.any_forecast import calls
 
-# Whoever comes first waits for the model of the whole session to be trained.
+# The first test waits for the model of the whole session to be trained.
 pytestmark = pytest.mark.timeout(600)
 
 DATA = Path(__file__).resolve().parents[2] / RIDERSHIP_PLAN.default_data
@@ -84,7 +84,7 @@ def test_sixteen_slices_after_the_fit_reach_what_is_promised(
 ) -> None:
     """Found: 0.545 with 800 days and 0.566 with 42; .82 and .96, .79 and .97 of the days covered.
 
-    One fit is asked for all of them. tidymodels, which fits anew for each slice, reaches 0.798.
+    One fit is asked for all of them. tidymodels, which fits again for each slice, reaches 0.798.
     """
     slices = [FIRST_SLICE + timedelta(14 * place) for place in range(16)]
     asked = [CONTRACT.request.model_validate(request(first, history)) for first in slices]

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from mlops.models.forecaster import Forecaster, day_rows, fit_forecaster
+from mlops.models.forecaster import DayRows, Forecaster, day_rows, fit_forecaster
 from mlops.models.series import DAYS
 from mlops.models.tasks import Lists, forecast_of
 from tests.any_forecast import CALLS, FORECASTER, answer, calls, predictor, request
@@ -166,8 +166,8 @@ def test_intervals_are_as_wide_as_errors_after_the_days_of_the_fit() -> None:
     assert len(rows) == 400 * 5
     fitted: list[int] = []
 
-    def fit_trees(part: object) -> Ones:
-        found = int(part.days.max())  # type: ignore[attr-defined]
+    def fit_trees(part: DayRows) -> Ones:
+        found = int(part.days.max())
         fitted.append(found)
         return Ones(found)
 

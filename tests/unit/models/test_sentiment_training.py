@@ -9,7 +9,6 @@ from mlops.errors import DataInvalid
 from mlops.inference.predictor import Predictor
 from mlops.models.sentiment.contract import SENTIMENT
 from mlops.models.sentiment.training import LEXICON, TextClassifier, fit, read_lexicon
-from mlops.models.text import TextInputs
 from mlops.training.csv_data import load
 from mlops.training.data import take
 from mlops.training.export import predict_numbers, to_onnx
@@ -57,6 +56,4 @@ def test_a_lexicon_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match=r"none.csv.gz, file: No such file"):
         read_lexicon(tmp_path / "none.csv.gz")
     words, ratings = read_lexicon(ROOT / LEXICON)
-    encoder = SENTIMENT.encoder
-    assert isinstance(encoder, TextInputs)
-    assert words.shape == (len(ratings), encoder.size)
+    assert words.shape == (len(ratings), SENTIMENT.text.places)

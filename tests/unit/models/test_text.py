@@ -8,7 +8,6 @@ import pytest
 
 from mlops.errors import ContractInvalid
 from mlops.models.contract import Contract
-from mlops.models.formats import TextFormat
 from mlops.models.schemas import Request
 from mlops.models.sentiment.contract import SENTIMENT
 from mlops.models.text import COUNTS, PLACES, hashes_of, split
@@ -97,8 +96,7 @@ def test_any_text_has_places(text: str) -> None:
     assert found[PLACES].dtype == np.int64
     assert found[COUNTS].dtype == np.float32
     assert 0 <= found[PLACES].min() <= found[PLACES].max() < 2**17
-    assert isinstance(SENTIMENT.inputs, TextFormat)
-    assert found[COUNTS].sum() == len(hashes_of(text, SENTIMENT.inputs.parts))
+    assert found[COUNTS].sum() == len(hashes_of(text, SENTIMENT.text.parts))
 
 
 @pytest.mark.parametrize(

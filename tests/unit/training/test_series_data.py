@@ -42,7 +42,7 @@ def test_each_forecast_has_its_history_and_what_happened(data: Dataset) -> None:
     assert len(request["calls"]) == 400
     assert request["calls"][-1] == (numbers[0] - 2) % 7 + 1
     assert len(data.requests[0]["calls"]) == 14
-    assert {each["line"] for each in data.requests} == {"training"}
+    assert {each["line"] for each in data.requests} == {"row 0"}
 
 
 def test_the_holdout_is_after_all_that_is_trained_on_and_does_not_overlap(data: Dataset) -> None:

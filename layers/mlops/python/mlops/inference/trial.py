@@ -73,6 +73,22 @@ _START_SECONDS = 30
 _Refusal = tuple[type[ModelUnusable], str]
 
 
+def load_and_repeat(
+    version: str, model: bytes, contract: Contract, golden: Sequence[GoldenRow]
+) -> None:
+    """Load a model and repeat its golden rows in this process, without limits.
+
+    Raises:
+        GoldenRowsFailed: It answers a golden row differently.
+        ModelUnusable: It cannot be loaded.
+    """
+    predictor = Predictor(version, model, contract)
+    try:
+        check_golden(version, predictor, contract, golden)
+    except ModelUnusable as error:
+        raise GoldenRowsFailed(version, error.reason) from error
+
+
 def _too_slow(budget: Budget) -> _Refusal:
     return ModelUnusable, (
         f"loading it and repeating its golden rows takes more than {budget.seconds:g} s"
@@ -102,14 +118,9 @@ def _run(
     _limit_this_process(budget)
     found: _Refusal | None = None
     try:
-        contract = Contract.from_json(document, CONTRACT)
-        predictor = Predictor(version, model, contract)
-        try:
-            check_golden(version, predictor, contract, golden)
-        except ModelUnusable as error:
-            found = GoldenRowsFailed, error.reason
+        load_and_repeat(version, model, Contract.from_json(document, CONTRACT), golden)
     except ModelUnusable as error:
-        found = ModelUnusable, error.reason
+        found = type(error), error.reason
     except MemoryError:
         found = ModelUnusable, f"it needs more than {budget.bytes // 2**20:,} MB of memory"
     connection.send(found)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mlops.errors import ContractInvalid, MalformedJson
 from mlops.models.documents import Document
 from mlops.models.formats import NAMES as FORMATS
-from mlops.models.formats import Inputs, SeriesFormat, TabularFormat
+from mlops.models.formats import Inputs, SeriesFormat, TabularFormat, TextFormat
 from mlops.models.inputs import Encoder
 from mlops.models.schemas import Request, Response, build_request, build_response
 from mlops.models.strict_json import parse
@@ -316,6 +316,13 @@ class Contract(Document):
         """The format of the inputs of a forecast. Raise TypeError for another task."""
         if not isinstance(self.inputs, SeriesFormat):
             raise TypeError(f"{self.model} is no model of a series")
+        return self.inputs
+
+    @property
+    def text(self) -> TextFormat:
+        """The format of the inputs of a model of texts. Raise TypeError for another model."""
+        if not isinstance(self.inputs, TextFormat):
+            raise TypeError(f"{self.model} is no model of texts")
         return self.inputs
 
     def subject_of(self, request: Request) -> str | None:

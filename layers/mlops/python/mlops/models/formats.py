@@ -150,6 +150,11 @@ class TextFormat(Document):
     parts: tuple[int, ...] = Field(min_length=1, max_length=8)
 
     @property
+    def places(self) -> int:
+        """The number of places."""
+        return 1 << self.bits
+
+    @property
     def dtype(self) -> Literal["float32"]:
         return "float32"
 

@@ -6,7 +6,7 @@ calendar of another country is another list.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 """Of the days that a calendar knows."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_WEEKDAYS: tuple[Weekday, ...] = Weekday.__args__  # type: ignore[attr-defined]
+_WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 _SATURDAY, _SUNDAY = 5, 6
 _YEAR = 365
 

@@ -78,7 +78,7 @@ class SeriesInputs:
 
     def __init__(self, contract: Contract, format: SeriesFormat) -> None:
         self._format = format
-        self.longest = int(contract.by_name[format.horizon].le or 0)  # type: ignore[arg-type]
+        self.longest = int(contract.by_name[format.horizon].bounds["le"])
         self.calendar = Calendar(format.holidays)
         self._describe_day: Callable[[int], tuple[int, ...]] = lru_cache(4096)(self._describe)
         self._year_before: Callable[[int], int | None] = lru_cache(4096)(

@@ -58,18 +58,14 @@ class TextInputs:
 
     def __init__(self, contract: Contract, format: TextFormat) -> None:
         (self._field,) = contract.features
-        self._bits = format.bits
-        self._lengths = format.parts
-
-    @property
-    def size(self) -> int:
-        """The number of places."""
-        return 1 << self._bits
+        self._format = format
 
     @cached_property
     def layout(self) -> str:
         """How features become places; JSON."""
-        return json.dumps({"text": self._field.name, "bits": self._bits, "parts": self._lengths})
+        return json.dumps(
+            {"text": self._field.name, "bits": self._format.bits, "parts": self._format.parts}
+        )
 
     def tensors(self, requests: Sequence[object]) -> Tensors:
         """Return places and counts, shape (n, features of the longest text).
@@ -87,8 +83,8 @@ class TextInputs:
 
     def _count(self, text: str) -> Mapping[int, int]:
         """Return how often each place occurs in a text."""
-        last = self.size - 1
-        return Counter([found & last for found in hashes_of(text, self._lengths)])
+        last = self._format.places - 1
+        return Counter([found & last for found in hashes_of(text, self._format.parts)])
 
 
 def hashes_of(text: str, lengths: tuple[int, ...]) -> list[int]:
@@ -136,16 +132,16 @@ def split(text: str) -> list[str]:
     """
     text = text.lower()
     if not text.isascii():
-        parts = unicodedata.normalize("NFKD", text)
-        text = "".join(part for part in parts if not unicodedata.combining(part))
+        signs = unicodedata.normalize("NFKD", text)
+        text = "".join(sign for sign in signs if not unicodedata.combining(sign))
         text = text.replace("\u2019", "'")
     found, left = [], 0
-    for token in _TOKEN.findall(text):
-        is_word = token[0].isalnum()
-        if token[0] in _ENDS_NEGATION or token == "but":  # noqa: S105 -- no password
+    for part in _TOKEN.findall(text):
+        is_word = part[0].isalnum()
+        if part[0] in _ENDS_NEGATION or part == "but":
             left = 0
-        found.append(f"{_NEGATED}{token}" if left and is_word else token)
+        found.append(f"{_NEGATED}{part}" if left and is_word else part)
         left = max(left - 1, 0)
-        if token in _NEGATIONS or token.endswith("n't"):
+        if part in _NEGATIONS or part.endswith("n't"):
             left = _REACH
     return found

@@ -24,11 +24,10 @@ from mlops.inference.manifest import (
     Provenance,
 )
 from mlops.inference.predictor import Predictor
-from mlops.models.contract import RequestField
 from mlops.models.plan import CardText
 from mlops.monitoring.reference import reference_profile
 from mlops.training.card import model_card
-from mlops.training.data import Dataset
+from mlops.training.data import Dataset, stand_in
 from mlops.training.evidence import Evidence
 from mlops.training.folder import Candidate
 
@@ -116,16 +115,5 @@ def _without_subject(data: Dataset, row: int) -> dict[str, Any]:
     contract = data.contract
     request = dict(data.requests[row])
     if contract.subject is not None:
-        request[contract.subject] = _stand_in(contract.by_name[contract.subject], row)
+        request[contract.subject] = stand_in(contract.by_name[contract.subject], row)
     return request
-
-
-def _stand_in(field: RequestField, row: int) -> str | int:
-    """Return a subject that the contract allows, and that says nothing but the row's number."""
-    if field.type == "integer":
-        bounds = field.bounds
-        low = int(bounds["ge"] if "ge" in bounds else bounds["gt"] + 1)
-        high = int(bounds["le"] if "le" in bounds else bounds["lt"] - 1)
-        return row if low <= row <= high else low + row % (high - low + 1)
-    text = f"row {row}".rjust(field.min_length or 0, ".")
-    return text[-field.max_length :] if field.max_length else text

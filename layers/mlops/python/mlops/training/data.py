@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.models.contract import Contract, View
+from mlops.models.contract import Contract, RequestField, View
 from mlops.models.inputs import Tensors
 from mlops.models.views import as_sent
 
@@ -85,3 +85,14 @@ def views_of(contract: Contract) -> tuple[View, ...]:
 def take(tensors: Tensors, rows: Rows) -> Tensors:
     """Return some rows of the inputs of a graph."""
     return {name: values[rows] for name, values in tensors.items()}
+
+
+def stand_in(field: RequestField, row: int) -> str | int:
+    """Return a subject that the contract allows, and that says nothing but the row's number."""
+    if field.type == "integer":
+        bounds = field.bounds
+        low = int(bounds["ge"] if "ge" in bounds else bounds["gt"] + 1)
+        high = int(bounds["le"] if "le" in bounds else bounds["lt"] - 1)
+        return row if low <= row <= high else low + row % (high - low + 1)
+    text = f"row {row}".rjust(field.min_length or 0, ".")
+    return text[-field.max_length :] if field.max_length else text

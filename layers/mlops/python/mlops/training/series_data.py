@@ -9,15 +9,14 @@ from typing import Any
 from mlops.errors import ContractInvalid, DataInvalid
 from mlops.models.cells import is_blank, parse_number
 from mlops.models.column_names import find_fault
-from mlops.models.contract import Contract, RequestField
+from mlops.models.contract import Contract
 from mlops.models.schemas import parse_date
 from mlops.models.tasks import forecast_of
 from mlops.training.csv_data import read_table
-from mlops.training.data import Dataset
+from mlops.training.data import Dataset, stand_in
 from mlops.training.evaluation import HOLDOUT_FORECASTS, ORIGIN_STEP
 
 _ONE = timedelta(1)
-_SUBJECT = "training"
 
 
 def load_series(path: Path, contract: Contract) -> Dataset:
@@ -130,12 +129,5 @@ def _forecasts(
             series.horizon: days,
         }
         if contract.subject is not None:
-            request[contract.subject] = _subject(contract.by_name[contract.subject])
+            request[contract.subject] = stand_in(contract.by_name[contract.subject], 0)
         yield request, label
-
-
-def _subject(field: RequestField) -> str | int:
-    """Return whom all rows are about: nobody."""
-    if field.type == "integer":
-        return int(field.bounds["ge"] if "ge" in field.bounds else field.bounds["gt"] + 1)
-    return _SUBJECT.rjust(field.min_length or 0, ".")[: field.max_length]

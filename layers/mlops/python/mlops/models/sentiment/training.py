@@ -21,7 +21,7 @@ from mlops.files import describe_os_error
 from mlops.models.inputs import Tensors
 from mlops.models.plan import Bounds, SampleText, TrainingPlan
 from mlops.models.sentiment.contract import SENTIMENT
-from mlops.models.text import COUNTS, PLACES, TextInputs
+from mlops.models.text import COUNTS, PLACES
 
 LEXICON = Path("data/sentiment_lexicon.csv.gz")
 """Words with their ratings, which every fit sees besides the sentences."""
@@ -118,9 +118,8 @@ def fit(tensors: Tensors, ratings: NDArray[Any], seed: int) -> TextClassifier:
 
     ratings: from -4 to 4, of people; the closer to 0, the less they agree.
     """
-    encoder = _encoder()
     words, word_ratings = read_lexicon(LEXICON)
-    sentences = _matrix(tensors, encoder.size)
+    sentences = _matrix(tensors, SENTIMENT.text.places)
     examples = sparse.vstack([sentences, words]).tocsr()
     chances = 1 / (1 + np.exp(-STEEPNESS * np.concatenate([ratings, word_ratings])))
     of_words = np.arange(len(ratings), len(chances))
@@ -167,12 +166,6 @@ class _Regression:
         return found
 
 
-def _encoder() -> TextInputs:
-    encoder = SENTIMENT.encoder
-    assert isinstance(encoder, TextInputs)  # noqa: S101 -- its contract says so
-    return encoder
-
-
 def _matrix(tensors: Tensors, size: int) -> Any:
     """Return places and counts as a sparse matrix of shape (n, size)."""
     counts = tensors[COUNTS]
@@ -196,8 +189,7 @@ def read_lexicon(path: Path) -> tuple[Any, Numbers]:
         for entry in entries
     ]
     ratings = np.array([float(entry["rating"]) for entry in entries])
-    encoder = _encoder()
-    return _matrix(encoder.tensors(requests), encoder.size), ratings
+    return _matrix(SENTIMENT.encoder.tensors(requests), SENTIMENT.text.places), ratings
 
 
 SENTIMENT_PLAN = TrainingPlan(
