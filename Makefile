@@ -125,7 +125,8 @@ $(VENV)/.run $(VENV)/.test $(CANDIDATES) $(REGISTRY):
 .tools/%/.done: tests/tools/%.txt
 	$(call SET_UP,.tools/.$*.lock)
 else
-# In two steps for each model, so that a run that was interrupted goes on with its candidate. Models
+# Two models are trained at a time, each by one processor. A run that was interrupted goes on with its
+# candidates. Models
 # without a registry mean that the registry was lost. It is rebuilt from them.
 $(CANDIDATES): $(STATE)/candidates/%/candidate.json:
 	@$(BIN)/mlops train $*
@@ -133,8 +134,8 @@ $(CANDIDATES): $(STATE)/candidates/%/candidate.json:
 $(REGISTRY):
 	@if [ ! -e $@ ] && ls $(STATE)/models/*/manifest.json >/dev/null 2>&1; then \
 	  $(BIN)/mlops registry rebuild --store $(STATE); fi
-	@$(foreach model,$(MISSING),$(MAKE) --no-print-directory $(STATE)/candidates/$(model)/candidate.json && \
-	  $(BIN)/mlops register $(model) --version $(model)-model-v1.0.0 --store $(STATE) &&) true
+	@$(if $(MISSING),$(MAKE) --no-print-directory --jobs=2 $(MISSING:%=$(STATE)/candidates/%/candidate.json))
+	@$(foreach model,$(MISSING),$(BIN)/mlops register $(model) --version $(model)-model-v1.0.0 --store $(STATE) &&) true
 
 # An environment that was interrupted while it was made has no pip yet.
 $(VENV)/.run:
